@@ -1,0 +1,595 @@
+//! The event: one CloudEvents 1.0.2 event, immutable, cheap to clone, kept in one buffer.
+//!
+//! All attribute text lies in one string in a fixed order, and the event remembers only lengths. A stored event is
+//! therefore read without copying or allocating for its attributes, and written with one copy.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::{AttributeError, AttributeValue, Key, ValueKind, syntax};
+
+/// What an event carries beside its attributes.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Data {
+    /// No data at all.
+    #[default]
+    None,
+    /// A JSON value (RFC 8259) in its text form, kept as the producer wrote it.
+    Json(ByteString),
+    /// Text that is not JSON.
+    Text(ByteString),
+    /// Any bytes.
+    Binary(Bytes),
+}
+
+impl Data {
+    /// Returns the bytes of the data, whatever their kind.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::None => &[],
+            Self::Json(text) | Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Returns the number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Tells whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Attributes with a fixed place, in the order in which their text is kept.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum Fixed {
+    Id,
+    Source,
+    Type,
+    Subject,
+    Time,
+    DataContentType,
+    DataSchema,
+}
+
+const FIXED: usize = 7;
+/// The first of them every event must have.
+const REQUIRED: usize = 3;
+
+type Rule = fn(&str, &str) -> Result<(), AttributeError>;
+
+/// Name of each, and the rule it follows beside that of the String type.
+const RULES: [(&str, Option<Rule>); FIXED] = [
+    ("id", None),
+    ("source", Some(syntax::check_uri_reference)),
+    ("type", None),
+    ("subject", None),
+    ("time", Some(syntax::check_timestamp)),
+    ("datacontenttype", Some(syntax::check_media_type)),
+    ("dataschema", Some(syntax::check_uri)),
+];
+
+/// Lengths and kind of one extension attribute within the text of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtensionLayout {
+    /// Bytes of the name.
+    pub name_len: u8,
+    /// Type of the value.
+    pub kind: ValueKind,
+    /// Bytes of the value's text.
+    pub value_len: u32,
+}
+
+/// How the text of an event is divided: what a disk format must keep beside the text.
+///
+/// The text holds `id`, `source`, `type`, `subject`, `time`, `datacontenttype`, `dataschema` and then name and value
+/// of each extension, with nothing between them. An absent optional attribute has length 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Lengths of the seven attributes above.
+    pub fixed: [u32; FIXED],
+    /// The extensions in the order of the text.
+    pub extensions: Arc<[ExtensionLayout]>,
+}
+
+/// One event (CloudEvents 1.0.2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Event {
+    text: ByteString,
+    layout: Layout,
+    data: Data,
+}
+
+impl Event {
+    /// Begins an event with its three required attributes.
+    #[must_use]
+    pub fn builder(id: &str, source: &str, event_type: &str) -> EventBuilder {
+        EventBuilder::new(id, source, event_type)
+    }
+
+    /// Makes an event from borrowed attributes, after checking each of them against CloudEvents 1.0.2.
+    ///
+    /// This is the way of the codecs, which have the text at hand: nothing is allocated but the event itself.
+    /// `fixed` holds `id`, `source`, `type`, `subject`, `time`, `datacontenttype` and `dataschema`, the order of
+    /// [`Layout::fixed`].
+    ///
+    /// # Errors
+    /// The first attribute that breaks a rule, with the cure.
+    pub fn assemble<'a>(
+        fixed: [Option<&str>; FIXED],
+        extensions: impl ExactSizeIterator<Item = (&'a str, AttributeValue<'a>)> + Clone,
+        data: Data,
+    ) -> Result<Self, AttributeError> {
+        let bytes: usize = fixed.iter().flatten().map(|value| value.len()).sum();
+        let bytes = bytes + extensions.clone().map(|(name, value)| name.len() + text_len_max(value)).sum::<usize>();
+        if u32::try_from(bytes).is_err() {
+            return Err(AttributeError::new("", "is longer than 4 GiB: shorten it"));
+        }
+        let mut text = String::with_capacity(bytes);
+        fixed.iter().flatten().for_each(|value| text.push_str(value));
+        let layouts = extensions.clone().map(|(name, value)| {
+            text.push_str(name);
+            let start = text.len();
+            let kind = push_text(&mut text, value);
+            // All of the text is shorter than 4 GiB, and a name longer than 255 bytes is refused right below.
+            ExtensionLayout { name_len: name.len() as u8, kind, value_len: (text.len() - start) as u32 }
+        });
+        let lengths = fixed.map(|value| value.map_or(0, str::len) as u32);
+        let layout = Layout { fixed: lengths, extensions: layouts.collect() };
+        check(fixed, extensions, is_printable_ascii(&text))?;
+        Ok(Self { text: text.into(), layout, data })
+    }
+
+    /// Puts together an event that was taken apart by [`Event::parts`]; `None` where the layout does not fit the text.
+    ///
+    /// Values are not checked again: they were when the event was built.
+    #[must_use]
+    pub fn from_parts(text: ByteString, layout: Layout, data: Data) -> Option<Self> {
+        let mut end = 0usize;
+        let mut fits = |len: usize| {
+            end += len;
+            end <= text.len() && text.is_char_boundary(end)
+        };
+        let divided = layout.fixed.iter().all(|len| fits(*len as usize))
+            && layout.extensions.iter().all(|e| fits(usize::from(e.name_len)) && fits(e.value_len as usize));
+        (divided && end == text.len()).then_some(Self { text, layout, data })
+    }
+
+    /// Returns the three parts of which the event consists.
+    #[must_use]
+    pub fn parts(&self) -> (&ByteString, &Layout, &Data) {
+        (&self.text, &self.layout, &self.data)
+    }
+
+    fn fixed(&self, which: Fixed) -> &str {
+        let index = which as usize;
+        let start: u32 = self.layout.fixed[..index].iter().sum();
+        let end = start + self.layout.fixed[index];
+        &self.text[start as usize..end as usize]
+    }
+
+    fn optional(&self, which: Fixed) -> Option<&str> {
+        Some(self.fixed(which)).filter(|text| !text.is_empty())
+    }
+
+    /// Returns the attribute `id`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.fixed(Fixed::Id)
+    }
+
+    /// Returns the attribute `source`.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.fixed(Fixed::Source)
+    }
+
+    /// Returns the attribute `type`.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        self.fixed(Fixed::Type)
+    }
+
+    /// Returns the attribute `subject`.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.optional(Fixed::Subject)
+    }
+
+    /// Returns the attribute `time` as its producer wrote it (RFC 3339).
+    #[must_use]
+    pub fn time(&self) -> Option<&str> {
+        self.optional(Fixed::Time)
+    }
+
+    /// Returns the attribute `datacontenttype`.
+    #[must_use]
+    pub fn datacontenttype(&self) -> Option<&str> {
+        self.optional(Fixed::DataContentType)
+    }
+
+    /// Returns the attribute `dataschema`.
+    #[must_use]
+    pub fn dataschema(&self) -> Option<&str> {
+        self.optional(Fixed::DataSchema)
+    }
+
+    /// Returns the data.
+    #[must_use]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Returns the extension attributes in the order in which they were given.
+    pub fn extensions(&self) -> impl Iterator<Item = (&str, AttributeValue<'_>)> {
+        let mut at = self.layout.fixed.iter().sum::<u32>() as usize;
+        self.layout.extensions.iter().map(move |layout| {
+            let name = &self.text[at..at + usize::from(layout.name_len)];
+            at += name.len();
+            let text = &self.text[at..at + layout.value_len as usize];
+            at += text.len();
+            (name, value_of(layout.kind, text))
+        })
+    }
+
+    /// Returns one extension attribute.
+    #[must_use]
+    pub fn extension(&self, name: &str) -> Option<AttributeValue<'_>> {
+        self.extensions().find_map(|(each, value)| (each == name).then_some(value))
+    }
+
+    /// Returns one extension attribute where it is text.
+    #[must_use]
+    pub fn extension_str(&self, name: &str) -> Option<&str> {
+        match self.extension(name) {
+            Some(AttributeValue::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the key that holds where the event type declares none: `partitionkey`, else `subject`.
+    #[must_use]
+    pub fn default_key(&self) -> Option<Key> {
+        self.extension_str("partitionkey").or_else(|| self.subject()).and_then(Key::new)
+    }
+
+    /// Returns the bytes of attributes and data together, which limits are about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + self.data.len()
+    }
+
+    /// Begins a copy of this event to which attributes can be added or changed.
+    #[must_use]
+    pub fn to_builder(&self) -> EventBuilder {
+        let mut builder = Event::builder(self.id(), self.source(), self.event_type()).data(self.data.clone());
+        builder.subject = self.subject().map(str::to_owned);
+        builder.time = self.time().map(str::to_owned);
+        builder.datacontenttype = self.datacontenttype().map(str::to_owned);
+        builder.dataschema = self.dataschema().map(str::to_owned);
+        builder.extensions = self
+            .extensions()
+            .map(|(name, value)| {
+                let (kind, text) = stored(value);
+                (name.to_owned(), kind, text)
+            })
+            .collect();
+        builder
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Event");
+        out.field("id", &self.id()).field("source", &self.source()).field("type", &self.event_type());
+        for (name, value) in [("subject", self.subject()), ("time", self.time())] {
+            if let Some(value) = value {
+                out.field(name, &value);
+            }
+        }
+        for (name, value) in self.extensions() {
+            out.field(name, &value);
+        }
+        out.field("data", &self.data).finish()
+    }
+}
+
+fn stored(value: AttributeValue<'_>) -> (ValueKind, String) {
+    let mut text = String::new();
+    (push_text(&mut text, value), text)
+}
+
+fn value_of(kind: ValueKind, text: &str) -> AttributeValue<'_> {
+    match kind {
+        ValueKind::String => AttributeValue::String(text),
+        ValueKind::Boolean => AttributeValue::Boolean(text == "true"),
+        // A stored number that does not parse cannot be built; as text it is at least not lost.
+        ValueKind::Integer => text.parse().map_or(AttributeValue::String(text), AttributeValue::Integer),
+    }
+}
+
+/// The most bytes that [`push_text`] adds; a number of 32 bits has up to ten digits and a sign.
+fn text_len_max(value: AttributeValue<'_>) -> usize {
+    if let AttributeValue::String(text) = value { text.len() } else { 11 }
+}
+
+fn push_text(out: &mut String, value: AttributeValue<'_>) -> ValueKind {
+    match value {
+        AttributeValue::String(text) => {
+            out.push_str(text);
+            ValueKind::String
+        }
+        AttributeValue::Boolean(truth) => {
+            out.push_str(if truth { "true" } else { "false" });
+            ValueKind::Boolean
+        }
+        AttributeValue::Integer(number) => {
+            // Writing to a String cannot fail.
+            let _ = fmt::Write::write_fmt(out, format_args!("{number}"));
+            ValueKind::Integer
+        }
+    }
+}
+
+/// One pass without branches over the joined text, which settles the rule of the String type for nearly every event.
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |printable, byte| printable & (0x20..0x7f).contains(&byte))
+}
+
+/// Checks all attributes; `printable` says that no value can break the rule of the String type.
+fn check<'a>(
+    fixed: [Option<&str>; FIXED],
+    extensions: impl Iterator<Item = (&'a str, AttributeValue<'a>)> + Clone,
+    printable: bool,
+) -> Result<(), AttributeError> {
+    for (index, ((name, rule), value)) in RULES.into_iter().zip(fixed).enumerate() {
+        let value = match value.unwrap_or_default() {
+            "" if index < REQUIRED => return Err(AttributeError::new(name, "is required and must not be empty")),
+            "" if value.is_none() => continue,
+            "" => return Err(AttributeError::new(name, "must not be empty: give a value or leave it out")),
+            value => value,
+        };
+        if !printable {
+            syntax::check_string(name, value)?;
+        }
+        if let Some(rule) = rule {
+            rule(name, value)?;
+        }
+    }
+    for (index, (name, value)) in extensions.clone().enumerate() {
+        syntax::check_extension_name(name)?;
+        match value {
+            AttributeValue::String(text) if !printable => syntax::check_string(name, text)?,
+            _ => {}
+        }
+        if extensions.clone().take(index).any(|(earlier, _)| earlier == name) {
+            return Err(AttributeError::new(name, "is given twice: give it once"));
+        }
+    }
+    Ok(())
+}
+
+/// Collects the attributes of an event and checks them together.
+#[derive(Clone, Debug, Default)]
+pub struct EventBuilder {
+    id: String,
+    source: String,
+    event_type: String,
+    subject: Option<String>,
+    time: Option<String>,
+    datacontenttype: Option<String>,
+    dataschema: Option<String>,
+    extensions: Vec<(String, ValueKind, String)>,
+    data: Data,
+}
+
+impl EventBuilder {
+    fn new(id: &str, source: &str, event_type: &str) -> Self {
+        Self { id: id.into(), source: source.into(), event_type: event_type.into(), ..Self::default() }
+    }
+
+    /// Sets `id`.
+    #[must_use]
+    pub fn id(mut self, value: &str) -> Self {
+        self.id = value.into();
+        self
+    }
+
+    /// Sets `source`.
+    #[must_use]
+    pub fn source(mut self, value: &str) -> Self {
+        self.source = value.into();
+        self
+    }
+
+    /// Sets `type`.
+    #[must_use]
+    pub fn event_type(mut self, value: &str) -> Self {
+        self.event_type = value.into();
+        self
+    }
+
+    /// Sets `subject`.
+    #[must_use]
+    pub fn subject(mut self, value: &str) -> Self {
+        self.subject = Some(value.into());
+        self
+    }
+
+    /// Sets `time` (RFC 3339).
+    #[must_use]
+    pub fn time(mut self, value: &str) -> Self {
+        self.time = Some(value.into());
+        self
+    }
+
+    /// Sets `datacontenttype` (RFC 2046).
+    #[must_use]
+    pub fn datacontenttype(mut self, value: &str) -> Self {
+        self.datacontenttype = Some(value.into());
+        self
+    }
+
+    /// Sets `dataschema` (absolute URI).
+    #[must_use]
+    pub fn dataschema(mut self, value: &str) -> Self {
+        self.dataschema = Some(value.into());
+        self
+    }
+
+    /// Sets an extension attribute; a name that is there already takes the new value.
+    #[must_use]
+    pub fn extension(mut self, name: &str, value: AttributeValue<'_>) -> Self {
+        let (kind, text) = stored(value);
+        match self.extensions.iter_mut().find(|(each, ..)| each == name) {
+            Some(place) => (place.1, place.2) = (kind, text),
+            None => self.extensions.push((name.into(), kind, text)),
+        }
+        self
+    }
+
+    /// Sets an extension attribute where there is a value, as text.
+    #[must_use]
+    pub fn extension_opt(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.extension(name, AttributeValue::String(value)),
+            None => self,
+        }
+    }
+
+    /// Tells whether an extension attribute was set.
+    #[must_use]
+    pub fn has_extension(&self, name: &str) -> bool {
+        self.extensions.iter().any(|(each, ..)| each == name)
+    }
+
+    /// Sets the data.
+    #[must_use]
+    pub fn data(mut self, data: Data) -> Self {
+        self.data = data;
+        self
+    }
+
+    /// Checks every attribute against CloudEvents 1.0.2 and makes the event.
+    ///
+    /// # Errors
+    /// The first attribute that breaks a rule, with the cure.
+    pub fn build(self) -> Result<Event, AttributeError> {
+        let fixed = [
+            Some(self.id.as_str()),
+            Some(self.source.as_str()),
+            Some(self.event_type.as_str()),
+            self.subject.as_deref(),
+            self.time.as_deref(),
+            self.datacontenttype.as_deref(),
+            self.dataschema.as_deref(),
+        ];
+        let extensions = self.extensions.iter().map(|(name, kind, text)| (name.as_str(), value_of(*kind, text)));
+        Event::assemble(fixed, extensions, self.data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Event {
+        Event::builder("1", "/shop", "order.placed")
+            .subject("order/7")
+            .time("2026-01-31T12:00:00Z")
+            .datacontenttype("application/json")
+            .extension("partitionkey", AttributeValue::String("käse"))
+            .extension("sequence", AttributeValue::Integer(-3))
+            .extension("sampled", AttributeValue::Boolean(true))
+            .data(Data::Json("{}".into()))
+            .build()
+            .expect("valid")
+    }
+
+    #[test]
+    fn an_event_gives_back_what_was_built() {
+        let event = full();
+        assert_eq!((event.id(), event.source(), event.event_type()), ("1", "/shop", "order.placed"));
+        assert_eq!(event.subject(), Some("order/7"));
+        assert_eq!(event.dataschema(), None);
+        assert_eq!(event.extension("sequence"), Some(AttributeValue::Integer(-3)));
+        assert_eq!(event.extension("sampled"), Some(AttributeValue::Boolean(true)));
+        assert_eq!(event.default_key().expect("key").as_str(), "käse");
+        assert_eq!(event.to_builder().build().expect("valid"), event);
+    }
+
+    #[test]
+    fn an_assembled_event_is_the_one_that_was_built() {
+        let built = full();
+        let fixed = [
+            Some("1"),
+            Some("/shop"),
+            Some("order.placed"),
+            Some("order/7"),
+            Some("2026-01-31T12:00:00Z"),
+            Some("application/json"),
+            None,
+        ];
+        let extensions = [
+            ("partitionkey", AttributeValue::String("käse")),
+            ("sequence", AttributeValue::Integer(-3)),
+            ("sampled", AttributeValue::Boolean(true)),
+        ];
+        let event = Event::assemble(fixed, extensions.into_iter(), Data::Json("{}".into())).expect("valid");
+        assert_eq!(event, built);
+
+        fn refused<'a>(fixed: [Option<&str>; FIXED], extensions: &[(&'a str, AttributeValue<'a>)]) -> String {
+            Event::assemble(fixed, extensions.iter().copied(), Data::None).expect_err("broken").to_string()
+        }
+        let mut no_id = fixed;
+        no_id[0] = None;
+        assert_eq!(refused(no_id, &[]), "attribute \"id\" is required and must not be empty");
+        let twice =
+            [("a", AttributeValue::Integer(1)), ("b", AttributeValue::Integer(1)), ("a", AttributeValue::Integer(2))];
+        assert_eq!(refused(fixed, &twice), "attribute \"a\" is given twice: give it once");
+        let long = "n".repeat(300);
+        let message = refused(fixed, &[(long.as_str(), AttributeValue::Integer(i32::MIN))]);
+        assert!(message.ends_with("has a name longer than 64 characters: shorten it"), "{message}");
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let event = full();
+        let (text, layout, data) = event.parts();
+        assert_eq!(Event::from_parts(text.clone(), layout.clone(), data.clone()).as_ref(), Some(&event));
+        let mut longer = layout.clone();
+        longer.fixed[3] += 1;
+        assert_eq!(Event::from_parts(text.clone(), longer, data.clone()), None);
+        let mut huge = layout.clone();
+        huge.fixed[6] = u32::MAX;
+        assert_eq!(Event::from_parts(text.clone(), huge, data.clone()), None);
+    }
+
+    #[test]
+    fn broken_attributes_are_named() {
+        let check = |builder: EventBuilder, attribute: &str| {
+            let error = builder.build().expect_err(attribute);
+            assert_eq!(error.attribute(), attribute, "{error}");
+        };
+        let good = || Event::builder("1", "/s", "t");
+        check(Event::builder("", "/s", "t"), "id");
+        check(Event::builder("1", "a b", "t"), "source");
+        check(Event::builder("1", "/s", "t\n"), "type");
+        check(good().subject(""), "subject");
+        check(good().time("yesterday"), "time");
+        check(good().datacontenttype("json"), "datacontenttype");
+        check(good().dataschema("/relative"), "dataschema");
+        check(good().extension("Upper", AttributeValue::Integer(1)), "Upper");
+        check(good().extension("data", AttributeValue::Integer(1)), "data");
+        check(good().extension("ok", AttributeValue::String("\u{fffe}")), "ok");
+    }
+}

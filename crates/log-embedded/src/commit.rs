@@ -1,0 +1,343 @@
+//! Group commit: everything that waits is decided, written with one write, synced once, then answered.
+//!
+//! This is the only code that writes events. It runs on one thread and owns the end of the log.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use weir_domain::{Position, SpaceName};
+use weir_log::{Direction, EventReceipt, LogError, Receipt};
+
+use crate::{
+    frame::{self, Chain, Frame},
+    index::{FramePlace, Watermark},
+    options::Durability,
+    prepare::{Prepared, PreparedCondition},
+    segment::{self, Segment},
+    shared::Shared,
+};
+
+/// Small batches of one space share a frame up to this size.
+const FRAME_BYTES_TARGET: usize = 64 * 1024;
+
+/// Where the log ends.
+pub(crate) struct End {
+    pub(crate) segment: Segment,
+    /// Bytes reserved for the segment.
+    pub(crate) capacity: u64,
+    /// Where the next frame begins.
+    pub(crate) offset: u64,
+    /// Where the last frame began, 0 where there is none.
+    pub(crate) last_frame: u64,
+    /// First position of the segment that holds the last frame.
+    pub(crate) last_segment: Position,
+    pub(crate) chain: Chain,
+    /// The position of the next event.
+    pub(crate) next: Position,
+}
+
+/// Decides, writes and answers.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    end: End,
+}
+
+/// The frames of one group while they are built.
+struct Group<'a> {
+    buffer: Vec<u8>,
+    frames: Vec<usize>,
+    open: Option<OpenFrame<'a>>,
+    chain: Chain,
+    next: Position,
+    /// The newest position of each space before the group, for the case that it cannot be written.
+    spaces_before: Vec<(&'a SpaceName, Option<Position>)>,
+}
+
+struct OpenFrame<'a> {
+    start: usize,
+    space: &'a SpaceName,
+    base: Position,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, end: End) -> Self {
+        Self { shared, end }
+    }
+
+    /// Commits a group of batches and returns their outcomes in the same order.
+    pub(crate) fn commit(&mut self, group: &[Prepared]) -> Vec<Result<Receipt, LogError>> {
+        if let Err(error) = self.shared.blocks.wait_for_room(self.shared.options.index_blocks_max) {
+            return group.iter().map(|_| Err(copy_of(&error))).collect();
+        }
+        let bytes: usize = group.iter().map(|batch| batch.records.len() + frame::HEADER_BYTES + 32).sum();
+        let mut built = Group {
+            buffer: Vec::with_capacity(bytes),
+            frames: Vec::new(),
+            open: None,
+            chain: self.end.chain,
+            next: self.end.next,
+            spaces_before: Vec::new(),
+        };
+        let mut outcomes: Vec<_> = group.iter().map(|batch| self.decide(batch, &mut built)).collect();
+        self.close_frame(&mut built);
+        if built.frames.is_empty() {
+            return outcomes;
+        }
+        let first = self.end.next;
+        let spaces_before = std::mem::take(&mut built.spaces_before);
+        match self.write(built) {
+            Ok(()) => self.freeze_when_full(),
+            Err(error) => {
+                self.shared.index.with_active(|active| active.undo(first, group.iter(), &spaces_before));
+                // Duplicates and lost conditions may rest on what was just undone, so nobody gets an answer.
+                outcomes = group.iter().map(|_| Err(copy_of(&error))).collect();
+            }
+        }
+        outcomes
+    }
+
+    /// Decides one batch and adds what is new of it to the group and to the index in memory.
+    fn decide<'a>(&self, batch: &'a Prepared, built: &mut Group<'a>) -> Result<Receipt, LogError> {
+        let index = &self.shared.index;
+        let mut known = Vec::with_capacity(batch.events.len());
+        index.find_ids(batch.events.iter().map(|event| event.id), &mut known)?;
+        if let Some(condition) = batch.condition.as_ref().filter(|_| known.iter().any(Option::is_none)) {
+            self.check(&batch.space, condition)?;
+        }
+        let mut receipt = Vec::with_capacity(batch.events.len());
+        let first = built.next;
+        index.with_active(|active| {
+            for (event, known) in batch.events.iter().zip(known) {
+                let known = known.or_else(|| active.add(event.id, event.key, event.event_type, built.next));
+                receipt.push(EventReceipt { position: known.unwrap_or(built.next), duplicate: known.is_some() });
+                if known.is_none() {
+                    built.next = built.next.next();
+                }
+            }
+            if built.next > first {
+                let before = active.spaces.insert(batch.space.clone(), built.next.previous());
+                built.spaces_before.push((&batch.space, before));
+            }
+        });
+        if built.next > first {
+            self.add_records(batch, &receipt, first, built);
+        }
+        Ok(Receipt { events: receipt })
+    }
+
+    fn check(&self, space: &SpaceName, condition: &PreparedCondition) -> Result<(), LogError> {
+        let index = &self.shared.index;
+        let newest = match (condition.keys.as_slice(), condition.types.as_slice()) {
+            ([], []) => index.newest_of_space(space)?,
+            (lists, []) | ([], lists) => {
+                let mut newest = None;
+                for list in lists {
+                    newest = newest.max(index.newest(list)?);
+                }
+                newest
+            }
+            (keys, types) => {
+                let mut newest = None;
+                for key in keys {
+                    newest = newest.max(self.newest_of_both(key, types, condition.after)?);
+                }
+                newest
+            }
+        };
+        match newest {
+            Some(beaten_by) if beaten_by > condition.after => {
+                Err(LogError::ConditionFailed { after: condition.after, beaten_by })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds the newest position after `after` that is in the list of the key and in one of the types.
+    fn newest_of_both(
+        &self,
+        key: &crate::prepare::ListName,
+        types: &[crate::prepare::ListName],
+        after: Position,
+    ) -> Result<Option<Position>, LogError> {
+        let mut from = Position::MAX;
+        loop {
+            let page = self.shared.index.list(key, from, Direction::Backward, 64)?;
+            for position in &page {
+                if *position <= after {
+                    return Ok(None);
+                }
+                for list in types {
+                    if self.shared.index.contains(list, *position)? {
+                        return Ok(Some(*position));
+                    }
+                }
+            }
+            match page.last() {
+                Some(last) => from = last.previous(),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn add_records<'a>(
+        &self,
+        batch: &'a Prepared,
+        receipt: &[EventReceipt],
+        first: Position,
+        built: &mut Group<'a>,
+    ) {
+        let fits = built.open.as_ref().is_some_and(|open| {
+            let bytes = built.buffer.len() - open.start + batch.records.len();
+            open.space == &batch.space && bytes <= FRAME_BYTES_TARGET
+        });
+        if !fits {
+            let next = std::mem::replace(&mut built.next, first);
+            self.close_frame(built);
+            built.next = next;
+            let start = frame::begin(batch.space.as_str(), &mut built.buffer);
+            built.open = Some(OpenFrame { start, space: &batch.space, base: first });
+        }
+        if receipt.iter().all(|entry| !entry.duplicate) {
+            built.buffer.extend_from_slice(&batch.records);
+            return;
+        }
+        let mut begin = 0;
+        for (event, entry) in batch.events.iter().zip(receipt) {
+            if !entry.duplicate {
+                built.buffer.extend_from_slice(&batch.records[begin..event.end]);
+            }
+            begin = event.end;
+        }
+    }
+
+    /// Completes the open frame; it ends before `built.next`.
+    fn close_frame(&self, built: &mut Group<'_>) {
+        let Some(open) = built.open.take() else { return };
+        let draft = frame::Draft {
+            flags: 0,
+            space: open.space.as_str(),
+            base: open.base,
+            // A group holds at most some million events.
+            count: (built.next.get() - open.base.get()) as u32,
+            recorded: self.shared.clock.now(),
+            durable: self.end.next.previous(),
+        };
+        built.chain = frame::finish(&draft, &built.chain, open.start, &mut built.buffer);
+        built.frames.push(open.start);
+    }
+
+    /// Writes and syncs the group, then makes it visible. An error leaves the end of the log where it was: the next
+    /// group is written over what this one may have left, and the chain tells the two apart.
+    fn write(&mut self, built: Group<'_>) -> Result<(), LogError> {
+        self.make_room(built.buffer.len() as u64)?;
+        let failed = |operation| {
+            let path = self.shared.disk.path(&self.end.segment.name);
+            move |error| LogError::io(operation, path, error)
+        };
+        let file = &self.end.segment.file;
+        file.write_all_at(&built.buffer, self.end.offset).map_err(failed("writing events"))?;
+        if self.shared.options.durability == Durability::Synced {
+            file.sync().map_err(failed("syncing events"))?;
+        }
+        self.publish(built);
+        Ok(())
+    }
+
+    fn publish(&mut self, built: Group<'_>) {
+        let bytes = Bytes::from(built.buffer);
+        let end_of_log = built.next.previous();
+        {
+            let mut tail = self.shared.tail.write();
+            self.shared.index.with_active(|active| {
+                let ends = built.frames.iter().skip(1).copied().chain([bytes.len()]);
+                for (start, end) in built.frames.iter().copied().zip(ends) {
+                    let Some(header) = frame::Header::read(&bytes[start..]) else { continue };
+                    let offset = self.end.offset + start as u64;
+                    active.note_frame(FramePlace { base: header.base, segment: self.end.segment.base, offset });
+                    tail.push(Frame { header, bytes: bytes.slice(start..end) });
+                    self.end.last_frame = offset;
+                }
+            });
+        }
+        self.end.last_segment = self.end.segment.base;
+        self.end.offset += bytes.len() as u64;
+        self.end.chain = built.chain;
+        self.end.next = built.next;
+        self.shared.end.send_replace(end_of_log);
+    }
+
+    /// Makes sure that the group fits into the segment that is written, beginning a new one where it does not.
+    fn make_room(&mut self, bytes: u64) -> Result<(), LogError> {
+        if self.end.offset + bytes <= self.end.capacity {
+            return Ok(());
+        }
+        let disk = self.shared.disk.as_ref();
+        let capacity = self.shared.options.segment_bytes.max(segment::HEADER_BYTES as u64 + bytes);
+        if self.shared.options.durability == Durability::Os {
+            self.sync()?;
+        }
+        let fresh = Segment::create(disk, self.end.next, self.end.chain, capacity, self.shared.clock.now())?;
+        let full = std::mem::replace(&mut self.end.segment, fresh.clone());
+        // Gives back what was reserved and not used. Where that fails, the space is merely wasted: readers and
+        // recovery stop at the first position of the next segment.
+        if let Err(error) = full.file.truncate(self.end.offset) {
+            tracing::warn!(file = %full.name, %error, "the unused end of a full segment could not be given back");
+        }
+        let mut segments = self.shared.segments.write();
+        segments.retain(|each| each.base != fresh.base);
+        segments.push(fresh);
+        self.end.capacity = capacity;
+        self.end.offset = segment::HEADER_BYTES as u64;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), LogError> {
+        let path = || self.shared.disk.path(&self.end.segment.name);
+        self.end.segment.file.sync().map_err(|error| LogError::io("syncing events", path(), error))
+    }
+
+    fn freeze_when_full(&self) {
+        if self.shared.index.active_events() >= self.shared.options.index_block_events {
+            self.freeze();
+        }
+    }
+
+    fn freeze(&self) {
+        let watermark = Watermark {
+            position: self.end.next.previous(),
+            segment: self.end.last_segment,
+            offset: self.end.last_frame,
+            chain: self.end.chain,
+        };
+        self.shared.blocks.push(self.shared.index.freeze(watermark));
+    }
+
+    /// Writes down what recovery would otherwise find out, and ends the queue of the indexer.
+    pub(crate) fn close(&mut self) -> Result<(), LogError> {
+        if self.shared.index.active_events() > 0 {
+            self.freeze();
+        }
+        self.shared.blocks.close();
+        let path = || self.shared.disk.path(&self.end.segment.name);
+        self.end
+            .segment
+            .file
+            .truncate(self.end.offset)
+            .map_err(|error| LogError::io("giving back the unused end of a segment", path(), error))?;
+        self.end.capacity = self.end.offset;
+        self.sync()
+    }
+}
+
+/// The same error for one more waiter: errors of the operating system cannot be cloned.
+fn copy_of(error: &LogError) -> LogError {
+    let io = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
+    match error {
+        LogError::DiskFull(source) => LogError::DiskFull(io(source)),
+        LogError::Io { operation, path, source } => {
+            LogError::Io { operation, path: path.clone(), source: io(source) }
+        }
+        LogError::Index { detail } => LogError::Index { detail: detail.clone() },
+        other => LogError::Index { detail: other.to_string() },
+    }
+}

@@ -1,0 +1,42 @@
+//! The store behind the index: what is kept of it on disk, and the checkpoints.
+//!
+//! The index part is derived and can be cleared and rebuilt at any time. The checkpoints are not: they survive
+//! [`IndexStore::clear_index`].
+
+use bytes::Bytes;
+use weir_domain::{Position, SpaceName};
+use weir_log::{Direction, LogError};
+
+pub use crate::index::{Block, FramePlace, Watermark};
+use crate::prepare::{IdHash, ListName};
+
+mod fjall;
+mod memory;
+
+pub use self::fjall::FjallStore;
+pub use self::memory::MemoryStore;
+
+/// Keeps the index and the checkpoints.
+pub trait IndexStore: Send + Sync + 'static {
+    /// Returns up to where the index is complete.
+    fn watermark(&self) -> Result<Option<Watermark>, LogError>;
+    /// Adds a frozen block, all of it or none, and moves the watermark. Adding a block again changes nothing.
+    fn add(&self, block: &Block) -> Result<(), LogError>;
+    /// Forgets the index.
+    fn clear_index(&self) -> Result<(), LogError>;
+    /// Finds the position of an event by its identity.
+    fn id(&self, id: &IdHash) -> Result<Option<Position>, LogError>;
+    /// Returns up to `most` positions of a list, beginning at `from`.
+    fn list(&self, list: &ListName, from: Position, direction: Direction, most: usize)
+    -> Result<Vec<Position>, LogError>;
+    /// Returns the newest position of a space.
+    fn newest_of_space(&self, space: &SpaceName) -> Result<Option<Position>, LogError>;
+    /// Returns the place of the nearest noted frame that begins at or before a position.
+    fn frame_before(&self, position: Position) -> Result<Option<FramePlace>, LogError>;
+    /// Returns a checkpoint.
+    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError>;
+    /// Stores checkpoints, all or none.
+    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError>;
+    /// Makes everything durable.
+    fn sync(&self) -> Result<(), LogError>;
+}

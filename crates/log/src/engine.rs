@@ -1,0 +1,64 @@
+//! The contract of a log engine.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use weir_domain::Position;
+
+use crate::{Append, LogError, Page, Read, Receipt};
+
+/// A durable ordered log of events, shared by all spaces of a server.
+///
+/// ```text
+///   position   1    2    3    4    5    6    7
+///   space      a    a    b    a    b    b    a
+///                                       ▲         durable end = 6: 7 is being written
+///   read(a, from 2, forwards) ──▶ 2, 4
+///   read(b, from 6, backwards) ──▶ 6, 5, 3
+/// ```
+///
+/// An engine keeps these promises, and [`crate::conformance`] checks each of them:
+///
+/// 1. **Acknowledged is durable.** When [`append`](Self::append) returns a receipt, the events are on stable storage
+///    (embedded: synced; cluster: acknowledged by a quorum), and every later read and every reopened engine has them.
+/// 2. **All or nothing.** A batch is written whole, at positions that grow in the order of the batch, or not at all.
+///    An append that failed wrote nothing that a reader may see before it is repeated; after an unclean stop, an append that was
+///    never answered may stand in the log, whole.
+/// 3. **One order.** Positions grow strictly along a space and are never given twice. They may have gaps. The order
+///    of two appends where one was answered before the other was made is the order of their positions.
+/// 4. **`(source, id)` is unique** in its space, for ever. An event that was there before is not written again: its entry
+///    in the receipt is its first position, marked as duplicate. This holds within one batch too. The content of
+///    the repeated event is not compared: CloudEvents says that equal source and id mean the same event.
+/// 5. **Conditions are atomic.** With a [`Condition`](crate::Condition), the batch is written only if no event of the space
+///    that matches its query stands after its position; otherwise [`LogError::ConditionFailed`] names the newest that
+///    does. A batch that consists of duplicates only is answered with its receipt before the condition is looked at,
+///    so that a writer who missed an answer can repeat a conditional append.
+/// 6. **Reads see the durable part only**, in order, without gaps or repeats, however they are paged: reading on from
+///    [`Page::next`] returns each matching event exactly once. A read never waits for new events.
+/// 7. **The durable end** that [`durable_end`](Self::durable_end) shows never goes back, and is at least the last position
+///    of every receipt that was returned before.
+/// 8. **Checkpoints are pencil.** A stored checkpoint survives a clean stop; after an unclean one the engine may return an
+///    older value of the same name, never a mixture. Who reads it must be able to do the work since then again.
+/// 9. **Errors change nothing.** Whatever an operation returns as error, the engine goes on serving the others, except
+///    after [`LogError::Closed`].
+pub trait LogEngine: Send + Sync + 'static {
+    /// Appends a batch and waits until it is durable.
+    ///
+    /// Waits for room where the engine has much to write; dropping the future does not take the batch back.
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>>;
+
+    /// Reads one page.
+    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>>;
+
+    /// Shows the last durable position of the whole log and wakes its watchers when it grows.
+    fn durable_end(&self) -> watch::Receiver<Position>;
+
+    /// Returns the newest stored value of a checkpoint.
+    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError>;
+
+    /// Stores checkpoints, all of them or none.
+    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError>;
+
+    /// Finishes what was appended, writes down what would otherwise be rebuilt, and refuses everything after.
+    fn close(&self) -> BoxFuture<'_, Result<(), LogError>>;
+}

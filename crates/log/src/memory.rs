@@ -1,0 +1,165 @@
+//! An engine that keeps everything in memory: for tests and as the plainest reading of the contract.
+//!
+//! It makes no attempt to be fast or small: reads go over all events.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use weir_domain::{Clock, Position, SpaceName, Timestamp};
+
+use crate::{
+    Append, Condition, Direction, EventReceipt, Filter, LogEngine, LogError, NewEvent, Page, Read, Receipt, Recorded,
+};
+
+/// A log in memory.
+pub struct MemoryLog {
+    stored: Arc<Mutex<Stored>>,
+    closed: AtomicBool,
+    end: watch::Sender<Position>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a disk would hold.
+#[derive(Default)]
+struct Stored {
+    events: Vec<(SpaceName, Recorded)>,
+    ids: HashMap<(SpaceName, String, String), Position>,
+    checkpoints: HashMap<String, Bytes>,
+}
+
+impl MemoryLog {
+    /// Makes an empty log.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { stored: Arc::default(), closed: AtomicBool::new(false), end: watch::channel(Position::ORIGIN).0, clock }
+    }
+
+    /// Opens the same log again, as after a restart.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let end = Position::new(self.stored.lock().events.len() as u64);
+        Self {
+            stored: self.stored.clone(),
+            closed: AtomicBool::new(false),
+            end: watch::channel(end).0,
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn open(&self) -> Result<(), LogError> {
+        if self.closed.load(Ordering::Acquire) { Err(LogError::Closed) } else { Ok(()) }
+    }
+
+    fn append_now(&self, append: Append) -> Result<Receipt, LogError> {
+        self.open()?;
+        let mut stored = self.stored.lock();
+        let receipt = stored.append(append, self.clock.now())?;
+        let end = Position::new(stored.events.len() as u64);
+        self.end.send_if_modified(|now| std::mem::replace(now, end) != end);
+        Ok(receipt)
+    }
+}
+
+impl Stored {
+    fn append(&mut self, append: Append, now: Timestamp) -> Result<Receipt, LogError> {
+        let identity = |new: &NewEvent| (append.space.clone(), new.event.source().to_owned(), new.event.id().to_owned());
+        let all_known = append.events.iter().all(|new| self.ids.contains_key(&identity(new)));
+        if let Some(condition) = append.condition.as_ref().filter(|_| !all_known) {
+            self.check(&append.space, condition)?;
+        }
+        let mut receipt = Vec::with_capacity(append.events.len());
+        for new in &append.events {
+            let next = Position::new(self.events.len() as u64 + 1);
+            let position = *self.ids.entry(identity(new)).or_insert(next);
+            receipt.push(EventReceipt { position, duplicate: position != next });
+            if position == next {
+                let NewEvent { event, key } = new.clone();
+                self.events.push((append.space.clone(), Recorded { position, recorded: now, key, event }));
+            }
+        }
+        Ok(Receipt { events: receipt })
+    }
+
+    fn check(&self, space: &SpaceName, condition: &Condition) -> Result<(), LogError> {
+        let newest = self.events.iter().rev().find(|(owner, recorded)| {
+            owner == space && condition.query.matches(recorded.key.as_ref(), recorded.event.event_type())
+        });
+        match newest {
+            Some((_, recorded)) if recorded.position > condition.after => {
+                Err(LogError::ConditionFailed { after: condition.after, beaten_by: recorded.position })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, read: &Read) -> Page {
+        let matches = |(space, recorded): &&(SpaceName, Recorded)| {
+            let inside = match read.direction {
+                Direction::Forward => recorded.position >= read.from,
+                Direction::Backward => recorded.position <= read.from,
+            };
+            let wanted = match &read.filter {
+                Filter::All => true,
+                Filter::Key(key) => recorded.key.as_ref() == Some(key),
+                Filter::Types(types) => types.iter().any(|each| each == recorded.event.event_type()),
+            };
+            inside && wanted && *space == read.space
+        };
+        let all: Box<dyn Iterator<Item = &(SpaceName, Recorded)>> = match read.direction {
+            Direction::Forward => Box::new(self.events.iter().filter(matches)),
+            Direction::Backward => Box::new(self.events.iter().rev().filter(matches)),
+        };
+        let mut events: Vec<Recorded> = Vec::new();
+        let mut bytes = 0;
+        for (_, recorded) in all {
+            bytes += recorded.event.size();
+            if events.len() == read.events_max.max(1) || (!events.is_empty() && bytes > read.bytes_max) {
+                return Page { events, next: recorded.position, end: false };
+            }
+            events.push(recorded.clone());
+        }
+        let next = match read.direction {
+            Direction::Forward => Position::new(self.events.len() as u64 + 1).max(read.from),
+            Direction::Backward => Position::ORIGIN,
+        };
+        Page { events, next, end: true }
+    }
+}
+
+impl LogEngine for MemoryLog {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
+        ready(self.append_now(append)).boxed()
+    }
+
+    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
+        ready(self.open().map(|()| self.stored.lock().read(&read))).boxed()
+    }
+
+    fn durable_end(&self) -> watch::Receiver<Position> {
+        self.end.subscribe()
+    }
+
+    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
+        Ok(self.stored.lock().checkpoints.get(name).cloned())
+    }
+
+    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
+        self.open()?;
+        self.stored.lock().checkpoints.extend(values.iter().cloned());
+        Ok(())
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        self.closed.store(true, Ordering::Release);
+        ready(Ok(())).boxed()
+    }
+}
