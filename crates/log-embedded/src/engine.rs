@@ -50,8 +50,6 @@ pub struct Workers {
 pub struct Writer {
     committer: Committer,
     queue: mpsc::Receiver<Message>,
-    // Held until nothing is written any more.
-    _lock: Box<dyn DiskLock>,
 }
 
 /// The thread that writes full blocks of the index to the store.
@@ -119,10 +117,11 @@ impl EmbeddedLog {
             blocks: BlockQueue::default(),
             clock,
             options,
+            _lock: lock,
         });
         let committer = Committer::new(shared.clone(), opened.end);
         let workers = Workers {
-            writer: Writer { committer, queue: messages, _lock: lock },
+            writer: Writer { committer, queue: messages },
             indexer: Indexer { shared: shared.clone() },
         };
         Ok((Self { shared, queue, room }, workers, opened.recovered))

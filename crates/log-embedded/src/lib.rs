@@ -20,6 +20,7 @@ mod segment;
 mod shared;
 mod store;
 mod tail;
+pub mod tools;
 
 
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk};

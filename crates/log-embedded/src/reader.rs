@@ -169,6 +169,8 @@ fn read_lists(shared: &Shared, lists: &[ListName], mut collector: Collector<'_>)
     }
     positions.dedup();
     positions.truncate(most);
+    // Where a hash collision empties a full page, the lists go on behind its last position.
+    let behind = positions.last().copied().filter(|_| positions.len() == most);
     let mut held: Option<(Frame, Vec<(Position, Bytes)>)> = None;
     for position in positions {
         let fresh = held.as_ref().is_none_or(|(frame, _)| frame.header.base > position || frame.header.end() <= position);
@@ -191,11 +193,13 @@ fn read_lists(shared: &Shared, lists: &[ListName], mut collector: Collector<'_>)
             return Ok(collector.page(position, false));
         }
     }
-    let next = match read.direction {
-        Direction::Forward => collector.end.next().max(read.from),
-        Direction::Backward => Position::ORIGIN,
+    let (next, end) = match (read.direction, behind) {
+        (Direction::Forward, Some(last)) => (last.next(), false),
+        (Direction::Backward, Some(last)) => (last.previous(), false),
+        (Direction::Forward, None) => (collector.end.next().max(read.from), true),
+        (Direction::Backward, None) => (Position::ORIGIN, true),
     };
-    Ok(collector.page(next, true))
+    Ok(collector.page(next, end))
 }
 
 fn belongs(recorded: &Recorded, filter: &Filter) -> bool {

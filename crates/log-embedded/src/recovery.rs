@@ -275,7 +275,7 @@ fn cut_remains(disk: &dyn Disk, segment: &Segment, offset: u64, next: Position) 
 }
 
 /// Reads what is not zero behind an offset, up to the last such byte.
-fn remains(segment: &Segment, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn remains(segment: &Segment, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
     let mut rest = Vec::new();
     let mut chunk = vec![0; 1 << 20];
     let mut at = offset;

@@ -97,7 +97,7 @@ impl Segment {
     }
 }
 
-fn header(base: Position, chain_before: &Chain, now: Timestamp) -> [u8; HEADER_BYTES] {
+pub(crate) fn header(base: Position, chain_before: &Chain, now: Timestamp) -> [u8; HEADER_BYTES] {
     let mut head = [0; HEADER_BYTES];
     head[..8].copy_from_slice(&MAGIC);
     head[8..12].copy_from_slice(&VERSION.to_le_bytes());

@@ -7,7 +7,9 @@ use tokio::sync::watch;
 use weir_domain::{Clock, Position};
 use weir_log::LogError;
 
-use crate::{disk::Disk, index::Index, options::Options, segment::Segment, store::Block, tail::Tail};
+use crate::{
+    disk::{Disk, DiskLock},
+    index::Index, options::Options, segment::Segment, store::Block, tail::Tail};
 
 /// The parts of an open log that several threads use.
 pub(crate) struct Shared {
@@ -21,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockQueue,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
+    /// Held until the last handle is gone and the last worker has ended.
+    pub(crate) _lock: Box<dyn DiskLock>,
 }
 
 /// Full index blocks on their way from the writer to the indexer.

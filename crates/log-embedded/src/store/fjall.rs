@@ -16,6 +16,7 @@ use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, PersistMode,
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
 };
+use parking_lot::RwLock;
 use weir_domain::{Position, SpaceName};
 use weir_log::{Direction, LogError};
 
@@ -33,12 +34,43 @@ const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
 /// Keeps index and checkpoints in a directory.
 pub struct FjallStore {
     database: Database,
+    /// Replaced as a whole when the index is cleared.
+    index: RwLock<Keyspaces>,
+    checkpoints: Keyspace,
+}
+
+/// The derived part.
+#[derive(Clone)]
+struct Keyspaces {
     ids: Keyspace,
     lists: Keyspace,
     frames: Keyspace,
     spaces: Keyspace,
     meta: Keyspace,
-    checkpoints: Keyspace,
+}
+
+fn plain() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+}
+
+impl Keyspaces {
+    fn open(database: &Database) -> Result<Self, fjall::Error> {
+        // Look-ups of identities nearly always miss: filters in memory answer them.
+        let unique = || {
+            let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
+            plain()
+                .filter_policy(FilterPolicy::all(bloom))
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_pinning_policy(PinningPolicy::all(true))
+        };
+        Ok(Self {
+            ids: database.keyspace("ids", unique)?,
+            lists: database.keyspace("lists", plain)?,
+            frames: database.keyspace("frames", plain)?,
+            spaces: database.keyspace("spaces", plain)?,
+            meta: database.keyspace("meta", plain)?,
+        })
+    }
 }
 
 impl FjallStore {
@@ -50,25 +82,8 @@ impl FjallStore {
         let open = || -> Result<Self, fjall::Error> {
             let database =
                 Database::builder(directory).cache_size(CACHE_BYTES).worker_threads(1).max_cached_files(Some(128)).open()?;
-            // Look-ups of identities nearly always miss: filters in memory answer them.
-            let unique = || {
-                let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(MEMTABLE_BYTES)
-                    .filter_policy(FilterPolicy::all(bloom))
-                    .filter_block_pinning_policy(PinningPolicy::all(true))
-                    .index_block_pinning_policy(PinningPolicy::all(true))
-            };
-            let plain = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            Ok(Self {
-                ids: database.keyspace("ids", unique)?,
-                lists: database.keyspace("lists", plain)?,
-                frames: database.keyspace("frames", plain)?,
-                spaces: database.keyspace("spaces", plain)?,
-                meta: database.keyspace("meta", plain)?,
-                checkpoints: database.keyspace("checkpoints", plain)?,
-                database,
-            })
+            let index = Keyspaces::open(&database)?;
+            Ok(Self { index: index.into(), checkpoints: database.keyspace("checkpoints", plain)?, database })
         };
         open().map_err(failed)
     }
@@ -86,11 +101,11 @@ impl FjallStore {
         Ok(aside)
     }
 
-    fn ingest(
-        &self,
-        keyspace: &Keyspace,
-        mut pairs: Vec<(Vec<u8>, Vec<u8>)>,
-    ) -> Result<(), fjall::Error> {
+    fn index(&self) -> Keyspaces {
+        self.index.read().clone()
+    }
+
+    fn ingest(keyspace: &Keyspace, mut pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), fjall::Error> {
         if pairs.is_empty() {
             return Ok(());
         }
@@ -102,10 +117,10 @@ impl FjallStore {
         ingestion.finish()
     }
 
-    fn ingest_ids(&self, block: &Block) -> Result<(), fjall::Error> {
+    fn ingest_ids(keyspace: &Keyspace, block: &Block) -> Result<(), fjall::Error> {
         let mut ids: Vec<(IdHash, Position)> = block.ids.iter().map(|(id, position)| (*id, *position)).collect();
         ids.sort_unstable();
-        let mut ingestion = self.ids.start_ingestion()?;
+        let mut ingestion = keyspace.start_ingestion()?;
         for (id, position) in ids {
             ingestion.write(&id[..], &position.get().to_be_bytes()[..])?;
         }
@@ -113,25 +128,26 @@ impl FjallStore {
     }
 
     fn add_all(&self, block: &Block) -> Result<(), fjall::Error> {
+        let index = self.index();
         if !block.ids.is_empty() {
-            self.ingest_ids(block)?;
+            Self::ingest_ids(&index.ids, block)?;
         }
         let lists = block.lists.iter().flat_map(|(name, positions)| {
             positions.chunks(LIST_CHUNK).map(|chunk| (list_key(name, chunk[0]), encode_chunk(chunk)))
         });
-        self.ingest(&self.lists, lists.collect())?;
+        Self::ingest(&index.lists, lists.collect())?;
         let frames = block.frames.iter().map(|place| {
             let mut value = place.segment.get().to_be_bytes().to_vec();
             value.extend_from_slice(&place.offset.to_be_bytes());
             (place.base.get().to_be_bytes().to_vec(), value)
         });
-        self.ingest(&self.frames, frames.collect())?;
+        Self::ingest(&index.frames, frames.collect())?;
         let mut batch = self.database.batch();
         for (space, position) in &block.spaces {
-            batch.insert(&self.spaces, space.as_str(), &position.get().to_be_bytes()[..]);
+            batch.insert(&index.spaces, space.as_str(), &position.get().to_be_bytes()[..]);
         }
         if let Some(watermark) = &block.watermark {
-            batch.insert(&self.meta, WATERMARK, encode_watermark(watermark));
+            batch.insert(&index.meta, WATERMARK, encode_watermark(watermark));
         }
         batch.commit()?;
         self.database.persist(PersistMode::SyncAll)
@@ -140,7 +156,7 @@ impl FjallStore {
 
 impl IndexStore for FjallStore {
     fn watermark(&self) -> Result<Option<Watermark>, LogError> {
-        let Some(bytes) = self.meta.get(WATERMARK).map_err(failed)? else { return Ok(None) };
+        let Some(bytes) = self.index.read().meta.get(WATERMARK).map_err(failed)? else { return Ok(None) };
         decode_watermark(&bytes).map(Some).ok_or_else(|| malformed("watermark"))
     }
 
@@ -149,16 +165,23 @@ impl IndexStore for FjallStore {
     }
 
     fn clear_index(&self) -> Result<(), LogError> {
-        // The watermark goes first: a rebuild that is interrupted then begins again from the start.
-        self.meta.clear().map_err(failed)?;
-        for keyspace in [&self.ids, &self.lists, &self.frames, &self.spaces] {
-            keyspace.clear().map_err(failed)?;
+        if self.watermark()?.is_none() {
+            // Blocks that were added without a watermark are added again, with the same content.
+            return Ok(());
         }
+        let mut index = self.index.write();
+        let Keyspaces { ids, lists, frames, spaces, meta } = index.clone();
+        // The watermark goes first: a rebuild that is interrupted then begins again from the start. Keyspaces are
+        // deleted, not cleared: a cleared one is cleared again when its journal is replayed, whatever came after.
+        for keyspace in [meta, ids, lists, frames, spaces] {
+            self.database.delete_keyspace(keyspace).map_err(failed)?;
+        }
+        *index = Keyspaces::open(&self.database).map_err(failed)?;
         Ok(())
     }
 
     fn id(&self, id: &IdHash) -> Result<Option<Position>, LogError> {
-        let Some(bytes) = self.ids.get(id).map_err(failed)? else { return Ok(None) };
+        let Some(bytes) = self.index.read().ids.get(id).map_err(failed)? else { return Ok(None) };
         position(&bytes).map(Some).ok_or_else(|| malformed("identity"))
     }
 
@@ -173,9 +196,10 @@ impl IndexStore for FjallStore {
         if most == 0 {
             return Ok(found);
         }
+        let index = self.index();
         let start = list_key(list, from);
         // The chunk that begins at or before `from` may contain it.
-        let mut before = self.lists.range(list.to_vec()..=start.clone()).rev();
+        let mut before = index.lists.range(list.to_vec()..=start.clone()).rev();
         match direction {
             Direction::Backward => {
                 for chunk in before {
@@ -190,7 +214,7 @@ impl IndexStore for FjallStore {
                 let first = before.next();
                 let mut end = list.to_vec();
                 end.extend_from_slice(&[0xff; 8]);
-                let after = self.lists.range((std::ops::Bound::Excluded(start), std::ops::Bound::Included(end)));
+                let after = index.lists.range((std::ops::Bound::Excluded(start), std::ops::Bound::Included(end)));
                 for chunk in first.into_iter().chain(after) {
                     let chunk = decode_chunk(chunk.into_inner().map_err(failed)?)?;
                     found.extend(chunk.into_iter().filter(|p| *p >= from).take(most - found.len()));
@@ -204,12 +228,12 @@ impl IndexStore for FjallStore {
     }
 
     fn newest_of_space(&self, space: &SpaceName) -> Result<Option<Position>, LogError> {
-        let Some(bytes) = self.spaces.get(space.as_str()).map_err(failed)? else { return Ok(None) };
+        let Some(bytes) = self.index.read().spaces.get(space.as_str()).map_err(failed)? else { return Ok(None) };
         position(&bytes).map(Some).ok_or_else(|| malformed("space"))
     }
 
     fn frame_before(&self, at: Position) -> Result<Option<FramePlace>, LogError> {
-        let Some(entry) = self.frames.range(..=at.get().to_be_bytes()).next_back() else { return Ok(None) };
+        let Some(entry) = self.index().frames.range(..=at.get().to_be_bytes()).next_back() else { return Ok(None) };
         let (key, value) = entry.into_inner().map_err(failed)?;
         let parts = value.split_at_checked(8).and_then(|(segment, offset)| {
             Some(FramePlace { base: position(&key)?, segment: position(segment)?, offset: position(offset)?.get() })
