@@ -127,20 +127,23 @@ impl EmbeddedLog {
         Ok((Self { shared, queue, room }, workers, opened.recovered))
     }
 
-    /// Finds the first position whose event was recorded at or after a time. Blocks on the disk.
-    ///
-    /// # Errors
-    /// Where a segment cannot be read.
-    pub fn position_at(&self, time: Timestamp) -> Result<Position, LogError> {
-        reader::position_at(&self.shared, time)
-    }
-
     /// Reads one page on this thread, from the disk where memory does not reach.
     ///
     /// # Errors
     /// As [`LogEngine::read`].
     pub fn read_blocking(&self, read: &Read) -> Result<Page, LogError> {
         reader::read_tail(&self.shared, read).unwrap_or_else(|| reader::read_disk(&self.shared, read))
+    }
+
+    /// Works on the disk without holding up the caller's thread.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let shared = self.shared.clone();
+        #[expect(clippy::disallowed_methods, reason = "awaited on the spot: nothing outlives the call")]
+        let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+        done.unwrap_or(Err(LogError::Closed))
     }
 
     async fn append_prepared(&self, append: Append) -> Result<Receipt, LogError> {
@@ -195,15 +198,16 @@ impl LogEngine for EmbeddedLog {
 
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         async move {
-            if let Some(page) = reader::read_tail(&self.shared, &read) {
-                return page;
+            match reader::read_tail(&self.shared, &read) {
+                Some(page) => page,
+                None => self.blocking(move |shared| reader::read_disk(shared, &read)).await,
             }
-            let shared = self.shared.clone();
-            #[expect(clippy::disallowed_methods, reason = "a disk read, awaited on the spot: nothing outlives the call")]
-            let page = tokio::task::spawn_blocking(move || reader::read_disk_owned(shared, read)).await;
-            page.unwrap_or(Err(LogError::Closed))
         }
         .boxed()
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
+        self.blocking(move |shared| reader::position_at(shared, time)).boxed()
     }
 
     fn durable_end(&self) -> watch::Receiver<Position> {

@@ -1,7 +1,5 @@
 //! Reads: from memory at the tail, from the segments elsewhere. Only durable events are ever returned.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use weir_domain::Position;
 use weir_log::{Direction, Filter, LogError, Page, Read, Recorded, record};
@@ -55,9 +53,6 @@ pub(crate) fn read_tail(shared: &Shared, read: &Read) -> Option<Result<Page, Log
     let mut collector = Collector { read, end, events: Vec::new(), bytes: 0 };
     if read.from > end {
         return Some(Ok(collector.page(read.from.max(end.next()), true)));
-    }
-    if read.filter != Filter::All {
-        return None;
     }
     let frames = shared.tail.read().from(read.from, read.bytes_max.max(1))?;
     let mut next = read.from;
@@ -120,7 +115,7 @@ fn collect_forward(frame: &Frame, collector: &mut Collector<'_>) -> Result<Optio
                 return Ok(Some(position));
             }
             let recorded = decode(frame, record, position)?;
-            if !collector.add(recorded) {
+            if belongs(&recorded, &collector.read.filter) && !collector.add(recorded) {
                 return Ok(Some(position));
             }
         }
@@ -231,8 +226,9 @@ fn decode(frame: &Frame, record: Bytes, position: Position) -> Result<Recorded, 
 
 /// Finds the frame that holds a position.
 fn frame_with<'a>(shared: &'a Shared, position: Position) -> Result<(Frame, Walk<'a>), LogError> {
+    let recent = shared.tail.read().frame_with(position);
     let mut walk = Walk::begin(shared, position, Some(LOOKUP_BYTES))?;
-    if let Some(frame) = shared.tail.read().frame_with(position) {
+    if let Some(frame) = recent {
         return Ok((frame, walk));
     }
     loop {
@@ -330,9 +326,4 @@ pub(crate) fn position_at(shared: &Shared, time: weir_domain::Timestamp) -> Resu
         }
     }
     Ok(low)
-}
-
-/// Keeps [`Shared`] alive for a read on another thread.
-pub(crate) fn read_disk_owned(shared: Arc<Shared>, read: Read) -> Result<Page, LogError> {
-    read_disk(&shared, &read)
 }

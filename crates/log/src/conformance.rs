@@ -46,6 +46,7 @@ macro_rules! conformance_suite {
             reads_filter_by_key_and_type,
             spaces_are_apart,
             everything_survives_reopening,
+            positions_are_found_by_time,
             the_durable_end_is_watched,
             checkpoints_are_kept,
             a_closed_log_says_so,
@@ -316,6 +317,19 @@ pub async fn everything_survives_reopening(harness: &dyn Harness) {
         assert_eq!(expected.len(), (round + 1) * 100);
         log.close().await.expect("closed");
     }
+}
+
+/// Times lead to positions. The clock of the suite stands still, so there is one time at which everything was.
+pub async fn positions_are_found_by_time(harness: &dyn Harness) {
+    let log = harness.open().await;
+    for number in 0..40 {
+        write(&*log, vec![event(&number.to_string(), "k", "t")]).await;
+    }
+    let now = StoppedClock.now();
+    let at = |micros| log.position_at(Timestamp::from_unix_micros(micros));
+    assert_eq!(at(0).await.expect("readable"), Position::new(1));
+    assert_eq!(at(now.unix_micros()).await.expect("readable"), Position::new(1));
+    assert_eq!(at(now.unix_micros() + 1).await.expect("readable"), log.durable_end().borrow().next());
 }
 
 /// Promise 7.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use weir_domain::Position;
+use weir_domain::{Position, Timestamp};
 
 use crate::{Append, LogError, Page, Read, Receipt};
 
@@ -49,6 +49,11 @@ pub trait LogEngine: Send + Sync + 'static {
 
     /// Reads one page.
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>>;
+
+    /// Returns the first position whose event was recorded at or after a time; one past the durable end where none was.
+    ///
+    /// Times are those of the writer's clock. Where that clock was set back, any place between is as good as another.
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>>;
 
     /// Shows the last durable position of the whole log and wakes its watchers when it grows.
     fn durable_end(&self) -> watch::Receiver<Position>;

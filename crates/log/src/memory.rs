@@ -144,6 +144,12 @@ impl LogEngine for MemoryLog {
         ready(self.open().map(|()| self.stored.lock().read(&read))).boxed()
     }
 
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
+        let stored = self.stored.lock();
+        let index = stored.events.partition_point(|(_, recorded)| recorded.recorded < time);
+        ready(Ok(Position::new(index as u64 + 1))).boxed()
+    }
+
     fn durable_end(&self) -> watch::Receiver<Position> {
         self.end.subscribe()
     }
