@@ -1,0 +1,256 @@
+//! Declarations as they come from outside: texts that nobody has checked yet.
+//!
+//! The configuration API and the manifest fill in a draft; [`EventTypeDraft::check`] and its like make it into the typed
+//! declaration, or return every text that cannot be one. What depends on values and on the rest of the catalog is
+//! checked by [`Catalog::plan`](crate::Catalog::plan).
+
+use std::{collections::BTreeMap, fmt};
+
+use weir_domain::{FunctionId, SpaceName};
+use weir_routing::Method;
+
+use crate::{
+    CatalogError, Code, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
+    KeyRule, Resource, RetryPolicy, Subscription, SubscriptionKind, rules,
+};
+
+const NAME_CHARACTERS: &str = "use the characters a-z A-Z 0-9 . - _ only";
+
+/// An event type that is not checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventTypeDraft {
+    /// Its name.
+    pub name: String,
+    /// Its key rule as [`KeyRule::parse`] reads it; none is the default rule.
+    pub key: Option<String>,
+    /// What it means, for people.
+    pub description: Option<String>,
+    /// The identifier of its authorizer.
+    pub authorizer: Option<String>,
+    /// Free texts.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl EventTypeDraft {
+    /// Makes the event type, in a space that is `default` where its name is empty.
+    ///
+    /// # Errors
+    /// All texts that cannot be what they should.
+    pub fn check(self, space: &str) -> Result<(SpaceName, EventType), CatalogError> {
+        let mut reader = Reader::of(Resource::EventType);
+        let space = reader.space(space);
+        let name = match EventTypeName::new(&self.name) {
+            Ok(name) => Some(name),
+            Err(EventTypeNameError::Empty) => reader.refuse("Name", "required", "give the event type a name"),
+            Err(EventTypeNameError::TooLong) => {
+                reader.refuse("Name", "max", format!("shorten the name to {} bytes", EventTypeName::BYTES_MAX))
+            }
+            Err(EventTypeNameError::Character(code)) => {
+                reader.refuse("Name", "eventType", format!("remove the character U+{code:04X} from the name"))
+            }
+        };
+        let key = match self.key.as_deref().map_or(Ok(KeyRule::Default), KeyRule::parse) {
+            Ok(key) => Some(key),
+            Err(error) => reader.refuse("Key", "key", format!("correct the key: {error}")),
+        };
+        let (Some(space), Some(name), Some(key)) = (space, name, key) else { return Err(reader.refused()) };
+        // A text that cannot be an identifier names no function.
+        let authorizer = self.authorizer.as_deref().map(FunctionId::new).transpose();
+        let authorizer = authorizer.map_err(|_| CatalogError::AuthorizerMissing)?;
+        Ok((space, EventType { name, key, description: self.description, authorizer, metadata: self.metadata }))
+    }
+}
+
+/// A function that is not checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionDraft {
+    /// Its identifier.
+    pub id: String,
+    /// What is called, and how.
+    pub provider: ProviderDraft,
+    /// Free texts.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What a function calls, as far as it is known. `Debug` shows the type alone: the rest may be secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum ProviderDraft {
+    /// No type is named.
+    #[default]
+    Unset,
+    /// A type that Weir does not have.
+    Unsupported(String),
+    /// A URL.
+    Http {
+        /// Where to; must be given.
+        url: Option<String>,
+        /// How long one call may take, else [`FunctionKind::TIMEOUT_MS`].
+        timeout_ms: Option<u32>,
+        /// Headers that go with every call.
+        headers: BTreeMap<String, String>,
+    },
+    /// A component.
+    Wasm {
+        /// Where it comes from; must be given.
+        code: Option<Code>,
+        /// How long one instance lives, else the default of [`Instances`].
+        instances: Option<Instances>,
+        /// How long one call may take, else [`FunctionKind::TIMEOUT_MS`].
+        timeout_ms: Option<u32>,
+        /// The most memory of one instance, else [`FunctionKind::MEMORY_BYTES_MAX`].
+        memory_bytes_max: Option<u64>,
+        /// What the function reads as its configuration.
+        config: BTreeMap<String, String>,
+    },
+}
+
+impl FunctionDraft {
+    /// Makes the function, in a space that is `default` where its name is empty.
+    ///
+    /// # Errors
+    /// Where there is nothing to call, else all texts that cannot be what they should.
+    pub fn check(self, space: &str) -> Result<(SpaceName, Function), CatalogError> {
+        let kind = self.provider.check().map_err(|detail| CatalogError::invalid(Resource::Function, detail))?;
+        let mut reader = Reader::of(Resource::Function);
+        let space = reader.space(space);
+        let id = reader.function("ID", &self.id);
+        let (Some(space), Some(id)) = (space, id) else { return Err(reader.refused()) };
+        Ok((space, Function { id, kind, metadata: self.metadata }))
+    }
+}
+
+impl fmt::Debug for ProviderDraft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unset => f.write_str("Unset"),
+            Self::Unsupported(name) => f.debug_tuple("Unsupported").field(name).finish(),
+            Self::Http { .. } => f.write_str("Http(…)"),
+            Self::Wasm { .. } => f.write_str("Wasm(…)"),
+        }
+    }
+}
+
+impl ProviderDraft {
+    fn check(self) -> Result<FunctionKind, Detail> {
+        match self {
+            Self::Unset => Err(Detail::new("provider configuration not set", "give the function a type: http or wasm")),
+            Self::Unsupported(name) => {
+                let name: String = name.chars().take(128).collect();
+                Err(Detail::new(format!("provider {name} not supported"), "choose one of the types: http or wasm"))
+            }
+            Self::Http { url, timeout_ms, headers } => Ok(FunctionKind::Http {
+                url: url.ok_or_else(rules::missing_url)?,
+                timeout_ms: timeout_ms.unwrap_or(FunctionKind::TIMEOUT_MS),
+                headers,
+            }),
+            Self::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => Ok(FunctionKind::Wasm {
+                code: code
+                    .ok_or_else(|| Detail::field(Resource::Function, "Code", "required", rules::missing_code()))?,
+                instances: instances.unwrap_or_default(),
+                timeout_ms: timeout_ms.unwrap_or(FunctionKind::TIMEOUT_MS),
+                memory_bytes_max: memory_bytes_max.unwrap_or(FunctionKind::MEMORY_BYTES_MAX),
+                config,
+            }),
+        }
+    }
+}
+
+/// A subscription that is not checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionDraft {
+    /// `sync` or `async`.
+    pub kind: String,
+    /// The name of the event type.
+    pub event_type: String,
+    /// The identifier of the function.
+    pub function: String,
+    /// The path; empty is `/`, and a missing first slash is added.
+    pub path: String,
+    /// The method in any case; empty is `POST`.
+    pub method: String,
+    /// What happens when a delivery fails.
+    pub retry: RetryPolicy,
+    /// Free texts.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl SubscriptionDraft {
+    /// Makes the subscription, in a space that is `default` where its name is empty.
+    ///
+    /// # Errors
+    /// All texts that cannot be what they should.
+    pub fn check(self, space: &str) -> Result<(SpaceName, Subscription), CatalogError> {
+        let mut reader = Reader::of(Resource::Subscription);
+        let space = reader.space(space);
+        let kind = match SubscriptionKind::parse(&self.kind) {
+            Some(kind) => Some(kind),
+            None if self.kind.is_empty() => reader.refuse("Type", "required", "give the type sync or async"),
+            None => reader.refuse("Type", "eq=async|eq=sync", "give the type sync or async"),
+        };
+        let event_type = match EventTypeName::new(&self.event_type) {
+            Ok(name) if name.is_subscribable() => Some(name),
+            Err(EventTypeNameError::Empty) => reader.refuse("EventType", "required", "name the event type"),
+            _ => reader.refuse("EventType", "eventType", NAME_CHARACTERS),
+        };
+        let function = reader.function("FunctionID", &self.function);
+        let method = match self.method.as_str() {
+            "" => Some(Method::default()),
+            text => Method::parse(&text.to_ascii_uppercase()).or_else(|| {
+                let rule = Method::ALL.map(|method| format!("eq={method}")).join("|");
+                let names = Method::ALL.map(Method::as_str).join(", ");
+                reader.refuse("Method", &rule, format!("choose one of the methods {names}"))
+            }),
+        };
+        let (Some(space), Some(kind), Some(event_type), Some(function), Some(method)) =
+            (space, kind, event_type, function, method)
+        else {
+            return Err(reader.refused());
+        };
+        let subscription = Subscription::new(kind, event_type, function, method, &self.path);
+        Ok((space, subscription.with_retry(self.retry).with_metadata(self.metadata)))
+    }
+}
+
+/// Collects the texts that cannot be what they should.
+struct Reader {
+    resource: Resource,
+    details: Vec<Detail>,
+}
+
+impl Reader {
+    const fn of(resource: Resource) -> Self {
+        Self { resource, details: Vec::new() }
+    }
+
+    /// Always `None`: what stands in the place of the value.
+    fn refuse<T>(&mut self, field: &str, rule: &str, cure: impl Into<String>) -> Option<T> {
+        self.details.push(Detail::field(self.resource, field, rule, cure));
+        None
+    }
+
+    fn refused(self) -> CatalogError {
+        CatalogError::Invalid { resource: self.resource, details: self.details }
+    }
+
+    fn space(&mut self, text: &str) -> Option<SpaceName> {
+        if text.is_empty() {
+            return Some(SpaceName::default());
+        }
+        SpaceName::new(text).ok().or_else(|| match text.chars().count() {
+            0..3 => self.refuse("Space", "min", "give the space a name of 3 characters at least"),
+            3..=128 => self.refuse("Space", "space", NAME_CHARACTERS),
+            _ => self.refuse("Space", "max", "shorten the name of the space to 128 characters"),
+        })
+    }
+
+    fn function(&mut self, field: &str, text: &str) -> Option<FunctionId> {
+        FunctionId::new(text).ok().or_else(|| match text.chars().count() {
+            0 => self.refuse(field, "required", "give the identifier of the function"),
+            1..=256 => self.refuse(field, "functionid", NAME_CHARACTERS),
+            _ => self.refuse(field, "max", "shorten the identifier of the function to 256 characters"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The field details of the Event Gateway.
+
+use super::{EventTypeDraft, FunctionDraft, ProviderDraft, SubscriptionDraft};
+use crate::{CatalogError, EventTypeName, FunctionKind, KeyRule, Method, SubscriptionKind};
+
+/// Each detail is `field tag`; all must be there, in this order, and each must have a cure.
+fn check<T: std::fmt::Debug>(result: Result<T, CatalogError>, prefix: &str, details: &[&str]) {
+    let error = result.expect_err("a fault");
+    let (name, resource) = prefix.split_once(' ').expect("two words");
+    let lines: Vec<String> = details
+        .iter()
+        .map(|detail| match detail.split_once(' ') {
+            Some((field, tag)) => {
+                format!("Key: '{name}.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag")
+            }
+            None => (*detail).to_owned(),
+        })
+        .collect();
+    let expected = format!("{resource} doesn't validate. Validation error: {}", lines.join("\n"));
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.cure().split("; ").filter(|cure| !cure.is_empty()).count(), details.len(), "{}", error.cure());
+}
+
+#[test]
+fn event_types() {
+    let check = |space: &str, draft: EventTypeDraft, details: &[&str]| {
+        check(draft.check(space), "Type Event Type", details);
+    };
+    let named = |name: &str| EventTypeDraft { name: name.into(), ..EventTypeDraft::default() };
+    check("", EventTypeDraft::default(), &["Name required"]);
+    check("ab", named("a"), &["Space min"]);
+    check("///", named("a"), &["Space space"]);
+    check(&"a".repeat(129), named("a"), &["Space max"]);
+    check("a b", named("a\n"), &["Space space", "Name eventType"]);
+    check("", named(&"a".repeat(257)), &["Name max"]);
+    check("", EventTypeDraft { key: Some("id".into()), ..named("a") }, &["Key key"]);
+
+    let draft = EventTypeDraft { key: Some("/subject".into()), ..named("with/slash and space") };
+    let (space, it) = draft.check("").expect("valid");
+    assert_eq!((space.as_str(), it.name.as_str()), ("default", "with/slash and space"));
+    assert_eq!(it.key, KeyRule::Attribute("subject".into()));
+    let draft = EventTypeDraft { authorizer: Some("no id".into()), ..named("a") };
+    assert_eq!(draft.check(""), Err(CatalogError::AuthorizerMissing));
+}
+
+#[test]
+fn functions() {
+    let check = |id: &str, provider: ProviderDraft, details: &[&str]| {
+        let draft = FunctionDraft { id: id.into(), provider, ..FunctionDraft::default() };
+        check(draft.check(""), "Function Function", details);
+    };
+    let http = |url: Option<&str>| ProviderDraft::Http {
+        url: url.map(str::to_owned),
+        timeout_ms: None,
+        headers: Default::default(),
+    };
+    check("", http(Some("http://a")), &["ID required"]);
+    check("a/b", http(Some("http://a")), &["ID functionid"]);
+    check(&"a".repeat(257), http(Some("http://a")), &["ID max"]);
+    let refused = |provider: ProviderDraft, detail: &str| {
+        let error = FunctionDraft { id: "f".into(), provider, ..FunctionDraft::default() }.check("").expect_err(detail);
+        assert_eq!(error.to_string(), format!("Function doesn't validate. Validation error: {detail}"));
+        assert!(!error.cure().is_empty());
+    };
+    refused(ProviderDraft::Unset, "provider configuration not set");
+    refused(ProviderDraft::Unsupported("weighted".into()), "provider weighted not supported");
+    refused(http(None), "missing required fields for HTTP endpoint");
+
+    let draft = FunctionDraft { id: "f".into(), provider: http(Some("http://a")), ..FunctionDraft::default() };
+    let (_, it) = draft.check("shop").expect("valid");
+    assert_eq!(it.kind, FunctionKind::http("http://a"));
+}
+
+#[test]
+fn subscriptions() {
+    let check = |draft: SubscriptionDraft, details: &[&str]| {
+        check(draft.check(""), "Subscription Subscription", details);
+    };
+    let good = || SubscriptionDraft {
+        kind: "sync".into(),
+        event_type: "http.request".into(),
+        function: "f".into(),
+        ..SubscriptionDraft::default()
+    };
+    check(SubscriptionDraft::default(), &["Type required", "EventType required", "FunctionID required"]);
+    check(SubscriptionDraft { kind: "Sync".into(), ..good() }, &["Type eq=async|eq=sync"]);
+    check(SubscriptionDraft { event_type: "a b".into(), ..good() }, &["EventType eventType"]);
+    check(SubscriptionDraft { function: "a/b".into(), ..good() }, &["FunctionID functionid"]);
+    let methods = "Method eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS";
+    check(SubscriptionDraft { method: "TRACE".into(), ..good() }, &[methods]);
+
+    let (space, it) = good().check("").expect("valid");
+    assert_eq!(
+        (space.as_str(), it.kind, it.method, it.path.as_str()),
+        ("default", SubscriptionKind::Sync, Method::Post, "/")
+    );
+    assert_eq!(it.event_type, EventTypeName::http_request());
+    let draft = SubscriptionDraft { method: "get".into(), path: "hello/:name".into(), ..good() };
+    let (_, it) = draft.check("").expect("valid");
+    assert_eq!((it.method, it.path.as_str()), (Method::Get, "/hello/:name"));
+}

@@ -1,0 +1,228 @@
+//! Why a command was refused, in the words of the Event Gateway, whose clients may compare them.
+//!
+//! Those words begin with capitals and end with stops; what a reader should do about it is told apart from them, by
+//! [`CatalogError::cure`].
+
+use std::fmt;
+
+use weir_domain::ErrorKind;
+use weir_routing::RouteError;
+
+use crate::limits;
+
+/// The kinds of things in a catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// An event type.
+    EventType,
+    /// A function.
+    Function,
+    /// A subscription.
+    Subscription,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EventType => "Event Type",
+            Self::Function => "Function",
+            Self::Subscription => "Subscription",
+        })
+    }
+}
+
+impl Resource {
+    /// The name of the type in field details.
+    const fn struct_name(self) -> &'static str {
+        match self {
+            Self::EventType => "Type",
+            Self::Function => "Function",
+            Self::Subscription => "Subscription",
+        }
+    }
+}
+
+/// One fault of a resource, and its cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    message: String,
+    cure: String,
+}
+
+impl Detail {
+    /// Describes a fault; the cure begins with a verb.
+    #[must_use]
+    pub fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { message: message.into(), cure: cure.into() }
+    }
+
+    /// Describes a field that breaks a rule.
+    pub(crate) fn field(resource: Resource, field: &str, rule: &str, cure: impl Into<String>) -> Self {
+        let name = resource.struct_name();
+        let message = format!("Key: '{name}.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag");
+        Self::new(message, cure)
+    }
+
+    /// Returns what is wrong.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns what to do about it.
+    #[must_use]
+    pub fn cure(&self) -> &str {
+        &self.cure
+    }
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    /// What the command is about does not exist.
+    #[error("{resource} {id:?} not found.")]
+    NotFound {
+        /// What was looked for.
+        resource: Resource,
+        /// Its name or identifier.
+        id: String,
+    },
+    /// What a new resource refers to does not exist. The same words as for [`CatalogError::NotFound`], another kind.
+    #[error("{resource} {id:?} not found.")]
+    MissingReference {
+        /// What was looked for.
+        resource: Resource,
+        /// Its name or identifier.
+        id: String,
+    },
+    /// What should be created exists.
+    #[error("{resource} {id:?} already {}.", there(.resource))]
+    AlreadyExists {
+        /// What should be created.
+        resource: Resource,
+        /// Its name or identifier.
+        id: String,
+    },
+    /// Fields break rules: all of them are told.
+    #[error("{resource} doesn't validate. Validation error: {}", joined(.details, "\n", Detail::message))]
+    Invalid {
+        /// What was to be stored.
+        resource: Resource,
+        /// The faults, at least one.
+        details: Vec<Detail>,
+    },
+    /// The authorizer of an event type is no function of the space.
+    #[error("Authorizer function doesn't exists.")]
+    AuthorizerMissing,
+    /// An event type with subscriptions cannot go.
+    #[error("Event type cannot be deleted because there are subscriptions using it.")]
+    EventTypeInUse,
+    /// A function with subscriptions cannot go.
+    #[error("Function cannot be deleted because it's subscribed to a least one event.")]
+    FunctionInUse,
+    /// A function that is an authorizer cannot go.
+    #[error("Function {function} cannot be deleted because is used as an authorizer for {event_type} event type.")]
+    FunctionIsAuthorizer {
+        /// The function.
+        function: String,
+        /// The first event type that names it.
+        event_type: String,
+    },
+    /// An update changes what makes a subscription that subscription.
+    #[error("Invalid update. '{field}' of existing subscription cannot be updated.")]
+    FixedField {
+        /// The field.
+        field: &'static str,
+    },
+    /// The route cannot stand beside those that are there.
+    #[error("Subscription path conflict: {0}")]
+    PathConflict(RouteError),
+    /// The space has as many as it may.
+    #[error("{resource} cannot be created because the space has {max} already.", max = limits::ITEMS_MAX)]
+    Full {
+        /// What should be created.
+        resource: Resource,
+    },
+}
+
+impl CatalogError {
+    /// Says that a resource does not exist, for reading by identifier.
+    #[must_use]
+    pub fn not_found(resource: Resource, id: impl Into<String>) -> Self {
+        Self::NotFound { resource, id: id.into() }
+    }
+
+    /// Says that a resource could not even be read, for example because its JSON is broken.
+    #[must_use]
+    pub fn invalid(resource: Resource, detail: Detail) -> Self {
+        Self::Invalid { resource, details: vec![detail] }
+    }
+
+    /// Returns what the reader must do next.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::AlreadyExists { .. } | Self::Full { .. } => ErrorKind::Conflict,
+            _ => ErrorKind::Invalid,
+        }
+    }
+
+    /// Returns what to do about it, in a sentence for people.
+    #[must_use]
+    pub fn cure(&self) -> String {
+        match self {
+            Self::NotFound { .. } => "list what the space has, and check the name".into(),
+            Self::MissingReference { resource: Resource::EventType, .. } => "register the event type first".into(),
+            Self::MissingReference { .. } => "register the function first".into(),
+            Self::AlreadyExists { .. } => "update what exists, or delete it first".into(),
+            Self::Invalid { details, .. } => joined(details, "; ", Detail::cure),
+            Self::AuthorizerMissing => "register the function first, then name it as authorizer".into(),
+            Self::EventTypeInUse | Self::FunctionInUse => "delete its subscriptions first".into(),
+            Self::FunctionIsAuthorizer { .. } => "give the event type another authorizer first".into(),
+            Self::FixedField { .. } => "delete the subscription and create another".into(),
+            Self::PathConflict(_) => "choose another path, or delete the subscription that holds this one".into(),
+            Self::Full { .. } => "delete what is no longer needed, or use another space".into(),
+        }
+    }
+}
+
+/// The Event Gateway says it differently for functions.
+fn there(resource: &Resource) -> &'static str {
+    match resource {
+        Resource::Function => "registered",
+        Resource::EventType | Resource::Subscription => "exists",
+    }
+}
+
+fn joined(details: &[Detail], separator: &str, part: fn(&Detail) -> &str) -> String {
+    details.iter().map(part).collect::<Vec<_>>().join(separator)
+}
+
+/// Why a change does not fit a catalog: it was planned for another one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// What the change creates is there.
+    #[error("the change creates what exists, plan it again: {id}")]
+    Exists {
+        /// Its name or identifier.
+        id: String,
+    },
+    /// What the change is about is not there.
+    #[error("the change is about what does not exist, plan it again: {id}")]
+    Missing {
+        /// Its name or identifier.
+        id: String,
+    },
+    /// The route of a created subscription is taken.
+    #[error("the change adds a route that is taken, plan it again")]
+    Route(#[from] RouteError),
+}
+
+impl ApplyError {
+    /// Returns what the reader must do next: plan again on the present catalog.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        ErrorKind::Conflict
+    }
+}

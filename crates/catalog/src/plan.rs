@@ -1,0 +1,158 @@
+//! Which commands are good: the checks of the Event Gateway, in its order and with its messages.
+//!
+//! Two things are stricter than there, on purpose: an authorizer that does not exist is the fault of the request
+//! wherever it is named, and event types under `weir.` belong to Weir.
+
+use std::sync::Arc;
+
+use weir_domain::{FunctionId, SpaceName};
+
+use crate::{
+    Catalog, CatalogError, Change, ChangeKind, Command, Detail, EventType, Function, Resource, SpaceCatalog,
+    Subscription, SubscriptionKind, limits, rules,
+};
+
+impl Catalog {
+    /// Checks a command against the present catalog and makes the change that is to be recorded.
+    ///
+    /// # Errors
+    /// The first check that fails; faults of fields are told all at once.
+    pub fn plan(&self, space: &SpaceName, command: Command) -> Result<Change, CatalogError> {
+        let present = self.space_or_empty(space);
+        let kind = match command {
+            Command::CreateEventType(it) => create_event_type(present, it)?,
+            Command::UpdateEventType(it) => update_event_type(present, it)?,
+            Command::DeleteEventType(name) => delete_event_type(present, name)?,
+            Command::CreateFunction(it) => create_function(present, it)?,
+            Command::UpdateFunction(it) => update_function(present, it)?,
+            Command::DeleteFunction(id) => delete_function(present, id)?,
+            Command::CreateSubscription(it) => create_subscription(present, it)?,
+            Command::UpdateSubscription { id, subscription } => update_subscription(present, id, subscription)?,
+            Command::DeleteSubscription(id) => delete_subscription(present, id)?,
+        };
+        Ok(Change { space: space.clone(), kind })
+    }
+}
+
+fn create_event_type(present: &SpaceCatalog, it: EventType) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::EventType, rules::event_type(&it))?;
+    if present.registered_event_type(it.name.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::EventType, id: it.name.to_string() });
+    }
+    authorizer_exists(present, &it)?;
+    has_room(present, Resource::EventType)?;
+    Ok(ChangeKind::EventTypeCreated(Arc::new(it)))
+}
+
+fn update_event_type(present: &SpaceCatalog, it: EventType) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::EventType, rules::event_type(&it))?;
+    if present.registered_event_type(it.name.as_str()).is_none() {
+        return Err(CatalogError::not_found(Resource::EventType, it.name.as_str()));
+    }
+    authorizer_exists(present, &it)?;
+    Ok(ChangeKind::EventTypeUpdated(Arc::new(it)))
+}
+
+fn delete_event_type(present: &SpaceCatalog, name: String) -> Result<ChangeKind, CatalogError> {
+    if present.is_subscribed_to(&name) {
+        return Err(CatalogError::EventTypeInUse);
+    }
+    match present.registered_event_type(&name) {
+        Some(it) => Ok(ChangeKind::EventTypeDeleted(it.name.clone())),
+        None => Err(CatalogError::not_found(Resource::EventType, name)),
+    }
+}
+
+fn create_function(present: &SpaceCatalog, it: Function) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Function, rules::function(&it))?;
+    if present.function(it.id.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::Function, id: it.id.to_string() });
+    }
+    has_room(present, Resource::Function)?;
+    Ok(ChangeKind::FunctionCreated(Arc::new(it)))
+}
+
+fn update_function(present: &SpaceCatalog, it: Function) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Function, rules::function(&it))?;
+    if present.function(it.id.as_str()).is_none() {
+        return Err(CatalogError::not_found(Resource::Function, it.id.as_str()));
+    }
+    Ok(ChangeKind::FunctionUpdated(Arc::new(it)))
+}
+
+fn delete_function(present: &SpaceCatalog, id: String) -> Result<ChangeKind, CatalogError> {
+    if present.is_subscriber(&id) {
+        return Err(CatalogError::FunctionInUse);
+    }
+    if let Some(event_type) = present.authorized_by(&id) {
+        return Err(CatalogError::FunctionIsAuthorizer { function: id, event_type: event_type.name.to_string() });
+    }
+    match present.function(&id) {
+        Some(it) => Ok(ChangeKind::FunctionDeleted(it.id.clone())),
+        None => Err(CatalogError::not_found(Resource::Function, id)),
+    }
+}
+
+fn create_subscription(present: &SpaceCatalog, it: Subscription) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Subscription, rules::subscription(&it))?;
+    if present.subscription(it.id.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::Subscription, id: it.id.to_string() });
+    }
+    if it.kind == SubscriptionKind::Sync {
+        present.check_route(&it).map_err(CatalogError::PathConflict)?;
+    }
+    if present.event_type(it.event_type.as_str()).is_none() {
+        let id = it.event_type.to_string();
+        return Err(CatalogError::MissingReference { resource: Resource::EventType, id });
+    }
+    function_exists(present, &it.function)?;
+    has_room(present, Resource::Subscription)?;
+    Ok(ChangeKind::SubscriptionCreated(Arc::new(it)))
+}
+
+fn update_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Subscription, rules::subscription(&it))?;
+    let Some(current) = present.subscription(&id) else {
+        return Err(CatalogError::not_found(Resource::Subscription, id));
+    };
+    if let Some(field) = current.fixed_difference(&it) {
+        return Err(CatalogError::FixedField { field });
+    }
+    function_exists(present, &it.function)?;
+    Ok(ChangeKind::SubscriptionUpdated(Arc::new(it)))
+}
+
+fn delete_subscription(present: &SpaceCatalog, id: String) -> Result<ChangeKind, CatalogError> {
+    match present.subscription(&id) {
+        Some(it) => Ok(ChangeKind::SubscriptionDeleted(it.id.clone())),
+        None => Err(CatalogError::not_found(Resource::Subscription, id)),
+    }
+}
+
+fn valid(resource: Resource, details: Vec<Detail>) -> Result<(), CatalogError> {
+    if details.is_empty() { Ok(()) } else { Err(CatalogError::Invalid { resource, details }) }
+}
+
+fn authorizer_exists(present: &SpaceCatalog, it: &EventType) -> Result<(), CatalogError> {
+    match &it.authorizer {
+        Some(function) if present.function(function.as_str()).is_none() => Err(CatalogError::AuthorizerMissing),
+        _ => Ok(()),
+    }
+}
+
+fn function_exists(present: &SpaceCatalog, id: &FunctionId) -> Result<(), CatalogError> {
+    if present.function(id.as_str()).is_some() {
+        return Ok(());
+    }
+    Err(CatalogError::MissingReference { resource: Resource::Function, id: id.to_string() })
+}
+
+fn has_room(present: &SpaceCatalog, resource: Resource) -> Result<(), CatalogError> {
+    let [event_types, functions, subscriptions] = present.counts();
+    let count = match resource {
+        Resource::EventType => event_types,
+        Resource::Function => functions,
+        Resource::Subscription => subscriptions,
+    };
+    if count < limits::ITEMS_MAX { Ok(()) } else { Err(CatalogError::Full { resource }) }
+}

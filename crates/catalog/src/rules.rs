@@ -1,0 +1,214 @@
+//! The rules of single resources, whatever else the catalog has. Each function returns every fault it finds.
+
+use std::collections::BTreeMap;
+
+use weir_routing::ROUTE_BYTES_MAX;
+
+use crate::{
+    Code, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription, limits,
+    names::OWN_PREFIX,
+};
+
+/// Collects the faults of one resource.
+struct Faults {
+    resource: Resource,
+    details: Vec<Detail>,
+}
+
+impl Faults {
+    const fn of(resource: Resource) -> Self {
+        Self { resource, details: Vec::new() }
+    }
+
+    fn field(&mut self, broken: bool, field: &str, rule: &str, cure: impl FnOnce() -> String) {
+        if broken {
+            self.details.push(Detail::field(self.resource, field, rule, cure()));
+        }
+    }
+
+    fn between<T: PartialOrd + std::fmt::Display>(&mut self, field: &str, value: T, least: T, most: T) {
+        let cure = || format!("give {field} a value from {least} to {most}, not {value}");
+        if value < least {
+            self.details.push(Detail::field(self.resource, field, "min", cure()));
+        } else if value > most {
+            self.details.push(Detail::field(self.resource, field, "max", cure()));
+        }
+    }
+
+    fn entries(&mut self, field: &str, map: &BTreeMap<String, String>) {
+        let bytes: usize = map.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.field(map.len() > limits::ENTRIES_MAX || bytes > limits::ENTRIES_BYTES_MAX, field, "max", || {
+            let (entries, most) = (limits::ENTRIES_MAX, limits::ENTRIES_BYTES_MAX);
+            format!("keep {field} within {entries} entries and {most} bytes")
+        });
+    }
+}
+
+pub(crate) fn event_type(event_type: &EventType) -> Vec<Detail> {
+    let mut faults = Faults::of(Resource::EventType);
+    faults.field(event_type.name.as_str().starts_with(OWN_PREFIX), "Name", "reserved", || {
+        format!("choose a name that does not begin with {OWN_PREFIX}, which only Weir itself uses")
+    });
+    let description = event_type.description.as_deref().unwrap_or_default();
+    faults.field(description.len() > limits::DESCRIPTION_BYTES_MAX, "Description", "max", || {
+        format!("shorten the description to {} bytes", limits::DESCRIPTION_BYTES_MAX)
+    });
+    faults.entries("Metadata", &event_type.metadata);
+    faults.details
+}
+
+pub(crate) fn function(function: &Function) -> Vec<Detail> {
+    let mut faults = Faults::of(Resource::Function);
+    match &function.kind {
+        FunctionKind::Http { url, timeout_ms, headers } => {
+            if !is_http_url(url) {
+                faults.details.push(missing_url());
+            }
+            faults.field(url.len() > limits::URL_BYTES_MAX, "URL", "max", || {
+                format!("shorten the URL to {} bytes", limits::URL_BYTES_MAX)
+            });
+            faults.between("Timeout", *timeout_ms, 1, limits::TIMEOUT_MS_MAX);
+            for (name, value) in headers {
+                let fits = is_header_name(name) && is_header_value(value);
+                faults.field(!fits, "Headers", "header", || {
+                    format!(
+                        "give the header {name:?} a name and a value that HTTP allows, and one that Weir does not set"
+                    )
+                });
+            }
+            faults.entries("Headers", headers);
+        }
+        FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
+            faults.field(code.is_empty(), "Code", "required", missing_code);
+            faults.field(code.len() > limits::CODE_BYTES_MAX, "Code", "max", || {
+                format!("make the code smaller than {} bytes", limits::CODE_BYTES_MAX)
+            });
+            // Anything else fails in the compiler, far from whom it could help.
+            let is_wasm = |code: &Code| !matches!(code, Code::Component(bytes) if !bytes.starts_with(b"\0asm"));
+            faults.field(!code.is_empty() && !is_wasm(code), "Code", "wasm", || {
+                "give a WebAssembly component in its binary form, or JavaScript as text".into()
+            });
+            if let Instances::Reuse { calls_max } = instances {
+                faults.between("Instances", *calls_max, 1, u32::MAX);
+            }
+            faults.between("Timeout", *timeout_ms, 1, limits::TIMEOUT_MS_MAX);
+            faults.between("Memory", *memory_bytes_max, limits::MEMORY_BYTES_MIN, limits::MEMORY_BYTES_MAX);
+            faults.entries("Config", config);
+        }
+    }
+    faults.entries("Metadata", &function.metadata);
+    faults.details
+}
+
+/// What the Event Gateway says where the URL is missing or no URL.
+pub(crate) fn missing_url() -> Detail {
+    Detail::new(
+        "missing required fields for HTTP endpoint",
+        "give provider.url an absolute URL that begins with http:// or https://",
+    )
+}
+
+pub(crate) fn missing_code() -> String {
+    "give the function code: JavaScript as text, or a WebAssembly component".into()
+}
+
+pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
+    let mut faults = Faults::of(Resource::Subscription);
+    faults.field(!subscription.is_consistent(), "ID", "derived", || {
+        "leave the identifier to Weir, which derives it from what the subscription binds".into()
+    });
+    faults.field(!subscription.event_type.is_subscribable(), "EventType", "eventType", || {
+        "use the characters a-z A-Z 0-9 . - _ only".into()
+    });
+    faults.field(!subscription.path.starts_with('/'), "Path", "urlPath", || "begin the path with a slash".into());
+    faults.field(subscription.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
+        format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
+    });
+    let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = subscription.retry;
+    faults.between("Attempts", attempts_max, 1, limits::ATTEMPTS_MAX);
+    faults.between("Backoff", backoff_first_ms, 1, backoff_max_ms.max(1));
+    faults.between("BackoffMax", backoff_max_ms, 1, limits::BACKOFF_MS_MAX);
+    faults.field(age_max_ms == Some(0), "Age", "min", || "give a time, or leave it out".into());
+    faults.entries("Metadata", &subscription.metadata);
+    faults.details
+}
+
+/// An absolute URL (RFC 3986) of HTTP with a host, in printable ASCII.
+fn is_http_url(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    if !["http", "https"].iter().any(|each| scheme.eq_ignore_ascii_case(each)) {
+        return false;
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, after)) if after.is_empty() || after.starts_with(':') => (address, after),
+        Some(_) => return false,
+        None => place.split_at(place.find(':').unwrap_or(place.len())),
+    };
+    let is_port = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok();
+    let port_fits = port.strip_prefix(':').is_none_or(is_port);
+    !host.is_empty() && port_fits && url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>'))
+}
+
+/// A field name (RFC 9110, section 5.1) that no HTTP client sets by itself.
+fn is_header_name(name: &str) -> bool {
+    const OURS: [&str; 6] = ["connection", "content-length", "content-type", "host", "te", "transfer-encoding"];
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+        && !OURS.iter().any(|each| name.eq_ignore_ascii_case(each))
+}
+
+/// A field value (RFC 9110, section 5.5) in visible ASCII.
+fn is_header_value(value: &str) -> bool {
+    value.bytes().all(|b| b == b'\t' || (0x20..0x7f).contains(&b)) && value.trim() == value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_header_name, is_header_value, is_http_url};
+
+    #[test]
+    fn urls_of_functions() {
+        for good in [
+            "http://localhost:8080",
+            "https://example.com/a/b?c=d#e",
+            "HTTPS://user:secret@example.com",
+            "http://127.0.0.1:1",
+            "http://[::1]:8080/x",
+            "http://[::1]",
+        ] {
+            assert!(is_http_url(good), "{good}");
+        }
+        for bad in [
+            "",
+            "/path",
+            "example.com",
+            "ftp://example.com",
+            "http://",
+            "http:///path",
+            "http://:80",
+            "http://host:port",
+            "http://host:99999",
+            "http://[::1",
+            "http://[::1]x",
+            "http://a b",
+            "http://a\n",
+            "http://käse",
+        ] {
+            assert!(!is_http_url(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_of_functions() {
+        assert!(is_header_name("X-Api-Key") && is_header_name("authorization"));
+        for bad in ["", "a b", "a:", "Host", "content-type", "ä"] {
+            assert!(!is_header_name(bad), "{bad}");
+        }
+        assert!(is_header_value("") && is_header_value("Bearer a b"));
+        for bad in ["a\r\nb", " a", "ä", "\0"] {
+            assert!(!is_header_value(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What one space has: its event types, functions and subscriptions, and the indexes that are derived from them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use weir_domain::{Event, FunctionId};
+use weir_routing::{Matcher, Method, MethodSet, Params, RouteError, Router, Rule};
+
+use crate::{ApplyError, ChangeKind, EventType, Function, HTTP_REQUEST, Subscription, SubscriptionKind};
+
+/// Resources by name or identifier. Whole maps are shared between catalogs, and copied when one of them changes.
+type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
+
+/// What one space has. Equal where the resources are equal; everything else is derived from them.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceCatalog {
+    event_types: Arc<Map<EventType>>,
+    functions: Arc<Map<Function>>,
+    subscriptions: Arc<Map<Subscription>>,
+    routes: Arc<Router<Arc<Subscription>>>,
+    listeners: OnceLock<Arc<Listeners>>,
+}
+
+/// The async subscriptions in the order of their identifiers, and who of them wants what.
+#[derive(Debug)]
+struct Listeners {
+    subscriptions: Vec<Arc<Subscription>>,
+    matcher: Matcher,
+}
+
+/// The sync subscription that a request is for.
+#[derive(Clone, Debug)]
+pub struct RouteMatch<'a> {
+    /// The subscription.
+    pub subscription: Arc<Subscription>,
+    /// The parameters of the path.
+    pub params: Params<'a>,
+}
+
+impl PartialEq for SpaceCatalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.event_types == other.event_types
+            && self.functions == other.functions
+            && self.subscriptions == other.subscriptions
+    }
+}
+
+impl Eq for SpaceCatalog {}
+
+impl SpaceCatalog {
+    /// Finds an event type that the space knows: a registered one, or `http.request`, which needs no registration.
+    #[must_use]
+    pub fn event_type(&self, name: &str) -> Option<&Arc<EventType>> {
+        self.registered_event_type(name).or_else(|| EventType::built_in(name))
+    }
+
+    /// Finds an event type that was registered.
+    #[must_use]
+    pub fn registered_event_type(&self, name: &str) -> Option<&Arc<EventType>> {
+        self.event_types.get(name)
+    }
+
+    /// Returns the registered event types in the order of their names.
+    pub fn event_types(&self) -> impl Iterator<Item = &Arc<EventType>> {
+        self.event_types.values()
+    }
+
+    /// Finds a function.
+    #[must_use]
+    pub fn function(&self, id: &str) -> Option<&Arc<Function>> {
+        self.functions.get(id)
+    }
+
+    /// Returns the functions in the order of their identifiers.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<Function>> {
+        self.functions.values()
+    }
+
+    /// Finds a subscription.
+    #[must_use]
+    pub fn subscription(&self, id: &str) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(id)
+    }
+
+    /// Returns the subscriptions in the order of their identifiers.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &Arc<Subscription>> {
+        self.subscriptions.values()
+    }
+
+    /// Tells whether the space has nothing: then it is as if it had never been named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.event_types.is_empty() && self.functions.is_empty() && self.subscriptions.is_empty()
+    }
+
+    /// Finds the sync subscription of an event type that has a route for this path, which is still percent-encoded.
+    #[must_use]
+    pub fn route<'a>(&'a self, method: Method, event_type: &str, path: &'a str) -> Option<RouteMatch<'a>> {
+        let found = self.routes.find(method, event_type, path)?;
+        Some(RouteMatch { subscription: Arc::clone(found.value), params: found.params })
+    }
+
+    /// Returns the methods that have a route of this event type for a path: the header `Allow` of a 405.
+    #[must_use]
+    pub fn methods(&self, event_type: &str, path: &str) -> MethodSet {
+        self.routes.methods(event_type, path)
+    }
+
+    /// Tells whether a plain HTTP request with this method and path has a route.
+    #[must_use]
+    pub fn is_routed(&self, method: Method, path: &str) -> bool {
+        self.methods(HTTP_REQUEST, path).contains(method)
+    }
+
+    /// Returns the async subscriptions in the order of their identifiers.
+    pub fn async_subscriptions(&self) -> impl Iterator<Item = &Arc<Subscription>> {
+        self.listeners().subscriptions.iter()
+    }
+
+    /// Returns the async subscriptions to one event type, in the order of their identifiers.
+    pub fn async_of<'a>(&'a self, event_type: &str) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
+        let listeners = self.listeners();
+        listeners.matcher.candidates(event_type).iter().map(move |index| &listeners.subscriptions[*index])
+    }
+
+    /// Returns the async subscriptions that are given an event, in the order of their identifiers.
+    pub fn async_for<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
+        let listeners = self.listeners();
+        listeners.matcher.matches(event).map(move |index| &listeners.subscriptions[index])
+    }
+
+    /// Compiled once for each state, on first use or when a change is applied.
+    pub(crate) fn prepare(&self) {
+        self.listeners();
+    }
+
+    fn listeners(&self) -> &Listeners {
+        self.listeners.get_or_init(|| {
+            let is_async = |each: &&Arc<Subscription>| each.kind == SubscriptionKind::Async;
+            let subscriptions: Vec<_> = self.subscriptions.values().filter(is_async).cloned().collect();
+            let matcher =
+                Matcher::compile(subscriptions.iter().map(|each| Rule { event_type: each.event_type.as_str() }));
+            Arc::new(Listeners { subscriptions, matcher })
+        })
+    }
+
+    /// Tells whether a sync subscription could be added beside those that are there.
+    pub(crate) fn check_route(&self, subscription: &Subscription) -> Result<(), RouteError> {
+        self.routes.check(subscription.method, subscription.event_type.as_str(), &subscription.path)
+    }
+
+    pub(crate) fn is_subscribed_to(&self, event_type: &str) -> bool {
+        self.subscriptions.values().any(|each| each.event_type.as_str() == event_type)
+    }
+
+    pub(crate) fn is_subscriber(&self, function: &str) -> bool {
+        self.subscriptions.values().any(|each| each.function.as_str() == function)
+    }
+
+    pub(crate) fn authorized_by(&self, function: &str) -> Option<&Arc<EventType>> {
+        let names = |each: &&Arc<EventType>| each.authorizer.as_ref().map(FunctionId::as_str) == Some(function);
+        self.event_types.values().find(names)
+    }
+
+    pub(crate) fn counts(&self) -> [usize; 3] {
+        [self.event_types.len(), self.functions.len(), self.subscriptions.len()]
+    }
+
+    /// Makes the change; on an error nothing has changed.
+    pub(crate) fn fold(&mut self, change: &ChangeKind) -> Result<(), ApplyError> {
+        match change {
+            ChangeKind::EventTypeCreated(it) => create(&mut self.event_types, it.name.as_str(), it),
+            ChangeKind::EventTypeUpdated(it) => update(&mut self.event_types, it.name.as_str(), it),
+            ChangeKind::EventTypeDeleted(name) => delete(&mut self.event_types, name.as_str()).map(drop),
+            ChangeKind::FunctionCreated(it) => create(&mut self.functions, it.id.as_str(), it),
+            ChangeKind::FunctionUpdated(it) => update(&mut self.functions, it.id.as_str(), it),
+            ChangeKind::FunctionDeleted(id) => delete(&mut self.functions, id.as_str()).map(drop),
+            ChangeKind::SubscriptionCreated(it) => self.subscribe(it),
+            ChangeKind::SubscriptionUpdated(it) => self.resubscribe(it),
+            ChangeKind::SubscriptionDeleted(id) => self.unsubscribe(id.as_str()),
+        }
+    }
+
+    fn subscribe(&mut self, it: &Arc<Subscription>) -> Result<(), ApplyError> {
+        absent(&self.subscriptions, it.id.as_str())?;
+        match it.kind {
+            SubscriptionKind::Sync => {
+                let routes = Arc::make_mut(&mut self.routes);
+                routes.insert(it.method, it.event_type.as_str(), &it.path, Arc::clone(it))?;
+            }
+            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+        }
+        create(&mut self.subscriptions, it.id.as_str(), it)
+    }
+
+    fn resubscribe(&mut self, it: &Arc<Subscription>) -> Result<(), ApplyError> {
+        present(&self.subscriptions, it.id.as_str())?;
+        match it.kind {
+            SubscriptionKind::Sync => {
+                let routes = Arc::make_mut(&mut self.routes);
+                routes
+                    .replace(it.method, it.event_type.as_str(), &it.path, Arc::clone(it))
+                    .ok_or_else(|| ApplyError::Missing { id: it.id.to_string() })?;
+            }
+            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+        }
+        update(&mut self.subscriptions, it.id.as_str(), it)
+    }
+
+    fn unsubscribe(&mut self, id: &str) -> Result<(), ApplyError> {
+        let gone = delete(&mut self.subscriptions, id)?;
+        match gone.kind {
+            SubscriptionKind::Sync => {
+                Arc::make_mut(&mut self.routes).remove(gone.method, gone.event_type.as_str(), &gone.path);
+            }
+            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+        }
+        Ok(())
+    }
+}
+
+fn absent<T>(map: &Map<T>, id: &str) -> Result<(), ApplyError> {
+    if map.contains_key(id) { Err(ApplyError::Exists { id: id.to_owned() }) } else { Ok(()) }
+}
+
+fn present<T>(map: &Map<T>, id: &str) -> Result<(), ApplyError> {
+    if map.contains_key(id) { Ok(()) } else { Err(ApplyError::Missing { id: id.to_owned() }) }
+}
+
+fn create<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
+    absent(map, id)?;
+    Arc::make_mut(map).insert(id.into(), Arc::clone(value));
+    Ok(())
+}
+
+fn update<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
+    present(map, id)?;
+    Arc::make_mut(map).insert(id.into(), Arc::clone(value));
+    Ok(())
+}
+
+fn delete<T>(map: &mut Arc<Map<T>>, id: &str) -> Result<Arc<T>, ApplyError> {
+    // Looked up first, so that a map that does not change is not copied.
+    present(map, id)?;
+    Arc::make_mut(map).remove(id).ok_or_else(|| ApplyError::Missing { id: id.to_owned() })
+}

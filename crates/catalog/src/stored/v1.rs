@@ -1,0 +1,213 @@
+//! Version 1 of the stored form. Never changed but by additions that older readers may ignore.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use weir_domain::FunctionId;
+use weir_routing::Method;
+
+use super::StoredError;
+use crate::{EventTypeName, KeyRule, SubscriptionKind};
+
+/// Free texts; left out where there are none.
+type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
+
+fn is_empty(texts: &BTreeMap<String, String>) -> bool {
+    texts.is_empty()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventType<'a> {
+    name: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authorizer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    metadata: Texts<'a>,
+}
+
+impl<'a> From<&'a crate::EventType> for EventType<'a> {
+    fn from(it: &'a crate::EventType) -> Self {
+        Self {
+            name: it.name.as_str().into(),
+            key: it.key.to_text().map(Cow::Owned),
+            description: it.description.as_deref().map(Cow::Borrowed),
+            authorizer: it.authorizer.as_ref().map(|id| id.as_str().into()),
+            metadata: Cow::Borrowed(&it.metadata),
+        }
+    }
+}
+
+impl TryFrom<EventType<'_>> for Arc<crate::EventType> {
+    type Error = StoredError;
+
+    fn try_from(it: EventType<'_>) -> Result<Self, StoredError> {
+        Ok(Self::new(crate::EventType {
+            name: EventTypeName::new(&it.name).map_err(StoredError::value)?,
+            key: it.key.as_deref().map_or(Ok(KeyRule::Default), KeyRule::parse).map_err(StoredError::value)?,
+            description: it.description.map(Cow::into_owned),
+            authorizer: it.authorizer.as_deref().map(FunctionId::new).transpose().map_err(StoredError::value)?,
+            metadata: it.metadata.into_owned(),
+        }))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Function<'a> {
+    id: Cow<'a, str>,
+    kind: Kind<'a>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    metadata: Texts<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Kind<'a> {
+    Http {
+        url: Cow<'a, str>,
+        timeout_ms: u32,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        headers: Texts<'a>,
+    },
+    Wasm {
+        code: Code<'a>,
+        instances: Instances,
+        timeout_ms: u32,
+        memory_bytes_max: u64,
+        #[serde(default, skip_serializing_if = "is_empty")]
+        config: Texts<'a>,
+    },
+}
+
+/// Inline: the log alone must be enough to run what it tells of.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Code<'a> {
+    JavaScript(Cow<'a, str>),
+    /// RFC 4648, section 4.
+    Component(Cow<'a, str>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Instances {
+    Reuse { calls_max: u32 },
+    Fresh,
+}
+
+impl<'a> From<&'a crate::Function> for Function<'a> {
+    fn from(it: &'a crate::Function) -> Self {
+        let kind = match &it.kind {
+            crate::FunctionKind::Http { url, timeout_ms, headers } => {
+                Kind::Http { url: url.into(), timeout_ms: *timeout_ms, headers: Cow::Borrowed(headers) }
+            }
+            crate::FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => Kind::Wasm {
+                code: match code {
+                    crate::Code::JavaScript(source) => Code::JavaScript(Cow::Borrowed(&**source)),
+                    crate::Code::Component(bytes) => Code::Component(STANDARD.encode(bytes).into()),
+                },
+                instances: match *instances {
+                    crate::Instances::Reuse { calls_max } => Instances::Reuse { calls_max },
+                    crate::Instances::Fresh => Instances::Fresh,
+                },
+                timeout_ms: *timeout_ms,
+                memory_bytes_max: *memory_bytes_max,
+                config: Cow::Borrowed(config),
+            },
+        };
+        Self { id: it.id.as_str().into(), kind, metadata: Cow::Borrowed(&it.metadata) }
+    }
+}
+
+impl TryFrom<Function<'_>> for Arc<crate::Function> {
+    type Error = StoredError;
+
+    fn try_from(it: Function<'_>) -> Result<Self, StoredError> {
+        let kind = match it.kind {
+            Kind::Http { url, timeout_ms, headers } => {
+                crate::FunctionKind::Http { url: url.into_owned(), timeout_ms, headers: headers.into_owned() }
+            }
+            Kind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => crate::FunctionKind::Wasm {
+                code: match code {
+                    Code::JavaScript(source) => crate::Code::JavaScript(Arc::from(&*source)),
+                    Code::Component(text) => {
+                        crate::Code::Component(STANDARD.decode(&*text).map_err(StoredError::value)?.into())
+                    }
+                },
+                instances: match instances {
+                    Instances::Reuse { calls_max } => crate::Instances::Reuse { calls_max },
+                    Instances::Fresh => crate::Instances::Fresh,
+                },
+                timeout_ms,
+                memory_bytes_max,
+                config: config.into_owned(),
+            },
+        };
+        let id = FunctionId::new(&it.id).map_err(StoredError::value)?;
+        Ok(Self::new(crate::Function { id, kind, metadata: it.metadata.into_owned() }))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription<'a> {
+    /// For readers of the log; it follows from the rest.
+    id: Cow<'a, str>,
+    kind: Cow<'a, str>,
+    event_type: Cow<'a, str>,
+    function: Cow<'a, str>,
+    method: Cow<'a, str>,
+    path: Cow<'a, str>,
+    retry: RetryPolicy,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    metadata: Texts<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RetryPolicy {
+    attempts_max: u32,
+    backoff_first_ms: u32,
+    backoff_max_ms: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    age_max_ms: Option<u64>,
+}
+
+impl<'a> From<&'a crate::Subscription> for Subscription<'a> {
+    fn from(it: &'a crate::Subscription) -> Self {
+        let crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
+        Self {
+            id: it.id.as_str().into(),
+            kind: it.kind.as_str().into(),
+            event_type: it.event_type.as_str().into(),
+            function: it.function.as_str().into(),
+            method: it.method.as_str().into(),
+            path: it.path.as_str().into(),
+            retry: RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms },
+            metadata: Cow::Borrowed(&it.metadata),
+        }
+    }
+}
+
+impl TryFrom<Subscription<'_>> for Arc<crate::Subscription> {
+    type Error = StoredError;
+
+    fn try_from(it: Subscription<'_>) -> Result<Self, StoredError> {
+        let kind = SubscriptionKind::parse(&it.kind).ok_or_else(|| StoredError::value(&it.kind))?;
+        let method = Method::parse(&it.method).ok_or_else(|| StoredError::value(&it.method))?;
+        let event_type = EventTypeName::new(&it.event_type).map_err(StoredError::value)?;
+        let function = FunctionId::new(&it.function).map_err(StoredError::value)?;
+        let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
+        let made = crate::Subscription::new(kind, event_type, function, method, &it.path)
+            .with_retry(crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
+            .with_metadata(it.metadata.into_owned());
+        // Cursors hang on the identifier: one that does not follow from the rest must not pass as another.
+        if made.id.as_str() == it.id { Ok(Self::new(made)) } else { Err(StoredError::value(&it.id)) }
+    }
+}

@@ -1,0 +1,168 @@
+//! What the next catalog has, what it shares with the one before, and what it answers.
+
+use std::sync::Arc;
+
+use weir_catalog::{
+    ApplyError, Catalog, Change, ChangeKind, Command, HTTP_REQUEST, Method, SpaceCatalog, SubscriptionKind,
+};
+use weir_domain::{ErrorKind, Event, SpaceName};
+
+use crate::make::{asynchronous, event_type, http, metadata, space, sync, sync_to, with};
+
+fn shop() -> Catalog {
+    with(
+        &Catalog::new(),
+        [
+            Command::CreateFunction(http("f")),
+            Command::CreateFunction(http("g")),
+            Command::CreateEventType(event_type("order.placed")),
+            Command::CreateEventType(event_type("order.paid")),
+            Command::CreateSubscription(sync(Method::Get, "/products/:id", "f")),
+            Command::CreateSubscription(sync(Method::Put, "/products/:sku", "g")),
+            Command::CreateSubscription(sync_to("order.placed", Method::Post, "/orders/*rest", "f")),
+            Command::CreateSubscription(asynchronous("order.placed", "f")),
+            Command::CreateSubscription(asynchronous("order.placed", "g")),
+            Command::CreateSubscription(asynchronous("order.paid", "g")),
+        ],
+    )
+}
+
+fn functions_of<'a>(space: &'a SpaceCatalog, event_type: &str) -> Vec<&'a str> {
+    space.async_of(event_type).map(|each| each.function.as_str()).collect()
+}
+
+#[test]
+fn requests_find_their_subscription() {
+    let catalog = shop();
+    let shop = catalog.space(&space()).expect("there");
+    let check = |event_type: &str, method: Method, path: &str, expected: Option<&str>| {
+        let found = shop.route(method, event_type, path).map(|found| {
+            let params: Vec<String> = found.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("{} {}", found.subscription.function, params.join(";"))
+        });
+        assert_eq!(found.as_deref(), expected, "{event_type} {method} {path}");
+    };
+    check(HTTP_REQUEST, Method::Get, "/products/4%202", Some("f id=4 2"));
+    check(HTTP_REQUEST, Method::Put, "/products/1", Some("g sku=1"));
+    check(HTTP_REQUEST, Method::Post, "/products/1", None);
+    check(HTTP_REQUEST, Method::Head, "/products/1", None);
+    check("order.placed", Method::Post, "/orders/a/b", Some("f rest=a/b"));
+    check("order.paid", Method::Post, "/orders/a/b", None);
+    assert_eq!(shop.methods(HTTP_REQUEST, "/products/1").to_string(), "GET, PUT");
+    assert!(shop.is_routed(Method::Get, "/products/1") && !shop.is_routed(Method::Post, "/orders/a"));
+    assert!(shop.methods(HTTP_REQUEST, "/").is_empty());
+}
+
+#[test]
+fn events_find_their_subscriptions() {
+    let catalog = shop();
+    let shop = catalog.space(&space()).expect("there");
+    assert_eq!(functions_of(shop, "order.placed"), ["f", "g"]);
+    assert_eq!(functions_of(shop, "order.paid"), ["g"]);
+    assert!(functions_of(shop, HTTP_REQUEST).is_empty());
+    let event = Event::builder("1", "/s", "order.paid").build().expect("valid");
+    assert_eq!(shop.async_for(&event).count(), 1);
+    assert_eq!(shop.async_subscriptions().count(), 3);
+    assert!(shop.async_subscriptions().all(|each| each.kind == SubscriptionKind::Async));
+    assert!(shop.async_subscriptions().map(|each| &each.id).is_sorted());
+}
+
+#[test]
+fn http_requests_are_known_without_registration() {
+    let catalog = shop();
+    let shop = catalog.space(&space()).expect("there");
+    assert!(shop.registered_event_type(HTTP_REQUEST).is_none());
+    assert_eq!(shop.event_type(HTTP_REQUEST).expect("built in").name.as_str(), HTTP_REQUEST);
+    assert!(shop.event_type("none").is_none());
+    assert_eq!(shop.event_types().map(|each| each.name.as_str()).collect::<Vec<_>>(), ["order.paid", "order.placed"]);
+
+    let mut own = event_type(HTTP_REQUEST);
+    own.description = Some("registered".into());
+    let catalog = with(&catalog, [Command::CreateEventType(own.clone())]);
+    let shop = catalog.space(&space()).expect("there");
+    assert_eq!(**shop.event_type(HTTP_REQUEST).expect("registered"), own);
+}
+
+#[test]
+fn a_change_leaves_the_catalog_before_it_alone() {
+    let other = SpaceName::new("other").expect("valid");
+    let first = shop().plan(&other, Command::CreateFunction(http("f"))).expect("another space");
+    let before = shop().apply(&first).expect("planned");
+    let paid = asynchronous("order.paid", "g");
+    let after = with(
+        &before,
+        [
+            Command::DeleteSubscription(paid.id.to_string()),
+            Command::CreateSubscription(asynchronous("order.paid", "f")),
+            Command::UpdateSubscription {
+                id: sync(Method::Get, "/products/:id", "f").id.to_string(),
+                subscription: sync(Method::Get, "/products/:id", "f").with_metadata(metadata(("a", "b"))),
+            },
+            Command::DeleteSubscription(sync(Method::Put, "/products/:sku", "g").id.to_string()),
+        ],
+    );
+    let (old, new) = (before.space_or_empty(&space()), after.space_or_empty(&space()));
+    assert_eq!((functions_of(old, "order.paid"), functions_of(new, "order.paid")), (vec!["g"], vec!["f"]));
+    let entry = |space: &SpaceCatalog| {
+        let found = space.route(Method::Get, HTTP_REQUEST, "/products/1").expect("routed");
+        found.subscription.metadata.get("a").cloned()
+    };
+    assert_eq!((entry(old), entry(new)), (None, Some("b".to_owned())));
+    assert!(old.is_routed(Method::Put, "/products/1") && !new.is_routed(Method::Put, "/products/1"));
+    assert!(Arc::ptr_eq(before.space_or_empty(&other), after.space_or_empty(&other)));
+    assert_ne!(before, after);
+}
+
+#[test]
+fn folding_gives_what_applying_gives() {
+    let mut folded = Catalog::new();
+    let mut applied = Catalog::new();
+    for command in [
+        Command::CreateFunction(http("f")),
+        Command::CreateSubscription(sync(Method::Get, "/a", "f")),
+        Command::CreateSubscription(asynchronous(HTTP_REQUEST, "f")),
+        Command::DeleteSubscription(sync(Method::Get, "/a", "f").id.to_string()),
+    ] {
+        let change = applied.plan(&space(), command).expect("good");
+        applied = applied.apply(&change).expect("planned");
+        folded.fold(&change).expect("planned");
+        assert_eq!(folded, applied);
+    }
+    assert_eq!(functions_of(folded.space_or_empty(&space()), HTTP_REQUEST), ["f"]);
+}
+
+#[test]
+fn a_space_with_nothing_left_is_gone() {
+    let catalog = with(&Catalog::new(), [Command::CreateFunction(http("f"))]);
+    assert_eq!(catalog.spaces().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["shop"]);
+    let catalog = with(&catalog, [Command::DeleteFunction("f".into())]);
+    assert_eq!(catalog, Catalog::new());
+    assert!(catalog.space(&space()).is_none() && catalog.space_or_empty(&space()).is_empty());
+}
+
+#[test]
+fn changes_for_another_catalog_are_refused_and_change_nothing() {
+    let catalog = shop();
+    let check = |kind: ChangeKind, expected: ApplyError| {
+        let change = Change { space: space(), kind };
+        let mut folded = catalog.clone();
+        assert_eq!(folded.fold(&change), Err(expected.clone()));
+        assert_eq!(folded, catalog);
+        assert_eq!(catalog.apply(&change), Err(expected));
+    };
+    check(ChangeKind::FunctionCreated(Arc::new(http("f"))), ApplyError::Exists { id: "f".into() });
+    check(ChangeKind::FunctionUpdated(Arc::new(http("h"))), ApplyError::Missing { id: "h".into() });
+    check(ChangeKind::EventTypeUpdated(Arc::new(event_type("a"))), ApplyError::Missing { id: "a".into() });
+    let absent = sync(Method::Get, "/a", "f");
+    let missing = ApplyError::Missing { id: absent.id.to_string() };
+    check(ChangeKind::SubscriptionDeleted(absent.id.clone()), missing.clone());
+    check(ChangeKind::SubscriptionUpdated(Arc::new(absent)), missing);
+    let change = Change {
+        space: space(),
+        kind: ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:other", "f"))),
+    };
+    let error = catalog.apply(&change).expect_err("the route is taken");
+    assert!(matches!(error, ApplyError::Route(_)));
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(Catalog::new().fold(&change), Ok(()));
+}

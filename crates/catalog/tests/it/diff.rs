@@ -1,0 +1,187 @@
+//! Planning and applying a difference always gives what was desired, and nothing is done twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{collection::vec, prelude::*};
+use weir_catalog::{
+    Catalog, Command, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind, diff,
+};
+
+use crate::make::{asynchronous, authorized, event_type, http, javascript, metadata, name, space, sync, with};
+
+/// Makes a catalog into what is desired, each command planned on what those before it gave.
+fn reach(catalog: &Catalog, desired: &Desired) -> (Catalog, Vec<Command>) {
+    let commands = diff(catalog.space_or_empty(&space()), desired.clone());
+    (with(catalog, commands.clone()), commands)
+}
+
+fn check(current: &Desired, desired: &Desired) {
+    let (catalog, _) = reach(&Catalog::new(), current);
+    let (catalog, _) = reach(&catalog, desired);
+    let space = catalog.space_or_empty(&space());
+
+    let mut expected = desired.clone();
+    let has = |types: &[EventType]| types.iter().any(|it| it.name.as_str() == HTTP_REQUEST);
+    let used = desired.subscriptions.iter().any(|it| it.event_type.as_str() == HTTP_REQUEST);
+    if used && has(&current.event_types) && !has(&desired.event_types) {
+        // What is built in stays registered while it is used, and says nothing more than it does unregistered.
+        expected.event_types.push(event_type(HTTP_REQUEST));
+    }
+    expected.event_types.sort_by(|a, b| a.name.cmp(&b.name));
+    expected.functions.sort_by(|a, b| a.id.cmp(&b.id));
+    expected.subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
+    let found = Desired {
+        event_types: space.event_types().map(|it| (**it).clone()).collect(),
+        functions: space.functions().map(|it| (**it).clone()).collect(),
+        subscriptions: space.subscriptions().map(|it| (**it).clone()).collect(),
+    };
+    assert_eq!(found, expected);
+    for it in desired.subscriptions.iter().filter(|it| it.kind == SubscriptionKind::Sync) {
+        // A route, taken as a path, is one of those that it matches.
+        let found = space.route(it.method, it.event_type.as_str(), &it.path).expect("routed");
+        assert_eq!(*found.subscription, *it);
+    }
+    assert!(reach(&catalog, desired).1.is_empty());
+}
+
+fn names(commands: &[Command]) -> Vec<String> {
+    commands
+        .iter()
+        .map(|command| match command {
+            Command::CreateEventType(it) => format!("+ type {}", it.name),
+            Command::UpdateEventType(it) => format!("~ type {}", it.name),
+            Command::DeleteEventType(name) => format!("- type {name}"),
+            Command::CreateFunction(it) => format!("+ function {}", it.id),
+            Command::UpdateFunction(it) => format!("~ function {}", it.id),
+            Command::DeleteFunction(id) => format!("- function {id}"),
+            Command::CreateSubscription(it) => format!("+ {} {}", it.method, it.path),
+            Command::UpdateSubscription { subscription, .. } => {
+                format!("~ {} {}", subscription.method, subscription.path)
+            }
+            Command::DeleteSubscription(_) => "- subscription".into(),
+        })
+        .collect()
+}
+
+#[test]
+fn commands_come_in_an_order_that_works() {
+    let current = Desired {
+        event_types: vec![authorized("a", "old"), event_type("b")],
+        functions: vec![http("old"), http("f")],
+        subscriptions: vec![sync(Method::Get, "/x/:id", "f"), asynchronous("b", "old")],
+    };
+    let desired = Desired {
+        event_types: vec![authorized("a", "new"), event_type("c")],
+        functions: vec![javascript("f", "x"), http("new")],
+        subscriptions: vec![sync(Method::Get, "/x/:name", "new"), asynchronous("c", "f")],
+    };
+    let (catalog, commands) = reach(&Catalog::new(), &current);
+    assert_eq!(
+        names(&commands),
+        ["+ function old", "+ function f", "+ type a", "+ type b", "+ GET /x/:id", "+ POST /"]
+    );
+    assert_eq!(
+        names(&reach(&catalog, &desired).1),
+        [
+            "~ function f",
+            "+ function new",
+            "~ type a",
+            "+ type c",
+            "- subscription",
+            "- subscription",
+            "+ GET /x/:name",
+            "+ POST /",
+            "- type b",
+            "- function old",
+        ]
+    );
+    check(&current, &desired);
+    check(&desired, &Desired::default());
+}
+
+#[test]
+fn only_what_cannot_be_updated_is_made_again() {
+    let of = |subscription: Subscription| Desired {
+        functions: vec![http("f"), http("g")],
+        subscriptions: vec![subscription],
+        ..Desired::default()
+    };
+    let first = sync(Method::Get, "/", "f");
+    let (catalog, _) = reach(&Catalog::new(), &of(first.clone()));
+    let (_, commands) = reach(&catalog, &of(first.with_metadata(metadata(("a", "b")))));
+    assert_eq!(names(&commands), ["~ GET /"]);
+    let (_, commands) = reach(&catalog, &of(sync(Method::Get, "/", "g")));
+    assert_eq!(names(&commands), ["- subscription", "+ GET /"]);
+}
+
+#[test]
+fn what_is_desired_twice_is_refused_by_planning() {
+    let desired = Desired {
+        functions: vec![http("f")],
+        subscriptions: vec![sync(Method::Get, "/", "f"), sync(Method::Get, "/", "f")],
+        ..Desired::default()
+    };
+    let commands = diff(Catalog::new().space_or_empty(&space()), desired);
+    let (last, first) = commands.split_last().expect("commands");
+    let catalog = with(&Catalog::new(), first.iter().cloned());
+    catalog.plan(&space(), last.clone()).expect_err("a subscription that exists");
+}
+
+/// Numbers that become parts of a space; what would not fit is left out.
+type Seed = (u8, u8, u8, u8);
+
+fn desired() -> impl Strategy<Value = Desired> {
+    let seed = || vec(any::<Seed>(), 0..8);
+    (seed(), seed(), seed()).prop_map(|(functions, event_types, subscriptions)| {
+        let functions: BTreeMap<_, _> = functions.into_iter().map(function).map(|it| (it.id.clone(), it)).collect();
+        let authorizers: Vec<_> = functions.keys().map(|id| id.as_str()).collect();
+        let event_types: BTreeMap<_, _> =
+            event_types.into_iter().map(|seed| declared(seed, &authorizers)).map(|it| (it.name.clone(), it)).collect();
+        let mut space = Desired {
+            event_types: event_types.into_values().collect(),
+            functions: functions.into_values().collect(),
+            subscriptions: Vec::new(),
+        };
+        let mut taken = BTreeSet::new();
+        for it in subscriptions.into_iter().filter_map(|seed| bound(seed, &space)).collect::<Vec<_>>() {
+            // One route for each method and event type cannot conflict with another.
+            let place = (it.kind, it.event_type.clone(), it.method);
+            if it.kind == SubscriptionKind::Async || taken.insert(place) {
+                space.subscriptions.retain(|each| each.id != it.id);
+                space.subscriptions.push(it);
+            }
+        }
+        space
+    })
+}
+
+fn function((which, kind, ..): Seed) -> Function {
+    let id = format!("f{}", which % 4);
+    if kind % 2 == 0 { http(&id) } else { javascript(&id, &format!("// {kind}")) }
+}
+
+fn declared((which, kind, authorizer, _): Seed, authorizers: &[&str]) -> EventType {
+    let name = ["a", "b", "c", "http.request"][usize::from(which % 4)];
+    match authorizers.get(usize::from(authorizer % 6)) {
+        Some(authorizer) => authorized(name, authorizer),
+        None => EventType { metadata: metadata(("kind", &(kind % 2).to_string())), ..event_type(name) },
+    }
+}
+
+fn bound((event, function, method, route): Seed, space: &Desired) -> Option<Subscription> {
+    let function = space.functions.get(usize::from(function) % space.functions.len().max(1))?.id.clone();
+    let names: Vec<_> = space.event_types.iter().map(|it| it.name.clone()).chain([name("http.request")]).collect();
+    let event_type = names[usize::from(event) % names.len()].clone();
+    let kind = if route % 2 == 0 { SubscriptionKind::Sync } else { SubscriptionKind::Async };
+    let method = Method::ALL[usize::from(method % 3)];
+    let path = ["/", "/a", "/:id", "/:name", "/a/*rest", "/*all"][usize::from(route / 2 % 6)];
+    let retry = RetryPolicy { attempts_max: u32::from(route % 3) + 1, ..RetryPolicy::default() };
+    Some(Subscription::new(kind, event_type, function, method, path).with_retry(retry))
+}
+
+proptest! {
+    #[test]
+    fn a_difference_gives_what_is_desired(current in desired(), wanted in desired()) {
+        check(&current, &wanted);
+    }
+}

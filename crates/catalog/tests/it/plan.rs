@@ -1,0 +1,232 @@
+//! Every check of a command, with kind and message; the messages are those of the Event Gateway.
+
+use weir_catalog::{
+    Catalog, Code, Command, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, Subscription,
+    limits,
+};
+use weir_domain::ErrorKind;
+
+use crate::make::{
+    asynchronous, authorized, event_type, http, id, javascript, metadata, name, space, sync, sync_to, with,
+};
+
+/// What most cases begin with.
+fn shop() -> Catalog {
+    with(
+        &Catalog::new(),
+        [
+            Command::CreateFunction(http("f")),
+            Command::CreateFunction(http("auth")),
+            Command::CreateEventType(event_type("order.placed")),
+            Command::CreateEventType(authorized("order.paid", "auth")),
+            Command::CreateSubscription(sync(Method::Get, "/products/:id", "f")),
+            Command::CreateSubscription(asynchronous("order.placed", "f")),
+        ],
+    )
+}
+
+/// Plans one command on the shop; what is good must also apply.
+fn check(command: Command, expected: Result<(), (ErrorKind, &str)>) {
+    let catalog = shop();
+    let result = catalog.plan(&space(), command.clone());
+    match expected {
+        Ok(()) => {
+            let change = result.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+            catalog.apply(&change).expect("a planned change");
+        }
+        Err((kind, message)) => {
+            let error = result.expect_err(message);
+            assert_eq!((error.kind(), error.to_string().as_str()), (kind, message), "{command:?}");
+            assert!(!error.cure().is_empty());
+        }
+    }
+}
+
+const INVALID: ErrorKind = ErrorKind::Invalid;
+const NOT_FOUND: ErrorKind = ErrorKind::NotFound;
+const CONFLICT: ErrorKind = ErrorKind::Conflict;
+
+/// The message about one field.
+fn field(resource: &str, kind: &str, field: &str, tag: &str) -> String {
+    format!(
+        "{resource} doesn't validate. Validation error: \
+         Key: '{kind}.{field}' Error:Field validation for '{field}' failed on the '{tag}' tag"
+    )
+}
+
+#[test]
+fn event_types() {
+    use Command::{CreateEventType as Create, DeleteEventType as Delete, UpdateEventType as Update};
+    let missing = Err((INVALID, "Authorizer function doesn't exists."));
+    check(Create(event_type("order.shipped")), Ok(()));
+    check(Create(event_type("order.placed")), Err((CONFLICT, r#"Event Type "order.placed" already exists."#)));
+    check(Create(authorized("order.shipped", "auth")), Ok(()));
+    check(Create(authorized("order.shipped", "none")), missing);
+    check(Create(event_type("http.request")), Ok(()));
+    check(Create(event_type("eventgateway.event.received")), Ok(()));
+    check(Create(event_type("with/slash and space")), Ok(()));
+    let reserved = field("Event Type", "Type", "Name", "reserved");
+    check(Create(event_type("weir.function.created")), Err((INVALID, &reserved)));
+    let long = EventType { description: Some("a".repeat(limits::DESCRIPTION_BYTES_MAX + 1)), ..event_type("a") };
+    check(Create(long), Err((INVALID, &field("Event Type", "Type", "Description", "max"))));
+    let heavy = EventType { metadata: metadata(("a", &"b".repeat(limits::ENTRIES_BYTES_MAX))), ..event_type("a") };
+    check(Create(heavy), Err((INVALID, &field("Event Type", "Type", "Metadata", "max"))));
+
+    let keyed = EventType { key: KeyRule::parse("/data/id").expect("valid"), ..event_type("order.placed") };
+    check(Update(keyed), Ok(()));
+    check(Update(authorized("order.placed", "none")), missing);
+    check(Update(event_type("none")), Err((NOT_FOUND, r#"Event Type "none" not found."#)));
+    check(Update(event_type("http.request")), Err((NOT_FOUND, r#"Event Type "http.request" not found."#)));
+
+    check(Delete("order.paid".into()), Ok(()));
+    check(Delete("none".into()), Err((NOT_FOUND, r#"Event Type "none" not found."#)));
+    let used = "Event type cannot be deleted because there are subscriptions using it.";
+    check(Delete("order.placed".into()), Err((INVALID, used)));
+    check(Delete("http.request".into()), Err((INVALID, used)));
+}
+
+#[test]
+fn functions() {
+    use Command::{CreateFunction as Create, DeleteFunction as Delete, UpdateFunction as Update};
+    check(Create(http("g")), Ok(()));
+    check(Create(javascript("g", "export function handle() {}")), Ok(()));
+    check(Create(http("f")), Err((CONFLICT, r#"Function "f" already registered."#)));
+    let no_url = "Function doesn't validate. Validation error: missing required fields for HTTP endpoint";
+    check(Create(Function::new(id("g"), FunctionKind::http("localhost"))), Err((INVALID, no_url)));
+
+    check(Update(javascript("f", "export function handle() {}")), Ok(()));
+    check(Update(http("none")), Err((NOT_FOUND, r#"Function "none" not found."#)));
+    check(Update(Function::new(id("none"), FunctionKind::http(""))), Err((INVALID, no_url)));
+
+    let used = "Function cannot be deleted because it's subscribed to a least one event.";
+    let authorizes = "Function auth cannot be deleted because is used as an authorizer for order.paid event type.";
+    check(Delete("f".into()), Err((INVALID, used)));
+    check(Delete("auth".into()), Err((INVALID, authorizes)));
+    check(Delete("none".into()), Err((NOT_FOUND, r#"Function "none" not found."#)));
+    check(Delete("no/id".into()), Err((NOT_FOUND, r#"Function "no/id" not found."#)));
+}
+
+#[test]
+fn limits_of_functions() {
+    let check = |kind: FunctionKind, expected: Option<(&str, &str)>| {
+        let message = expected.map(|(name, tag)| field("Function", "Function", name, tag));
+        let expected = message.as_deref().map_or(Ok(()), |message| Err((INVALID, message)));
+        check(Command::CreateFunction(Function::new(id("g"), kind)), expected);
+    };
+    let component = |bytes: &'static [u8]| FunctionKind::wasm(Code::Component(bytes.into()));
+    check(component(b"\0asm\x0d\0\x01\0"), None);
+    check(component(b"MZ"), Some(("Code", "wasm")));
+    check(component(b""), Some(("Code", "required")));
+    check(FunctionKind::wasm(Code::JavaScript("".into())), Some(("Code", "required")));
+
+    let wasm = |instances, timeout_ms, memory_bytes_max| FunctionKind::Wasm {
+        code: Code::JavaScript("x".into()),
+        instances,
+        timeout_ms,
+        memory_bytes_max,
+        config: metadata(("a", "b")),
+    };
+    check(wasm(Instances::Fresh, 1, limits::MEMORY_BYTES_MIN), None);
+    check(wasm(Instances::Reuse { calls_max: 0 }, 1, limits::MEMORY_BYTES_MIN), Some(("Instances", "min")));
+    check(wasm(Instances::Fresh, 0, limits::MEMORY_BYTES_MIN), Some(("Timeout", "min")));
+    check(wasm(Instances::Fresh, limits::TIMEOUT_MS_MAX + 1, limits::MEMORY_BYTES_MIN), Some(("Timeout", "max")));
+    check(wasm(Instances::Fresh, 1, 0), Some(("Memory", "min")));
+    check(wasm(Instances::Fresh, 1, limits::MEMORY_BYTES_MAX + 1), Some(("Memory", "max")));
+
+    let http = |header, value| FunctionKind::Http {
+        url: "https://example.com".into(),
+        timeout_ms: 1,
+        headers: metadata((header, value)),
+    };
+    check(http("authorization", "Bearer x"), None);
+    check(http("content-type", "text/plain"), Some(("Headers", "header")));
+    check(http("x-a", "b\r\nc: d"), Some(("Headers", "header")));
+}
+
+#[test]
+fn creating_subscriptions() {
+    let check = |subscription: Subscription, expected: Result<(), (ErrorKind, &str)>| {
+        check(Command::CreateSubscription(subscription), expected);
+    };
+    check(asynchronous("order.paid", "f"), Ok(()));
+    check(asynchronous("order.placed", "auth"), Ok(()));
+    check(sync(Method::Post, "/products", "f"), Ok(()));
+    check(sync(Method::Put, "/products/:sku", "f"), Ok(()));
+    check(sync_to("order.placed", Method::Get, "/products/:sku", "f"), Ok(()));
+    // Async subscriptions have no routes, and conflict with none.
+    check(asynchronous("http.request", "f"), Ok(()));
+
+    let same = asynchronous("order.placed", "f");
+    let exists = format!("Subscription {:?} already exists.", same.id.as_str());
+    check(same, Err((CONFLICT, &exists)));
+    // One sync subscription for each event type, method and path: another function is no other subscription.
+    let same = sync(Method::Get, "/products/:id", "auth");
+    let exists = format!("Subscription {:?} already exists.", same.id.as_str());
+    check(same, Err((CONFLICT, &exists)));
+
+    let conflict = r#"Subscription path conflict: parameter with different name ("id") already defined: for route: /products/:sku"#;
+    check(sync(Method::Get, "/products/:sku", "f"), Err((INVALID, conflict)));
+    let conflict = "Subscription path conflict: wildcard must be the last parameter";
+    check(sync(Method::Get, "/files/*rest/more", "f"), Err((INVALID, conflict)));
+
+    check(asynchronous("none", "f"), Err((INVALID, r#"Event Type "none" not found."#)));
+    check(asynchronous("none", "none"), Err((INVALID, r#"Event Type "none" not found."#)));
+    check(asynchronous("order.placed", "none"), Err((INVALID, r#"Function "none" not found."#)));
+    check(
+        asynchronous("weir.function.created", "f"),
+        Err((INVALID, r#"Event Type "weir.function.created" not found."#)),
+    );
+    let charset = field("Subscription", "Subscription", "EventType", "eventType");
+    check(asynchronous("with space", "f"), Err((INVALID, &charset)));
+    let long = sync(Method::Get, &"/a".repeat(limits::ROUTE_BYTES_MAX), "f");
+    check(long, Err((INVALID, &field("Subscription", "Subscription", "Path", "max"))));
+}
+
+#[test]
+fn subscriptions_that_do_not_fit_together() {
+    let mut moved = sync(Method::Get, "/a", "f");
+    moved.path = "/b".into();
+    let derived = field("Subscription", "Subscription", "ID", "derived");
+    check(Command::CreateSubscription(moved), Err((INVALID, &derived)));
+
+    let check = |retry: RetryPolicy, expected: Option<(&str, &str)>| {
+        let message = expected.map(|(name, tag)| field("Subscription", "Subscription", name, tag));
+        let expected = message.as_deref().map_or(Ok(()), |message| Err((INVALID, message)));
+        check(Command::CreateSubscription(asynchronous("order.paid", "f").with_retry(retry)), expected);
+    };
+    let usual = RetryPolicy::default();
+    check(RetryPolicy { attempts_max: 1, age_max_ms: Some(1), ..usual }, None);
+    check(RetryPolicy { attempts_max: 0, ..usual }, Some(("Attempts", "min")));
+    check(RetryPolicy { attempts_max: limits::ATTEMPTS_MAX + 1, ..usual }, Some(("Attempts", "max")));
+    check(RetryPolicy { backoff_first_ms: 2, backoff_max_ms: 1, ..usual }, Some(("Backoff", "max")));
+    check(RetryPolicy { backoff_max_ms: limits::BACKOFF_MS_MAX + 1, ..usual }, Some(("BackoffMax", "max")));
+    check(RetryPolicy { age_max_ms: Some(0), ..usual }, Some(("Age", "min")));
+}
+
+#[test]
+fn updating_and_deleting_subscriptions() {
+    let present = asynchronous("order.placed", "f");
+    let update = |subscription: Subscription, expected: Result<(), (ErrorKind, &str)>| {
+        check(Command::UpdateSubscription { id: present.id.to_string(), subscription }, expected);
+    };
+    let fixed = |field: &str| format!("Invalid update. '{field}' of existing subscription cannot be updated.");
+    update(present.clone().with_metadata(metadata(("a", "b"))), Ok(()));
+    update(present.clone().with_retry(RetryPolicy { attempts_max: 3, ..RetryPolicy::default() }), Ok(()));
+    update(sync_to("order.placed", Method::Post, "/", "f"), Err((INVALID, &fixed("Type"))));
+    update(asynchronous("order.paid", "f"), Err((INVALID, &fixed("EventType"))));
+    update(asynchronous("order.placed", "auth"), Err((INVALID, &fixed("FunctionID"))));
+    let kind = present.kind;
+    let moved = Subscription::new(kind, name("order.placed"), id("f"), Method::Post, "/a");
+    update(moved, Err((INVALID, &fixed("Path"))));
+    let moved = Subscription::new(kind, name("order.placed"), id("f"), Method::Put, "/");
+    update(moved, Err((INVALID, &fixed("Method"))));
+    update(
+        asynchronous("with space", "f"),
+        Err((INVALID, &field("Subscription", "Subscription", "EventType", "eventType"))),
+    );
+
+    let unknown = Command::UpdateSubscription { id: "testid".into(), subscription: present.clone() };
+    check(unknown, Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
+    check(Command::DeleteSubscription(present.id.to_string()), Ok(()));
+    check(Command::DeleteSubscription("testid".into()), Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
+}

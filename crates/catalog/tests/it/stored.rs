@@ -1,0 +1,142 @@
+//! The form in which the log keeps changes. The fixture is that of version 1 and is never changed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use weir_catalog::{
+    Change, ChangeKind, Code, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
+    SubscriptionKind,
+    stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
+};
+use weir_domain::ErrorKind;
+
+use crate::make::{asynchronous, event_type, http, id, metadata, name, space, sync};
+
+const FIXTURE: &str = include_str!("../fixtures/changes-v1.jsonl");
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    r#type: String,
+    subject: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// What the fixture tells, line by line.
+fn changes() -> Vec<ChangeKind> {
+    let described = EventType {
+        key: KeyRule::parse("/data/id").expect("valid"),
+        description: Some("a product can be \"bought\"".into()),
+        authorizer: Some(id("auth")),
+        metadata: metadata(("team", "käse")),
+        ..event_type("product.created")
+    };
+    let with_headers = Function {
+        kind: FunctionKind::Http {
+            url: "https://example.com/a?b=c".into(),
+            timeout_ms: 30_000,
+            headers: BTreeMap::from([("authorization".into(), "Bearer x".into()), ("x-a".into(), "b".into())]),
+        },
+        metadata: metadata(("a", "b")),
+        ..http("ship.it")
+    };
+    let javascript = Function::new(
+        id("catalog"),
+        FunctionKind::Wasm {
+            code: Code::JavaScript("export function handle(event) {\n  return;\n}\n".into()),
+            instances: Instances::Reuse { calls_max: 1000 },
+            timeout_ms: 5000,
+            memory_bytes_max: 64 << 20,
+            config: metadata(("currency", "EUR")),
+        },
+    );
+    let component = Function::new(
+        id("catalog"),
+        FunctionKind::Wasm {
+            code: Code::Component(b"\0asm\x0d\0\x01\0".as_slice().into()),
+            instances: Instances::Fresh,
+            timeout_ms: 5000,
+            memory_bytes_max: 64 << 20,
+            config: BTreeMap::new(),
+        },
+    );
+    let retry =
+        RetryPolicy { attempts_max: 3, backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
+    let listening = asynchronous("product.created", "catalog");
+    let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
+    vec![
+        ChangeKind::EventTypeCreated(Arc::new(event_type("order.placed"))),
+        ChangeKind::EventTypeCreated(Arc::new(described.clone())),
+        ChangeKind::EventTypeUpdated(Arc::new(EventType {
+            key: KeyRule::parse("/subject").expect("valid"),
+            authorizer: None,
+            ..described
+        })),
+        ChangeKind::EventTypeDeleted(name("product.created")),
+        ChangeKind::FunctionCreated(Arc::new(with_headers)),
+        ChangeKind::FunctionCreated(Arc::new(javascript)),
+        ChangeKind::FunctionUpdated(Arc::new(component)),
+        ChangeKind::FunctionDeleted(id("catalog")),
+        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog"))),
+        ChangeKind::SubscriptionCreated(Arc::new(listening.clone())),
+        ChangeKind::SubscriptionUpdated(Arc::new(changed)),
+        ChangeKind::SubscriptionDeleted(listening.id),
+    ]
+}
+
+#[test]
+fn the_fixture_of_version_1_is_read_and_written() {
+    let lines: Vec<Line<'_>> = FIXTURE.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let changes = changes();
+    assert_eq!(lines.len(), changes.len());
+    for (line, kind) in lines.iter().zip(changes) {
+        let change = Change { space: space(), kind };
+        assert_eq!(decode(&line.r#type, line.data.get()).expect(line.data.get()), change);
+        let stored = encode(&change);
+        assert_eq!(
+            (stored.event_type, stored.subject, stored.data.as_str()),
+            (&*line.r#type, line.subject.clone(), line.data.get())
+        );
+        assert!(is_change(&line.r#type));
+    }
+    for each in EVENT_TYPES {
+        assert!(lines.iter().any(|line| line.r#type == each), "{each}");
+    }
+}
+
+#[test]
+fn members_that_are_not_known_are_passed_over() {
+    let data = r#"{"v":1,"later":{"a":[1]},"space":"shop","item":{"name":"order.placed","schema":null}}"#;
+    let change = decode("weir.eventtype.created", data).expect("readable");
+    assert_eq!(change.kind, ChangeKind::EventTypeCreated(Arc::new(event_type("order.placed"))));
+}
+
+#[test]
+fn what_is_no_change_is_refused() {
+    let check = |event_type: &str, data: &str, kind: ErrorKind, part: &str| {
+        let error = decode(event_type, data).expect_err(data);
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    let deleted = "weir.function.deleted";
+    check("order.placed", "{}", ErrorKind::Invalid, "order.placed");
+    check(deleted, r#"{"v":2,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 2");
+    check(deleted, r#"{"v":0,"space":"shop","item":{"id":"f"}}"#, ErrorKind::Corrupt, "v 0");
+    for broken in ["", "{}", r#"{"v":1}"#, r#"{"v":1,"space":"shop"}"#, r#"{"v":1,"space":"shop","item":{}}"#] {
+        check(deleted, broken, ErrorKind::Corrupt, "damaged");
+    }
+    check(deleted, r#"{"v":1,"space":"x","item":{"id":"f"}}"#, ErrorKind::Corrupt, "space name");
+    check(deleted, r#"{"v":1,"space":"shop","item":{"id":"a b"}}"#, ErrorKind::Corrupt, "function id");
+    check("weir.eventtype.deleted", r#"{"v":1,"space":"shop","item":{"id":""}}"#, ErrorKind::Corrupt, "empty");
+    check("weir.subscription.deleted", r#"{"v":1,"space":"shop","item":{"id":","}}"#, ErrorKind::Corrupt, ",");
+
+    // An identifier that does not follow from the rest would take another subscription's cursor.
+    let moved =
+        encode(&Change { space: space(), kind: ChangeKind::SubscriptionCreated(Arc::new(asynchronous("a", "f"))) });
+    let data = moved.data.replace(r#""function":"f""#, r#""function":"g""#);
+    assert!(matches!(decode(moved.event_type, &data), Err(StoredError::Value(_))));
+    let kind = SubscriptionKind::Async.as_str();
+    let data = moved.data.replace(kind, "later");
+    assert!(matches!(decode(moved.event_type, &data), Err(StoredError::Value(_))));
+}

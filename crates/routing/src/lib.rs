@@ -1,0 +1,19 @@
+//! Which subscription something is for: the path tree of synchronous routes, and the matcher of asynchronous
+//! subscriptions.
+//!
+//! Everything here is a pure function of its input. It knows events and texts; what a subscription is, and whether
+//! one may be made, is the catalog's business.
+
+#![forbid(unsafe_code)]
+
+mod matcher;
+mod method;
+mod params;
+mod router;
+mod tree;
+
+pub use matcher::{Matcher, Rule};
+pub use method::{Method, MethodSet};
+pub use params::{Params, decoded};
+pub use router::Router;
+pub use tree::{Found, PathTree, ROUTE_BYTES_MAX, RouteError};
