@@ -1,0 +1,67 @@
+//! Who may enter: the checks that every event passes before it is appended, from outside and from functions alike.
+
+use weir_catalog::{Catalog, KeyError, is_reserved};
+use weir_domain::{ErrorKind, Event, SpaceName};
+use weir_log::NewEvent;
+
+use crate::live::is_system;
+
+/// Why a key could not be found.
+pub type KeyRefusal = KeyError;
+
+/// Why an event was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The type belongs to the platform.
+    #[error("attribute \"type\" is {event_type:?}, which only the platform may emit: choose a name without this prefix")]
+    Reserved {
+        /// The type.
+        event_type: String,
+    },
+    /// The space belongs to the platform.
+    #[error("space \"{space}\" belongs to the platform: emit into a space of your own")]
+    ReservedSpace {
+        /// The space.
+        space: String,
+    },
+    /// Nobody declared the type.
+    #[error(
+        "attribute \"type\" is {event_type:?}, which is not registered in space \"{space}\": register it with POST /v1/spaces/{space}/eventtypes or in weir.toml"
+    )]
+    Unregistered {
+        /// The type.
+        event_type: String,
+        /// The space.
+        space: String,
+    },
+    /// The event has not the key that its type declares.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+}
+
+impl Refusal {
+    /// Tells what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Reserved { .. } | Self::ReservedSpace { .. } => ErrorKind::Denied,
+            Self::Unregistered { .. } | Self::Key(_) => ErrorKind::Invalid,
+        }
+    }
+}
+
+/// Checks an event against the catalog and finds its key.
+pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
+    let name = event.event_type();
+    if is_reserved(name) {
+        return Err(Refusal::Reserved { event_type: name.to_owned() });
+    }
+    if is_system(space) {
+        return Err(Refusal::ReservedSpace { space: space.to_string() });
+    }
+    let Some(event_type) = catalog.space_or_empty(space).event_type(name) else {
+        return Err(Refusal::Unregistered { event_type: name.to_owned(), space: space.to_string() });
+    };
+    let key = event_type.key_of(&event)?;
+    Ok(NewEvent { event, key })
+}

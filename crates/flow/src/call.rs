@@ -1,0 +1,121 @@
+//! Calls on routes: the caller waits for the answer of the function.
+
+use std::{sync::Arc, time::Instant};
+
+use weir_catalog::{HTTP_REQUEST, Subscription};
+use weir_domain::{ErrorKind, Event, SpaceName, error_chain};
+use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
+use weir_log::{Append, NewEvent};
+
+use crate::{
+    CallFailure, Happening, admission,
+    flow::Shared,
+    reentry::{self, Cause},
+};
+
+/// Records the event where the rules say so, calls the function and lets its events enter.
+pub(crate) async fn call(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Arc<Subscription>,
+    event: Event,
+) -> Result<HttpAnswer, CallFailure> {
+    let _permit = shared.callers.try_acquire().map_err(|_| CallFailure::Busy)?;
+    let snapshot = shared.state.borrow().clone();
+    let position = if is_recorded(&snapshot.catalog, space, &event) {
+        let admitted = admission::admit(&snapshot.catalog, space, event.clone())?;
+        Some(shared.log.append(Append::new(space.clone(), vec![admitted])).await?.range().last)
+    } else {
+        None
+    };
+    let Some(function) = snapshot.function(space, &subscription.function) else {
+        return Err(CallFailure::Failed {
+            message: format!("function \"{}\" does not exist", subscription.function),
+            kind: ErrorKind::Internal,
+        });
+    };
+    let call = Call {
+        event,
+        function: subscription.function.clone(),
+        subscription: subscription.id.as_str().into(),
+        attempt: 1,
+        mode: CallMode::Sync,
+    };
+    let began = Instant::now();
+    let outcome = match function.invoke(&call).await {
+        Ok(outcome) => answer(shared, space, subscription, &call.event, outcome).await,
+        Err(error) => Err(failure(&error)),
+    };
+    let took = began.elapsed();
+    match &outcome {
+        Ok((answer, returned)) => shared.observer.observe(&Happening::Called {
+            space,
+            function: &call.function,
+            event: &call.event,
+            position,
+            attempt: 1,
+            took,
+            returned,
+            status: Some(answer.status),
+        }),
+        Err(error) => shared.observer.observe(&Happening::Failed {
+            space,
+            function: &call.function,
+            event: &call.event,
+            position,
+            attempt: 1,
+            took,
+            error: &error_chain(error),
+            retry_in: None,
+        }),
+    }
+    outcome.map(|(answer, _)| answer)
+}
+
+/// A plain HTTP request is recorded only where somebody listens to such requests; every other event is.
+fn is_recorded(catalog: &weir_catalog::Catalog, space: &SpaceName, event: &Event) -> bool {
+    event.event_type() != HTTP_REQUEST || catalog.space_or_empty(space).async_for(event).next().is_some()
+}
+
+async fn answer(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Subscription,
+    event: &Event,
+    outcome: Outcome,
+) -> Result<(HttpAnswer, Vec<Event>), CallFailure> {
+    let drafts = match outcome {
+        Outcome::Answer(answer) => return Ok((answer, Vec::new())),
+        Outcome::Events(drafts) => drafts,
+    };
+    let cause = Cause {
+        space,
+        subscription: subscription.id.as_str(),
+        function: &subscription.function,
+        event,
+        now: shared.clock.now(),
+    };
+    let events = reentry::complete(&cause, drafts, shared.options.hops_max)
+        .map_err(|error| CallFailure::Failed { message: error_chain(&error), kind: ErrorKind::Internal })?;
+    let mut headers = Vec::new();
+    if !events.is_empty() {
+        let catalog = shared.state.borrow().catalog.clone();
+        let admitted: Result<Vec<NewEvent>, _> =
+            events.iter().map(|event| admission::admit(&catalog, space, event.clone())).collect();
+        let admitted = admitted.map_err(|refusal| CallFailure::Failed {
+            message: format!("the function returned an event that is refused: {refusal}"),
+            kind: ErrorKind::Internal,
+        })?;
+        let receipt = shared.log.append(Append::new(space.clone(), admitted)).await?;
+        let range = receipt.range();
+        headers.push(("weir-position".to_owned(), format!("{}, {}", range.first, range.last)));
+    }
+    Ok((HttpAnswer { status: 200, headers, body: bytes::Bytes::new() }, events))
+}
+
+fn failure(error: &CallError) -> CallFailure {
+    match error {
+        CallError::Malformed { problem } => CallFailure::Malformed { message: problem.clone() },
+        _ => CallFailure::Failed { message: error_chain(error), kind: ErrorKind::Internal },
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong between the log and the functions.
+
+use weir_catalog::{ApplyError, CatalogError, stored::StoredError};
+use weir_domain::{ErrorKind, Position};
+use weir_log::LogError;
+
+use crate::Refusal;
+
+/// Why the flow could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The log could not be read.
+    #[error("reading the configuration from the log failed")]
+    Log(#[from] LogError),
+    /// A stored change cannot be read.
+    #[error("the configuration change at position {position} cannot be read")]
+    Stored {
+        /// Where it stands.
+        position: Position,
+        /// What is wrong with it.
+        #[source]
+        source: StoredError,
+    },
+    /// A stored change does not fit those before it.
+    #[error("the configuration change at position {position} does not follow from those before it")]
+    Apply {
+        /// Where it stands.
+        position: Position,
+        /// What does not fit.
+        #[source]
+        source: ApplyError,
+    },
+}
+
+impl OpenError {
+    /// Tells what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Log(error) => error.kind(),
+            Self::Stored { source, .. } => source.kind(),
+            Self::Apply { .. } => ErrorKind::Corrupt,
+        }
+    }
+}
+
+/// Why the configuration was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The command breaks a rule of the catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The change could not be written.
+    #[error("the change could not be written to the log")]
+    Log(#[from] LogError),
+    /// The code of a function could not be made ready.
+    #[error("function \"{id}\" cannot be made ready: {detail}")]
+    Function {
+        /// The function.
+        id: String,
+        /// What is wrong with its code.
+        detail: String,
+    },
+    /// The change is in the log and could not be read back, or the flow is shutting down.
+    #[error("the configuration cannot be changed any more: {0}")]
+    Stopped(String),
+}
+
+impl ChangeError {
+    /// Tells what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Catalog(error) => error.kind(),
+            Self::Log(error) => error.kind(),
+            Self::Function { .. } => ErrorKind::Invalid,
+            Self::Stopped(_) => ErrorKind::Closed,
+        }
+    }
+}
+
+/// Why a caller who waits gets no answer from a function.
+#[derive(Debug, thiserror::Error)]
+pub enum CallFailure {
+    /// The event was not admitted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The log did not take an event.
+    #[error("the log did not take the event")]
+    Log(#[from] LogError),
+    /// The function failed.
+    #[error("the function failed: {message}")]
+    Failed {
+        /// For the operator.
+        message: String,
+        /// What can be done.
+        kind: ErrorKind,
+    },
+    /// The function answered something that is no HTTP answer.
+    #[error("the answer of the function is malformed: {message}")]
+    Malformed {
+        /// What is wrong and where.
+        message: String,
+    },
+    /// Too many callers wait already.
+    #[error("too many calls wait for functions: repeat the request later")]
+    Busy,
+}
+
+impl CallFailure {
+    /// Tells what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused(refusal) => refusal.kind(),
+            Self::Log(error) => error.kind(),
+            Self::Failed { kind, .. } => *kind,
+            Self::Malformed { .. } => ErrorKind::Internal,
+            Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The handle that others hold, and the component behind it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use weir_catalog::{Catalog, Command, Subscription};
+use weir_domain::{Clock, Event, Ids, Position, SpaceName};
+use weir_functions::HttpAnswer;
+use weir_log::{LogEngine, NewEvent};
+
+use crate::{
+    CallFailure, ChangeError, Changed, MakeFunction, Observer, OpenError, Refusal, admission, call,
+    delivery::Supervisor,
+    live::{Registrar, Request},
+    snapshot::Snapshot,
+};
+
+/// Bounds of the flow.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many functions may follow one another from one first event.
+    pub hops_max: u32,
+    /// Calls in flight for one subscription.
+    pub calls_max: usize,
+    /// Events that one subscription reads ahead of its cursor.
+    pub window_events_max: usize,
+    /// Bytes of these events.
+    pub window_bytes_max: usize,
+    /// Callers that may wait for functions at the same time.
+    pub callers_max: usize,
+    /// Configuration changes that may wait for one another.
+    pub changes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            hops_max: 64,
+            calls_max: 256,
+            window_events_max: 16 * 1024,
+            window_bytes_max: 32 * 1024 * 1024,
+            callers_max: 4096,
+            changes_max: 64,
+        }
+    }
+}
+
+/// What the parts of the flow share.
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn LogEngine>,
+    pub(crate) state: watch::Sender<Arc<Snapshot>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) options: Options,
+    /// One permit for each caller that may wait.
+    pub(crate) callers: Semaphore,
+}
+
+/// A handle on the flow, cheap to clone.
+#[derive(Clone)]
+pub struct Flow {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// Makes configuration changes and delivers events until it is told to stop.
+pub struct Runner {
+    shared: Arc<Shared>,
+    registrar: Registrar,
+}
+
+impl Flow {
+    /// Reads the configuration from the log and makes its functions ready. Nothing is delivered before
+    /// [`Runner::run`].
+    ///
+    /// # Errors
+    /// Where the configuration cannot be read. A function that cannot be made ready is no error: it fails its calls.
+    pub async fn open(
+        log: Arc<dyn LogEngine>,
+        maker: Arc<dyn MakeFunction>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        observer: Arc<dyn Observer>,
+        options: Options,
+    ) -> Result<(Self, Runner), OpenError> {
+        let state = watch::channel(Arc::new(Snapshot::default())).0;
+        let (requests, receiver) = mpsc::channel(options.changes_max);
+        let registrar =
+            Registrar { log: log.clone(), maker, clock: clock.clone(), ids, state: state.clone(), requests: receiver };
+        registrar.load().await?;
+        let callers = Semaphore::new(options.callers_max);
+        let shared = Arc::new(Shared { log, state, clock, observer, options, callers });
+        Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
+    }
+
+    /// Returns the present catalog.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared.state.borrow().catalog.clone()
+    }
+
+    /// Returns the position of the last configuration change that is in force.
+    #[must_use]
+    pub fn catalog_position(&self) -> Position {
+        self.shared.state.borrow().position
+    }
+
+    /// Changes the configuration. When this returns, the change is durable and in force; a caller who goes away does
+    /// not take it back.
+    ///
+    /// # Errors
+    /// Where the command breaks a rule, the code of a function cannot be made ready, or the log cannot be written.
+    pub async fn change(&self, space: &SpaceName, command: Command) -> Result<Changed, ChangeError> {
+        let (answer, changed) = oneshot::channel();
+        let stopped = || ChangeError::Stopped("the server is shutting down".into());
+        let request = Request { space: space.clone(), command, answer };
+        self.requests.send(request).await.map_err(|_| stopped())?;
+        changed.await.map_err(|_| stopped())?
+    }
+
+    /// Checks an event from outside and finds its key.
+    ///
+    /// # Errors
+    /// Where its type is not registered or reserved, or its key is missing.
+    pub fn admit(&self, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
+        admission::admit(&self.shared.state.borrow().catalog, space, event)
+    }
+
+    /// Calls the function of a sync subscription and returns its answer.
+    ///
+    /// The event is recorded before, unless it is a plain HTTP request that no async subscription listens to. Events
+    /// that the function returns stand in the log before its answer is returned.
+    ///
+    /// # Errors
+    /// Where the event is not admitted, the log does not take it, or the function fails.
+    pub async fn call(
+        &self,
+        space: &SpaceName,
+        subscription: &Arc<Subscription>,
+        event: Event,
+    ) -> Result<HttpAnswer, CallFailure> {
+        call::call(&self.shared, space, subscription, event).await
+    }
+}
+
+impl Runner {
+    /// Runs until told to stop: then finishes the change in hand and the calls in flight, and writes the cursors.
+    pub async fn run(self, stop: CancellationToken) {
+        let supervisor = Supervisor::new(self.shared);
+        futures_util::future::join(self.registrar.run(stop.clone()), supervisor.run(stop)).await;
+    }
+}

@@ -1,0 +1,31 @@
+//! What happens between the log and the functions: the live catalog, delivery to subscriptions, calls on routes, and
+//! the way of returned events back into the log.
+//!
+//! This is the only crate that calls functions. It knows neither HTTP nor a disk.
+
+#![forbid(unsafe_code)]
+
+mod admission;
+mod call;
+mod delivery;
+mod error;
+mod flow;
+mod live;
+mod making;
+mod observer;
+mod reentry;
+mod runtimes;
+mod snapshot;
+
+pub use admission::{KeyRefusal, Refusal};
+pub use error::{CallFailure, ChangeError, OpenError};
+pub use flow::{Flow, Options, Runner};
+pub use live::{Changed, system_space};
+pub use making::MakeFunction;
+pub use observer::{Happening, NoObserver, Observer};
+pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
+pub use runtimes::Runtimes;
+pub use weir_functions::HttpAnswer;
+
+/// The type of the event that records a delivery that was given up.
+pub const DELIVERY_FAILED: &str = "weir.delivery.failed";

@@ -1,0 +1,95 @@
+//! What a function returns enters again at the top: it gets an id that a second run would derive again, the cause, the
+//! correlation, the trace and one hop more.
+
+use weir_cloudevents::{time, trace::{TRACEPARENT, TRACESTATE, TraceParent}};
+use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
+use weir_functions::Draft;
+
+/// The extension that names the event which caused this one.
+pub const CAUSATION_ID: &str = "causationid";
+/// The extension that all events of one chain share (CloudEvents extension "Correlation").
+pub const CORRELATION_ID: &str = "correlationid";
+/// The extension that counts the functions between the first event of a chain and this one.
+pub const HOPS: &str = "weirhops";
+
+/// What returned events are derived from.
+pub(crate) struct Cause<'a> {
+    pub(crate) space: &'a SpaceName,
+    pub(crate) subscription: &'a str,
+    pub(crate) function: &'a FunctionId,
+    pub(crate) event: &'a Event,
+    pub(crate) now: Timestamp,
+}
+
+/// Why a returned event cannot enter.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error("the function returned a broken event")]
+    Attribute(#[source] AttributeError),
+    #[error("the event is the {hops}th that functions made of one another, and {hops_max} are allowed: a loop?")]
+    TooManyHops { hops: i32, hops_max: u32 },
+}
+
+/// Tells how many functions stand before an event.
+pub(crate) fn hops(event: &Event) -> i32 {
+    match event.extension(HOPS) {
+        Some(AttributeValue::Integer(hops)) => hops.max(0),
+        _ => 0,
+    }
+}
+
+/// Makes whole events of what a function returned.
+pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> Result<Vec<Event>, Unfit> {
+    if drafts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hops = hops(cause.event).saturating_add(1);
+    if hops as u32 > hops_max {
+        return Err(Unfit::TooManyHops { hops, hops_max });
+    }
+    let correlation = cause.event.extension_str(CORRELATION_ID).unwrap_or(cause.event.id());
+    let drafts = drafts.into_iter().enumerate();
+    drafts.map(|(index, draft)| one(cause, index, draft, hops, correlation)).collect()
+}
+
+fn one(cause: &Cause<'_>, index: usize, draft: Draft, hops: i32, correlation: &str) -> Result<Event, Unfit> {
+    let seed = derive(cause, index);
+    let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
+    let is_timed = draft.time.is_some();
+    let mut builder = draft.into_builder(&hex(&seed[..16]), &source);
+    if !is_timed {
+        builder = builder.time(&time::format(cause.now));
+    }
+    builder = builder
+        .extension(CAUSATION_ID, AttributeValue::String(cause.event.id()))
+        .extension(CORRELATION_ID, AttributeValue::String(correlation))
+        .extension(HOPS, AttributeValue::Integer(hops));
+    let parent = cause.event.extension_str(TRACEPARENT).and_then(|parent| parent.parse::<TraceParent>().ok());
+    if let Some(parent) = parent.filter(|_| !builder.has_extension(TRACEPARENT)) {
+        // Any number but 0 is a span id; that this one is derived keeps repeated runs equal.
+        let span = u64::from_le_bytes(std::array::from_fn(|byte| seed[16 + byte])).max(1);
+        builder = builder
+            .extension(TRACEPARENT, AttributeValue::String(&parent.child(span).to_string()))
+            .extension_opt(TRACESTATE, cause.event.extension_str(TRACESTATE));
+    }
+    builder.build().map_err(Unfit::Attribute)
+}
+
+/// Equal for every run of the same function on the same event, different for everything else.
+fn derive(cause: &Cause<'_>, index: usize) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in [cause.space.as_str(), cause.event.source(), cause.event.id(), cause.subscription] {
+        hasher.update(part.as_bytes()).update(&[0]);
+    }
+    hasher.update(&(index as u64).to_le_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

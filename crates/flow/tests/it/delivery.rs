@@ -1,0 +1,161 @@
+//! What a subscription is promised.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use weir_domain::AttributeValue;
+use weir_flow::{CAUSATION_ID, CORRELATION_ID, DELIVERY_FAILED, HOPS, Options};
+use weir_functions::{CallError, Outcome};
+use weir_log::LogEngine;
+use weir_testkit::FakeFunction;
+
+use crate::support::{Functions, draft, echo, event, memory, quick_retry, start};
+
+fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
+    Functions(all.into_iter().map(|(id, function)| (id.to_owned(), function)).collect())
+}
+
+fn rejected() -> CallError {
+    CallError::Rejected { message: "not today".into() }
+}
+
+#[tokio::test]
+async fn returned_events_enter_again_with_their_cause() {
+    let running = start(memory(), &functions([("echo", echo("heard"))]), Options::default()).await;
+    running.declare(&["said", "heard"], "echo", "said", quick_retry(1)).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let said = event("one", "said", "k").to_builder().extension("traceparent", AttributeValue::String(parent));
+    running.emit([said.build().expect("valid")]).await;
+    let heard = running.wait_for("heard", 1).await;
+    let heard = &heard[0].event;
+    assert_eq!(heard.extension_str(CAUSATION_ID), Some("one"));
+    assert_eq!(heard.extension_str(CORRELATION_ID), Some("one"));
+    assert_eq!(heard.extension(HOPS), Some(AttributeValue::Integer(1)));
+    assert_eq!(heard.source(), "/spaces/default/functions/echo");
+    let trace = heard.extension_str("traceparent").expect("the trace goes on");
+    assert!(trace.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && trace != parent);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn order_is_kept_per_key_and_keys_run_in_parallel() {
+    let seen: Arc<Mutex<HashMap<String, Vec<String>>>> = Arc::default();
+    let (flying, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let body = {
+        let (seen, most) = (seen.clone(), most.clone());
+        FakeFunction::new(move |call| {
+            let (seen, flying, most) = (seen.clone(), flying.clone(), most.clone());
+            async move {
+                most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                flying.fetch_sub(1, Ordering::SeqCst);
+                let key = call.event.subject().unwrap_or_default().to_owned();
+                seen.lock().entry(key).or_default().push(call.event.id().to_owned());
+                Ok(Outcome::Events(vec![draft("done", call.event.id())]))
+            }
+        })
+    };
+    let running = start(memory(), &functions([("work", body)]), Options::default()).await;
+    running.declare(&["job", "done"], "work", "job", quick_retry(1)).await;
+    for part in 0..10 {
+        let jobs = (0..100).map(|n| event(&format!("{:05}", part * 100 + n), "job", &format!("key-{}", n % 10)));
+        running.emit(jobs).await;
+    }
+    running.wait_for("done", 1000).await;
+    running.stop().await;
+    let seen = seen.lock();
+    assert_eq!(seen.len(), 10);
+    for ids in seen.values() {
+        assert_eq!(ids.len(), 100);
+        assert!(ids.is_sorted(), "{ids:?}");
+    }
+    assert!(most.load(Ordering::SeqCst) > 1, "several keys were in flight at once");
+}
+
+#[tokio::test]
+async fn failures_are_tried_again_and_then_recorded_and_block_only_their_lane() {
+    let sick = FakeFunction::new(|call| async move {
+        match (call.event.subject(), call.attempt) {
+            (Some("sick"), _) => Err(rejected()),
+            (Some("shaky"), attempt) if attempt < 3 => Err(rejected()),
+            _ => Ok(Outcome::Events(vec![draft("done", call.event.id())])),
+        }
+    });
+    let calls = sick.calls();
+    let running = start(memory(), &functions([("sick", sick)]), Options::default()).await;
+    running.declare(&["job", "done"], "sick", "job", quick_retry(4)).await;
+    running.emit([event("a", "job", "sick"), event("b", "job", "shaky"), event("c", "job", "well")]).await;
+    running.wait_for("done", 2).await;
+    let failed = running.wait_for(DELIVERY_FAILED, 1).await;
+    let data = String::from_utf8_lossy(failed[0].event.data().as_bytes()).into_owned();
+    assert!(data.contains("not today") && data.contains("\"attempts\":4") && data.contains("\"id\":\"a\""), "{data}");
+    assert_eq!(failed[0].event.extension_str(CAUSATION_ID), Some("a"));
+    assert_eq!(calls.all().iter().filter(|(id, _)| id == "a").count(), 4);
+    assert_eq!(calls.all().iter().filter(|(id, _)| id == "b").count(), 3);
+    // The lane goes on behind the event that was given up.
+    running.emit([event("d", "job", "sick")]).await;
+    running.wait_for(DELIVERY_FAILED, 2).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_where_it_was() {
+    let log = memory();
+    let function = echo("done");
+    let calls = function.calls();
+    let functions = functions([("echo", function)]);
+    let running = start(log.clone(), &functions, Options::default()).await;
+    running.declare(&["job", "done"], "echo", "job", quick_retry(1)).await;
+    running.emit((0..50).map(|n| event(&format!("{n}"), "job", "k"))).await;
+    running.wait_for("done", 50).await;
+    running.stop().await;
+    assert_eq!(calls.count(), 50);
+    let log: Arc<dyn LogEngine> = Arc::new(log.reopen());
+    let running = start(log, &functions, Options::default()).await;
+    running.emit([event("after", "job", "k")]).await;
+    running.wait_for("done", 51).await;
+    running.stop().await;
+    assert_eq!(calls.count(), 51, "nothing was delivered again after a clean stop");
+}
+
+#[tokio::test]
+async fn a_loop_ends_at_the_hop_limit() {
+    let options = Options { hops_max: 5, ..Options::default() };
+    let running = start(memory(), &functions([("echo", echo("ping"))]), options).await;
+    running.declare(&["ping"], "echo", "ping", quick_retry(3)).await;
+    running.emit([event("first", "ping", "k")]).await;
+    let failed = running.wait_for(DELIVERY_FAILED, 1).await;
+    assert!(String::from_utf8_lossy(failed[0].event.data().as_bytes()).contains("5 are allowed"));
+    assert_eq!(running.wait_for("ping", 6).await.len(), 6, "the first and five that followed");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_call_in_flight() {
+    let (begun, proceed) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let slow = {
+        let (begun, proceed) = (begun.clone(), proceed.clone());
+        FakeFunction::new(move |call| {
+            let (begun, proceed) = (begun.clone(), proceed.clone());
+            async move {
+                begun.notify_one();
+                proceed.notified().await;
+                Ok(Outcome::Events(vec![draft("done", call.event.id())]))
+            }
+        })
+    };
+    let log = memory();
+    let running = start(log.clone(), &functions([("slow", slow)]), Options::default()).await;
+    running.declare(&["job", "done"], "slow", "job", quick_retry(1)).await;
+    running.emit([event("a", "job", "k")]).await;
+    begun.notified().await;
+    proceed.notify_one();
+    running.stop().await;
+    assert_eq!(crate::support::all_of(&*log, "done").await.len(), 1, "its event entered before the stop");
+}

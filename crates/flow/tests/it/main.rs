@@ -1,0 +1,5 @@
+//! The flow on a log in memory with functions made of closures: order, retries, restarts, loops, faults.
+
+mod delivery;
+mod simulation;
+mod support;

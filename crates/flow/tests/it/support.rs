@@ -1,0 +1,138 @@
+//! A flow to test with.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use tokio_util::sync::CancellationToken;
+use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind};
+use weir_domain::{Event, FunctionId, Position, SpaceName};
+use weir_flow::{Flow, MakeFunction, NoObserver, Options};
+use weir_functions::{Draft, Invoke, Outcome};
+use weir_log::{Append, Filter, LogEngine, MemoryLog, Read, Recorded};
+use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
+
+/// No wait in these tests is longer.
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+/// Functions by id.
+#[derive(Clone, Default)]
+pub(crate) struct Functions(pub(crate) HashMap<String, FakeFunction>);
+
+impl MakeFunction for Functions {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>> {
+        let found = self.0.get(function.id.as_str()).cloned();
+        let made = found.map(|it| Arc::new(it) as Arc<dyn Invoke>);
+        ready(made.ok_or_else(|| "no such fake".to_owned())).boxed()
+    }
+}
+
+/// A running flow.
+pub(crate) struct Running {
+    pub(crate) flow: Flow,
+    pub(crate) log: Arc<dyn LogEngine>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+pub(crate) fn memory() -> Arc<MemoryLog> {
+    Arc::new(MemoryLog::new(Arc::new(SteppingClock::default())))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is the owner of the task and joins it")]
+pub(crate) async fn start(log: Arc<dyn LogEngine>, functions: &Functions, options: Options) -> Running {
+    let (flow, runner) = Flow::open(
+        log.clone(),
+        Arc::new(functions.clone()),
+        Arc::new(SteppingClock::default()),
+        Arc::new(CountingIds::default()),
+        Arc::new(NoObserver),
+        options,
+    )
+    .await
+    .expect("the flow opens");
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(runner.run(stop.clone()));
+    Running { flow, log, stop, task }
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(BOUND, self.task).await.expect("the flow stops in time").expect("without a panic");
+    }
+
+    pub(crate) async fn declare(&self, types: &[&str], function: &str, listens_to: &str, retry: RetryPolicy) {
+        for name in types {
+            let name = EventTypeName::new(name).expect("valid");
+            let known = self.flow.catalog().space_or_empty(&space()).registered_event_type(name.as_str()).is_some();
+            if !known {
+                self.change(Command::CreateEventType(EventType::new(name))).await;
+            }
+        }
+        let id = FunctionId::new(function).expect("valid");
+        self.change(Command::CreateFunction(Function::new(id.clone(), FunctionKind::http("http://localhost/")))).await;
+        let listens_to = EventTypeName::new(listens_to).expect("valid");
+        let it = Subscription::new(SubscriptionKind::Async, listens_to, id, Method::Post, "/").with_retry(retry);
+        self.change(Command::CreateSubscription(it)).await;
+    }
+
+    async fn change(&self, command: Command) {
+        self.flow.change(&space(), command).await.expect("the change is made");
+    }
+
+    pub(crate) async fn emit(&self, events: impl IntoIterator<Item = Event>) -> Position {
+        let admitted = events.into_iter().map(|it| self.flow.admit(&space(), it).expect("admitted")).collect();
+        self.log.append(Append::new(space(), admitted)).await.expect("appended").range().last
+    }
+
+    /// Waits until as many events of a type stand in the log, and returns them.
+    pub(crate) async fn wait_for(&self, event_type: &str, count: usize) -> Vec<Recorded> {
+        let mut end = self.log.durable_end();
+        let wait = async {
+            loop {
+                end.mark_unchanged();
+                let found = all_of(&*self.log, event_type).await;
+                if found.len() >= count {
+                    return found;
+                }
+                end.changed().await.expect("the log is open");
+            }
+        };
+        tokio::time::timeout(BOUND, wait).await.unwrap_or_else(|_| panic!("{count} events {event_type} did not come"))
+    }
+}
+
+pub(crate) fn space() -> SpaceName {
+    SpaceName::default()
+}
+
+pub(crate) async fn all_of(log: &dyn LogEngine, event_type: &str) -> Vec<Recorded> {
+    let mut read = Read::forward(space(), Position::ORIGIN).filter(Filter::Types(vec![event_type.to_owned()]));
+    let mut all = Vec::new();
+    loop {
+        // A log that fails on purpose is asked again.
+        let Ok(page) = log.read(read.clone()).await else { continue };
+        all.extend(page.events);
+        if page.end {
+            return all;
+        }
+        read.from = page.next;
+    }
+}
+
+pub(crate) fn event(id: &str, event_type: &str, key: &str) -> Event {
+    Event::builder(id, "/test", event_type).subject(key).build().expect("valid")
+}
+
+pub(crate) fn draft(event_type: &str, subject: &str) -> Draft {
+    Draft { subject: Some(subject.to_owned()), ..Draft::new(event_type) }
+}
+
+/// A function that returns one event about each it is given, with the id of its cause as subject.
+pub(crate) fn echo(event_type: &'static str) -> FakeFunction {
+    FakeFunction::new(move |call| async move { Ok(Outcome::Events(vec![draft(event_type, call.event.id())])) })
+}
+
+pub(crate) fn quick_retry(attempts_max: u32) -> RetryPolicy {
+    RetryPolicy { attempts_max, backoff_first_ms: 1, backoff_max_ms: 4, age_max_ms: None }
+}

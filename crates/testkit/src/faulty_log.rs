@@ -1,0 +1,92 @@
+//! A log that fails on purpose, drawn from a seed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use weir_domain::{Position, Timestamp};
+use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
+
+/// How often what fails, in thousandths.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Appends that fail and write nothing.
+    pub append_refused: u64,
+    /// Appends that are written and whose answer is lost.
+    pub append_unanswered: u64,
+    /// Reads that fail.
+    pub read: u64,
+    /// Checkpoints that are not stored, with an error.
+    pub checkpoint: u64,
+}
+
+/// A log around another one.
+pub struct FaultyLog {
+    inner: Arc<dyn LogEngine>,
+    faults: Faults,
+    random: Mutex<u64>,
+}
+
+impl FaultyLog {
+    /// Makes a log that fails as the seed says.
+    #[must_use]
+    pub fn new(inner: Arc<dyn LogEngine>, faults: Faults, seed: u64) -> Self {
+        Self { inner, faults, random: Mutex::new(seed) }
+    }
+
+    fn strikes(&self, per_mille: u64) -> bool {
+        let mut state = self.random.lock();
+        // SplitMix64.
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % 1000 < per_mille
+    }
+}
+
+impl LogEngine for FaultyLog {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
+        if self.strikes(self.faults.append_refused) {
+            return ready(Err(LogError::Overloaded)).boxed();
+        }
+        let unanswered = self.strikes(self.faults.append_unanswered);
+        async move {
+            let receipt = self.inner.append(append).await;
+            if unanswered { Err(LogError::Overloaded) } else { receipt }
+        }
+        .boxed()
+    }
+
+    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
+        if self.strikes(self.faults.read) {
+            return ready(Err(LogError::Overloaded)).boxed();
+        }
+        self.inner.read(read)
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
+        self.inner.position_at(time)
+    }
+
+    fn durable_end(&self) -> watch::Receiver<Position> {
+        self.inner.durable_end()
+    }
+
+    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
+        self.inner.load_checkpoint(name)
+    }
+
+    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
+        if self.strikes(self.faults.checkpoint) {
+            return Err(LogError::Overloaded);
+        }
+        self.inner.store_checkpoints(values)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        self.inner.close()
+    }
+}

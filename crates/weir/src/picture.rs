@@ -1,0 +1,224 @@
+//! The live picture of `weir dev`: what enters, which function it is given, what comes out, in time and colour.
+//!
+//! The paths that events take must not wait for a terminal: lines go through a bounded queue to one printing thread, and
+//! what does not fit is counted and said.
+
+use std::{
+    io::{IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::Duration,
+};
+
+use owo_colors::{OwoColorize, Style};
+use weir_domain::{Clock, FunctionId};
+use weir_flow::{Happening, Observer};
+use weir_functions::{GuestLevel, GuestLog};
+use weir_log::Recorded;
+
+use crate::ports::SystemClock;
+
+const LINES_MAX: usize = 2048;
+
+/// Where lines are put.
+#[derive(Clone)]
+pub(crate) struct Picture {
+    lines: SyncSender<String>,
+    missed: Arc<AtomicU64>,
+    styles: Styles,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Styles {
+    time: Style,
+    event: Style,
+    function: Style,
+    good: Style,
+    bad: Style,
+    note: Style,
+}
+
+/// Prints lines until the last [`Picture`] is gone.
+pub(crate) struct Printer {
+    lines: Receiver<String>,
+    missed: Arc<AtomicU64>,
+}
+
+/// Makes a picture and its printer; colour where the terminal shows it and nobody declined it.
+pub(crate) fn picture(colour: bool) -> (Picture, Printer) {
+    let (sender, lines) = sync_channel(LINES_MAX);
+    let missed = Arc::new(AtomicU64::new(0));
+    let styles = if colour && std::io::stdout().is_terminal() {
+        Styles {
+            time: Style::new().dimmed(),
+            event: Style::new().cyan(),
+            function: Style::new().yellow(),
+            good: Style::new().green(),
+            bad: Style::new().red(),
+            note: Style::new().dimmed(),
+        }
+    } else {
+        Styles::default()
+    };
+    (Picture { lines: sender, missed: missed.clone(), styles }, Printer { lines, missed })
+}
+
+impl Printer {
+    /// Prints until nobody can say anything any more.
+    pub(crate) fn run(self) {
+        let mut out = std::io::stdout().lock();
+        while let Ok(line) = self.lines.recv() {
+            let mut text = line;
+            // What has piled up goes out in one write.
+            while let Ok(line) = self.lines.try_recv() {
+                text.push('\n');
+                text.push_str(&line);
+            }
+            let missed = self.missed.swap(0, Ordering::Relaxed);
+            if missed > 0 {
+                text.push_str(&format!("\n  … {missed} more lines than the terminal can show"));
+            }
+            // A terminal that is gone is no reason to stop the server.
+            if writeln!(out, "{text}").is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Picture {
+    /// Adds a line.
+    pub(crate) fn say(&self, line: impl Into<String>) {
+        if self.lines.try_send(line.into()).is_err() {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a line that reports something good.
+    pub(crate) fn good(&self, line: &str) {
+        self.say(line.style(self.styles.good).to_string());
+    }
+
+    /// Adds a line that reports something bad.
+    pub(crate) fn bad(&self, line: &str) {
+        self.say(line.style(self.styles.bad).to_string());
+    }
+
+    fn now(&self) -> String {
+        let text = weir_cloudevents::time::format(SystemClock.now());
+        // Hours to milliseconds of the RFC 3339 form.
+        text.get(11..23).unwrap_or_default().style(self.styles.time).to_string()
+    }
+
+    /// Shows an event that has entered.
+    pub(crate) fn entered(&self, recorded: &Recorded) {
+        let Styles { event, note, .. } = self.styles;
+        let key = recorded.key.as_ref().map(|key| format!("  {key}")).unwrap_or_default();
+        self.say(format!(
+            "{} {} {}{}",
+            self.now(),
+            format!("{:>8}", recorded.position.get()).style(note),
+            format!("● {}", recorded.event.event_type()).style(event),
+            cut(&key, 40).style(note)
+        ));
+    }
+}
+
+impl Observer for Picture {
+    fn observe(&self, happening: &Happening<'_>) {
+        let Styles { event: event_style, function: function_style, good, bad, note, .. } = self.styles;
+        match happening {
+            Happening::Called { function, event, position, attempt, took, returned, status, .. } => {
+                let made: Vec<_> = returned.iter().map(weir_domain::Event::event_type).collect();
+                let mut result = String::new();
+                if let Some(status) = status {
+                    result.push_str(&format!(" → {status}"));
+                }
+                if !made.is_empty() {
+                    result.push_str(&format!(" → {}", made.join(", ")));
+                }
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                self.say(format!(
+                    "{} {} {} → {} {}{}{}",
+                    self.now(),
+                    format!("{:>8}", position.map(|p| p.to_string()).unwrap_or_default()).style(note),
+                    event.event_type().style(event_style),
+                    function.style(function_style),
+                    duration(*took).style(note),
+                    again.style(note),
+                    result.style(good)
+                ));
+            }
+            Happening::Failed { function, event, position, attempt, took, error, retry_in, .. } => {
+                let then = match retry_in {
+                    Some(wait) => format!("attempt {attempt} failed, again in {}", duration(*wait)),
+                    None => format!("given up after attempt {attempt}"),
+                };
+                self.say(format!(
+                    "{} {} {} → {} {} {}",
+                    self.now(),
+                    format!("{:>8}", position.map(|p| p.to_string()).unwrap_or_default()).style(note),
+                    event.event_type().style(event_style),
+                    function.style(function_style),
+                    duration(*took).style(note),
+                    format!("✗ {error} ({then})").style(bad)
+                ));
+            }
+        }
+    }
+}
+
+impl GuestLog for Picture {
+    fn line(&self, function: &FunctionId, event_id: &str, level: GuestLevel, text: &str) {
+        let line = format!("{:>21} {function} [{}] {text}", "│", cut(event_id, 36));
+        match level {
+            GuestLevel::Error | GuestLevel::Warn => self.bad(&line),
+            _ => self.say(line.style(self.styles.note).to_string()),
+        }
+    }
+}
+
+/// Writes what functions log to the log of the server.
+pub(crate) struct GuestToLog;
+
+impl GuestLog for GuestToLog {
+    fn line(&self, function: &FunctionId, event_id: &str, level: GuestLevel, text: &str) {
+        match level {
+            GuestLevel::Error => tracing::error!(target: "guest", %function, event_id, "{text}"),
+            GuestLevel::Warn => tracing::warn!(target: "guest", %function, event_id, "{text}"),
+            GuestLevel::Info => tracing::info!(target: "guest", %function, event_id, "{text}"),
+            _ => tracing::debug!(target: "guest", %function, event_id, "{text}"),
+        }
+    }
+}
+
+/// Writes failed calls to the log of the server.
+pub(crate) struct FailuresToLog;
+
+impl Observer for FailuresToLog {
+    fn observe(&self, happening: &Happening<'_>) {
+        if let Happening::Failed { space, function, event, position, attempt, error, retry_in, .. } = happening {
+            let position = position.map(weir_domain::Position::get);
+            tracing::warn!(%space, %function, event_id = event.id(), event_type = event.event_type(), position, attempt, ?retry_in, error, "a function failed");
+        }
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros {
+        0..1000 => format!("{micros} µs"),
+        1000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.1} s", micros as f64 / 1e6),
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
