@@ -52,8 +52,12 @@ pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> 
     drafts.map(|(index, draft)| one(cause, index, draft, hops, correlation)).collect()
 }
 
-fn one(cause: &Cause<'_>, index: usize, draft: Draft, hops: i32, correlation: &str) -> Result<Event, Unfit> {
+fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation: &str) -> Result<Event, Unfit> {
     let seed = derive(cause, index);
+    // A function that copies the event it was given and changes its type means a new event, not the old one again.
+    if draft.id.as_deref() == Some(cause.event.id()) && draft.source.as_deref() == Some(cause.event.source()) {
+        (draft.id, draft.source) = (None, None);
+    }
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&hex(&seed[..16]), &source);

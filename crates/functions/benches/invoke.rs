@@ -1,0 +1,147 @@
+//! What the platform adds to a call: a JavaScript function on a reused and on a fresh instance, against a function that
+//! is none.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use divan::{Bencher, counter::ItemsCount};
+use futures_util::future::BoxFuture;
+use tokio::runtime::Runtime;
+
+use weir_domain::{AttributeValue, Clock, Data, Event, FunctionId, Ids, Timestamp};
+use weir_functions::{
+    Call, CallError, CallMode, Code, FunctionOptions, GuestLevel, GuestLog, Instances, Invoke, Outcome, RuntimeOptions,
+    TickerStop, WasmFunction, WasmRuntime,
+};
+
+/// Reads the event and returns one that is made of it.
+const BILL: &str = r#"
+export function handle(event) {
+  const order = event.data;
+  const total = order.items.reduce((sum, item) => sum + item.count * item.price, 0);
+  return { type: "order.billed", subject: event.subject, data: { order: order.order, total } };
+}
+"#;
+
+/// Does nothing: what remains is the way in and out.
+const NOTHING: &str = "export function handle() {}";
+
+fn main() {
+    divan::main();
+}
+
+struct Ports(AtomicU64);
+
+impl Clock for Ports {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_micros(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Ids for Ports {
+    fn unique(&self) -> String {
+        self.0.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+}
+
+impl GuestLog for Ports {
+    fn line(&self, _: &FunctionId, _: &str, _: GuestLevel, _: &str) {}
+}
+
+/// The baseline: everything around a call but the guest.
+struct Host;
+
+impl Invoke for Host {
+    fn invoke<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
+        Box::pin(async { Ok(Outcome::Events(Vec::new())) })
+    }
+}
+
+/// A runtime with its ticker, and an async runtime of one thread.
+struct Rig {
+    tokio: Runtime,
+    wasm: WasmRuntime,
+    stop: TickerStop,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let ports = Arc::new(Ports(AtomicU64::new(0)));
+        let (clock, ids, log) = (Arc::clone(&ports), Arc::clone(&ports), ports);
+        let wasm = WasmRuntime::new(RuntimeOptions::new(clock, ids, log)).expect("a runtime");
+        let ticker = wasm.ticker();
+        let stop = ticker.stop_handle();
+        #[expect(clippy::disallowed_methods, reason = "the bench is its own supervisor")]
+        std::thread::spawn(move || ticker.run());
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime");
+        Self { tokio, wasm, stop }
+    }
+
+    fn script(&self, source: &str, instances: Instances) -> WasmFunction {
+        let id = FunctionId::new("bench").expect("valid");
+        let options = FunctionOptions { instances, ..FunctionOptions::default() };
+        let prepared = self.tokio.block_on(self.wasm.prepare(&id, Code::JavaScript(source.into()), options));
+        prepared.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn bench(&self, bencher: Bencher<'_, '_>, function: &impl Invoke) {
+        let call = call();
+        bencher
+            .counter(ItemsCount::new(1usize))
+            .bench_local(|| self.tokio.block_on(function.invoke(&call)).expect("no failure"));
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+/// An event of half a kilobyte, such as a shop sends.
+fn call() -> Call {
+    let data = r#"{"order":7,"customer":{"id":42,"name":"Ada Lovelace","country":"GB"},"items":[{"sku":"A-1001","count":2,"price":12.5},{"sku":"B-2002","count":1,"price":99.95}],"note":"leave it at the door, please","paid":true}"#;
+    let event = Event::builder("6f1c2f0e-8a8b-4e8e-9a55-000000000007", "/shop/orders", "order.placed")
+        .subject("order/7")
+        .time("2026-01-31T12:00:00.123456Z")
+        .datacontenttype("application/json")
+        .extension("partitionkey", AttributeValue::String("customer-42"))
+        .data(Data::Json(data.into()))
+        .build()
+        .expect("valid");
+    Call {
+        event,
+        function: FunctionId::new("bench").expect("valid"),
+        subscription: "orders".into(),
+        attempt: 1,
+        mode: CallMode::Async,
+    }
+}
+
+#[divan::bench]
+fn baseline_without_a_guest(bencher: Bencher<'_, '_>) {
+    Rig::new().bench(bencher, &Host);
+}
+
+#[divan::bench]
+fn reused_instance_doing_nothing(bencher: Bencher<'_, '_>) {
+    let rig = Rig::new();
+    let function = rig.script(NOTHING, Instances::Reuse { calls_max: u32::MAX });
+    rig.bench(bencher, &function);
+}
+
+#[divan::bench]
+fn reused_instance(bencher: Bencher<'_, '_>) {
+    let rig = Rig::new();
+    let function = rig.script(BILL, Instances::Reuse { calls_max: u32::MAX });
+    rig.bench(bencher, &function);
+}
+
+#[divan::bench]
+fn fresh_instance(bencher: Bencher<'_, '_>) {
+    let rig = Rig::new();
+    let function = rig.script(BILL, Instances::Fresh);
+    rig.bench(bencher, &function);
+}

@@ -1,0 +1,169 @@
+//! Why a call came to nothing, and what that means for the next attempt. Retrying itself is decided elsewhere.
+
+use std::time::Duration;
+
+use weir_domain::ErrorKind;
+
+/// Why a call came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The function threw, or returned an error.
+    #[error("the function failed: {message}")]
+    Rejected {
+        /// What it said.
+        message: String,
+    },
+    /// It did not finish in time.
+    #[error("the function did not finish in time: make it faster or raise its limit of {} ms", .limit.as_millis())]
+    Timeout {
+        /// The time it may take.
+        limit: Duration,
+    },
+    /// It did what WebAssembly forbids, such as calling itself too deeply.
+    #[error("the function was stopped: {message}")]
+    Trap {
+        /// What it did.
+        message: String,
+    },
+    /// It asked for more memory than it may have.
+    #[error("the function ran out of memory: make it need less or raise its limit of {limit_bytes} bytes")]
+    OutOfMemory {
+        /// The most memory of one instance.
+        limit_bytes: usize,
+    },
+    /// What it returned is neither events nor an answer.
+    #[error("the function broke its contract: {problem}")]
+    Malformed {
+        /// What is wrong, where, and what would be right.
+        problem: String,
+    },
+    /// What it returned is too large.
+    #[error("the function returned too much: return less or raise its limit of {limit_bytes} bytes")]
+    TooLarge {
+        /// The most that it may return.
+        limit_bytes: usize,
+    },
+    /// No instance could be made; the function itself was not called.
+    #[error("no instance of the function could be made: {message}")]
+    Instance {
+        /// What went wrong.
+        message: String,
+    },
+    /// Its address did not answer.
+    #[error("the function could not be reached: {message}")]
+    Unreachable {
+        /// What went wrong.
+        message: String,
+    },
+    /// Its address answered with a status that is no success.
+    #[error("the function answered with HTTP status {code}{}", excerpt(.body))]
+    Status {
+        /// The status.
+        code: u16,
+        /// When to come again, where it says so.
+        retry_after: Option<Duration>,
+        /// The beginning of the body.
+        body: String,
+    },
+}
+
+fn excerpt(body: &str) -> String {
+    if body.is_empty() { String::new() } else { format!(": {body}") }
+}
+
+impl CallError {
+    /// Returns what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Timeout { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable { retry_after: None },
+            Self::Status { .. } if self.is_final() => ErrorKind::Invalid,
+            Self::Status { retry_after, .. } => ErrorKind::Unavailable { retry_after: *retry_after },
+            Self::Rejected { .. }
+            | Self::Trap { .. }
+            | Self::OutOfMemory { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Instance { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Tells whether another attempt with the same event is pointless.
+    ///
+    /// Only an address can say so, with a status of 4xx other than 408 (Request Timeout), 425 (Too Early) and 429 (Too
+    /// Many Requests). Code that fails may be mended before the next attempt.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Status { code: 400..=499, .. })
+            && !matches!(self, Self::Status { code: 408 | 425 | 429, .. })
+    }
+
+    /// Returns when to try again at the earliest, where the function says so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the cause, one word for records and metrics.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "rejected",
+            Self::Timeout { .. } => "timeout",
+            Self::Trap { .. } => "trap",
+            Self::OutOfMemory { .. } => "memory",
+            Self::Malformed { .. } => "malformed",
+            Self::TooLarge { .. } => "toolarge",
+            Self::Instance { .. } => "instance",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Status { .. } => "status",
+        }
+    }
+
+    pub(crate) fn malformed(problem: impl Into<String>) -> Self {
+        Self::Malformed { problem: problem.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_by_status_is_final() {
+        let check = |code: u16, is_final: bool, kind: ErrorKind| {
+            let retry_after = Some(Duration::from_secs(7));
+            let error = CallError::Status { code, retry_after, body: String::new() };
+            assert_eq!((error.is_final(), error.kind()), (is_final, kind), "{code}");
+        };
+        let later = ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(7)) };
+        for code in [400, 401, 404, 410, 422, 451, 499] {
+            check(code, true, ErrorKind::Invalid);
+        }
+        for code in [302, 408, 425, 429, 500, 502, 503, 504] {
+            check(code, false, later);
+        }
+        assert!(!CallError::Rejected { message: "no".into() }.is_final());
+    }
+
+    #[test]
+    fn messages_end_with_the_values() {
+        let check = |error: CallError, message: &str| assert_eq!(error.to_string(), message);
+        check(
+            CallError::Timeout { limit: Duration::from_secs(5) },
+            "the function did not finish in time: make it faster or raise its limit of 5000 ms",
+        );
+        check(
+            CallError::Status { code: 404, retry_after: None, body: "no such product".into() },
+            "the function answered with HTTP status 404: no such product",
+        );
+        check(
+            CallError::Status { code: 503, retry_after: None, body: String::new() },
+            "the function answered with HTTP status 503",
+        );
+    }
+}

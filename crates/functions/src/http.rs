@@ -1,0 +1,259 @@
+//! Functions at a URL: each call is one POST of the event in structured mode (CloudEvents HTTP binding), and what comes
+//! back is told in `answer`.
+//!
+//! Connections are pooled and kept by the client that all functions share. Redirects are not followed, so that an event
+//! and its headers go only where the owner of the function said.
+
+mod answer;
+mod client;
+mod retry_after;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+
+use weir_cloudevents::{json, trace};
+use weir_domain::{ErrorKind, Limits, error_chain};
+
+use crate::{Call, CallError, Invoke, Outcome};
+
+pub use self::client::HttpClient;
+
+const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
+
+/// How much of the body of a refusal is kept for people, in bytes.
+const EXCERPT_BYTES_MAX: usize = 512;
+
+/// How a function at a URL is called.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// How long the whole exchange may take, from the connection to the last byte.
+    pub timeout: Duration,
+    /// Headers that go with every call.
+    pub headers: Vec<(String, String)>,
+    /// The largest body of an answer.
+    pub answer_bytes_max: usize,
+    /// How many calls may be under way at once; further ones wait.
+    pub concurrency_max: usize,
+    /// What events in an answer may measure.
+    pub limits: Limits,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            timeout: Duration::from_secs(5),
+            headers: Vec::new(),
+            answer_bytes_max: limits.request_bytes_max,
+            concurrency_max: 256,
+            limits,
+        }
+    }
+}
+
+/// Why a function at a URL could not be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpSetupError {
+    /// The address cannot be called.
+    #[error("a function needs an absolute URL such as https://example.com/path: {problem}: {url:?}")]
+    Url {
+        /// What is wrong.
+        problem: &'static str,
+        /// The address.
+        url: String,
+    },
+    /// A header cannot be sent.
+    #[error("the header cannot be sent, {problem}: {name:?}")]
+    Header {
+        /// What is wrong.
+        problem: &'static str,
+        /// Its name; the value may be a secret.
+        name: String,
+    },
+    /// No call could ever begin.
+    #[error("the number of calls at once must be at least 1")]
+    Concurrency,
+}
+
+impl HttpSetupError {
+    /// Returns what the reader must do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+/// A function at a URL.
+#[derive(Clone)]
+pub struct HttpFunction {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: HttpClient,
+    url: Uri,
+    /// Everything that is the same in every call.
+    headers: HeaderMap,
+    options: HttpOptions,
+    turns: Semaphore,
+}
+
+impl HttpFunction {
+    /// Sets up a function at this URL. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where the URL is not absolute with the scheme `http` or `https`, or a header is not valid.
+    pub fn new(client: HttpClient, url: &str, options: HttpOptions) -> Result<Self, HttpSetupError> {
+        if options.concurrency_max == 0 {
+            return Err(HttpSetupError::Concurrency);
+        }
+        let inner = Inner {
+            client,
+            url: parse_url(url)?,
+            headers: headers(&options.headers)?,
+            turns: Semaphore::new(options.concurrency_max.min(Semaphore::MAX_PERMITS)),
+            options,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Invoke for HttpFunction {
+    fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
+        Box::pin(self.inner.invoke(call))
+    }
+}
+
+impl Inner {
+    async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let limit = self.options.timeout;
+        match tokio::time::timeout(limit, self.exchange(call)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(CallError::Timeout { limit }),
+        }
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Outcome, CallError> {
+        let response = self.client.request(self.request(call)).await?;
+        let (head, body) = response.into_parts();
+        // Asked for an answer, a function may send the caller elsewhere; that is no failure.
+        let passes = head.status.is_success() || (answer::is_awaited(call) && head.status.is_redirection());
+        if !passes {
+            let (code, retry_after) = (head.status.as_u16(), retry_after::read(&head.headers));
+            return Err(CallError::Status { code, retry_after, body: excerpt(body).await });
+        }
+        let limit_bytes = self.options.answer_bytes_max;
+        let body = match Limited::new(body, limit_bytes).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(CallError::TooLarge { limit_bytes }),
+            Err(error) => return Err(CallError::Unreachable { message: error_chain(&*error) }),
+        };
+        answer::read(call, &head, body, &self.options.limits)
+    }
+
+    fn request(&self, call: &Call) -> Request<Full<Bytes>> {
+        let mut body = Vec::with_capacity(call.event.size() + 256);
+        json::encode(&call.event, &mut body);
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.clone();
+        *request.headers_mut() = self.headers.clone();
+        for name in [trace::TRACEPARENT, trace::TRACESTATE] {
+            // A trace context that no header can carry still travels within the event.
+            let value = call.event.extension_str(name).and_then(|text| HeaderValue::from_str(text).ok());
+            if let Some(value) = value {
+                request.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        request
+    }
+}
+
+/// Reads the beginning of a body for people. Where it breaks off, what came is enough.
+async fn excerpt(mut body: Incoming) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < EXCERPT_BYTES_MAX {
+        let Some(Ok(frame)) = body.frame().await else { break };
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(&data[..data.len().min(EXCERPT_BYTES_MAX)]);
+        }
+    }
+    bytes.truncate(EXCERPT_BYTES_MAX);
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+fn parse_url(url: &str) -> Result<Uri, HttpSetupError> {
+    let broken = |problem| HttpSetupError::Url { problem, url: url.to_owned() };
+    let parsed: Uri = url.parse().map_err(|_| broken("this is no URL"))?;
+    if !matches!(parsed.scheme_str(), Some("http" | "https")) {
+        return Err(broken("its scheme must be http or https"));
+    }
+    match parsed.authority() {
+        None => Err(broken("it names no host")),
+        Some(authority) if authority.as_str().contains('@') => {
+            // Not shown, for there may be a password in it.
+            let problem = "it must hold no user name and password, send them in a header";
+            Err(HttpSetupError::Url { problem, url: parsed.host().unwrap_or_default().to_owned() })
+        }
+        Some(_) => Ok(parsed),
+    }
+}
+
+fn headers(given: &[(String, String)]) -> Result<HeaderMap, HttpSetupError> {
+    let mut headers = HeaderMap::with_capacity(given.len() + 4);
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    for (name, value) in given {
+        let broken = |problem| HttpSetupError::Header { problem, name: name.clone() };
+        if crate::answer::is_framing(name) || name.eq_ignore_ascii_case("host") {
+            return Err(broken("the client sets it by itself"));
+        }
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| broken("its name must be a token (RFC 9110)"))?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| broken("its value has a character that is not allowed"))?;
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    // Last, because the body is what it is.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json::CONTENT_TYPE));
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_urls_and_valid_headers_are_taken() {
+        let check = |url: &str, header: (&str, &str), problem: Option<&str>| {
+            let headers = vec![(header.0.to_owned(), header.1.to_owned())];
+            let options = HttpOptions { headers, ..HttpOptions::default() };
+            let told = parse_url(url).map(|_| ()).and_then(|()| super::headers(&options.headers).map(|_| ()));
+            assert_eq!(told.map_err(|error| error.to_string()).err().as_deref(), problem, "{url} {header:?}");
+        };
+        let fine = ("authorization", "Bearer s3cret");
+        check("http://127.0.0.1:8080/a?b=c", fine, None);
+        check("https://example.com", fine, None);
+        let url = "a function needs an absolute URL such as https://example.com/path";
+        check("/path", fine, Some(&format!("{url}: its scheme must be http or https: \"/path\"")));
+        check("ftp://a/", fine, Some(&format!("{url}: its scheme must be http or https: \"ftp://a/\"")));
+        check("http://a b/", fine, Some(&format!("{url}: this is no URL: \"http://a b/\"")));
+        let user = "it must hold no user name and password, send them in a header";
+        check("http://me:pw@example.com/", fine, Some(&format!("{url}: {user}: \"example.com\"")));
+        let sent = "the header cannot be sent";
+        check("http://a/", ("a b", "1"), Some(&format!("{sent}, its name must be a token (RFC 9110): \"a b\"")));
+        check(
+            "http://a/",
+            ("a", "1\n"),
+            Some(&format!("{sent}, its value has a character that is not allowed: \"a\"")),
+        );
+        check("http://a/", ("Host", "b"), Some(&format!("{sent}, the client sets it by itself: \"Host\"")));
+    }
+}

@@ -1,0 +1,195 @@
+//! Functions at a URL, against a small server.
+
+use std::{
+    convert::Infallible,
+    future,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use weir_cloudevents::json as codec;
+use weir_domain::{AttributeValue, Data, Event, Limits};
+use weir_functions::{Call, CallError, CallMode, Draft, HttpClient, HttpFunction, HttpOptions, Invoke, Outcome};
+
+use crate::rig::{answer, ask, call, invoke, json, only};
+
+const EVENT: &str = r#"{"specversion":"1.0","id":"9","source":"/f","type":"done","n":5,"data":{"a":1}}"#;
+
+/// A server that answers as the path says, and the last request that it got.
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Mutex<Option<(HeaderMap, Bytes)>>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let seen = Arc::new(Mutex::new(None));
+        let inside = Arc::clone(&seen);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.expect("a connection");
+                let seen = Arc::clone(&inside);
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let seen = Arc::clone(&seen);
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await.expect("a body").to_bytes();
+                        *seen.lock().expect("not poisoned") = Some((head.headers, body));
+                        Ok::<_, Infallible>(respond(head.uri.path()).await)
+                    }
+                });
+                // A client that goes away in the midst of an exchange is one of the tests.
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn function(&self, path: &str, options: HttpOptions) -> HttpFunction {
+        let url = format!("http://{}{path}", self.address);
+        HttpFunction::new(HttpClient::new(), &url, options).expect("valid")
+    }
+}
+
+async fn respond(path: &str) -> Response<Full<Bytes>> {
+    let (status, headers, body): (u16, &[(&str, &str)], String) = match path {
+        "/structured" => (200, &[("content-type", "application/cloudevents+json")], EVENT.into()),
+        "/batch" => (200, &[("content-type", "application/cloudevents-batch+json")], format!("[{EVENT},{EVENT}]")),
+        "/binary" => (
+            202,
+            &[
+                ("content-type", "application/json"),
+                ("ce-specversion", "1.0"),
+                ("ce-id", "9"),
+                ("ce-source", "/f"),
+                ("ce-type", "done"),
+            ],
+            r#"{"a":1}"#.into(),
+        ),
+        "/invalid" => (200, &[("content-type", "application/cloudevents+json")], "{}".into()),
+        "/gateway" => {
+            let object = r#"{"statusCode":206,"headers":{"x-custom":"1"},"body":"part"}"#;
+            (200, &[("content-type", "application/json")], object.into())
+        }
+        "/odd" => (200, &[("content-type", "application/json")], r#"{"statusCode":1000}"#.into()),
+        "/plain" => (203, &[("content-type", "text/html"), ("x-b", "2")], "<p>".into()),
+        "/empty" => (204, &[], String::new()),
+        "/moved" => (302, &[("location", "/plain")], String::new()),
+        "/missing" => (404, &[], "no such order".into()),
+        "/busy" => (429, &[("retry-after", "7")], String::new()),
+        "/large" => (200, &[], "x".repeat(5000)),
+        "/never" => future::pending().await,
+        other => panic!("an unknown path: {other}"),
+    };
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    response.body(Full::from(body)).expect("valid")
+}
+
+fn done() -> Draft {
+    Draft { id: Some("9".into()), source: Some("/f".into()), data: json(r#"{"a":1}"#), ..Draft::new("done") }
+}
+
+#[tokio::test]
+async fn the_event_goes_out_in_structured_mode_with_headers_and_trace() {
+    let server = Server::start().await;
+    let headers = vec![("authorization".to_owned(), "Bearer s3cret".to_owned())];
+    let function = server.function("/empty", HttpOptions { headers, ..HttpOptions::default() });
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let event = Event::builder("1", "/source", "t")
+        .extension("traceparent", AttributeValue::String(trace))
+        .extension("tracestate", AttributeValue::String("a=1"))
+        .data(json("[1]"))
+        .build()
+        .expect("valid");
+    let sent: Call = call(CallMode::Async, event.clone());
+    assert_eq!(function.invoke(&sent).await, Ok(Outcome::Events(Vec::new())));
+    let (headers, body) = server.seen.lock().expect("not poisoned").take().expect("a request");
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    assert_eq!(header("content-type"), Some("application/cloudevents+json"));
+    assert_eq!(header("authorization"), Some("Bearer s3cret"));
+    assert_eq!((header("traceparent"), header("tracestate")), (Some(trace), Some("a=1")));
+    assert_eq!(codec::decode(&body, &Limits::default()), Ok(event));
+}
+
+#[tokio::test]
+async fn every_answer_has_its_meaning() {
+    let server = Server::start().await;
+    let one = Draft { extensions: vec![("n".into(), weir_functions::DraftValue::Integer(5))], ..done() };
+    let binary = Draft { datacontenttype: Some("application/json".into()), ..done() };
+    let nothing = || Ok(Outcome::Events(Vec::new()));
+    let check = async |path: &str, from_the_log: Result<Outcome, CallError>, awaited: Result<Outcome, CallError>| {
+        let function = server.function(path, HttpOptions::default());
+        assert_eq!(told(invoke(&function, "t", Data::None).await), told(from_the_log), "{path}");
+        assert_eq!(told(ask(&function, "t", Data::None).await), told(awaited), "{path}");
+    };
+    let events = |drafts: &[&Draft]| Ok(Outcome::Events(drafts.iter().copied().cloned().collect()));
+    check("/structured", events(&[&one]), events(&[&one])).await;
+    check("/batch", events(&[&one, &one]), events(&[&one, &one])).await;
+    check("/binary", events(&[&binary]), events(&[&binary])).await;
+    check("/gateway", nothing(), Ok(answer(206, &[("x-custom", "1")], b"part"))).await;
+    check("/plain", nothing(), Ok(answer(203, &[("content-type", "text/html"), ("x-b", "2")], b"<p>"))).await;
+    check("/empty", nothing(), Ok(answer(204, &[], b""))).await;
+
+    let status = |code, retry_after: Option<u64>, body: &str| {
+        let retry_after = retry_after.map(Duration::from_secs);
+        Err(CallError::Status { code, retry_after, body: body.into() })
+    };
+    check("/moved", status(302, None, ""), Ok(answer(302, &[("location", "/plain")], b""))).await;
+    check("/missing", status(404, None, "no such order"), status(404, None, "no such order")).await;
+    check("/busy", status(429, Some(7), ""), status(429, Some(7), "")).await;
+
+    let malformed = async |path: &str, problem: &str| {
+        let function = server.function(path, HttpOptions::default());
+        let error = ask(&function, "t", Data::None).await.expect_err("malformed");
+        assert!(matches!(&error, CallError::Malformed { problem: told } if told.starts_with(problem)), "{error}");
+    };
+    malformed("/invalid", "its answer is no valid CloudEvent: ").await;
+    malformed("/odd", "in its answer, \"statusCode\" must be a whole number from 200 to 599, but is 1000").await;
+}
+
+/// Leaves out what the server adds by itself.
+fn told(outcome: Result<Outcome, CallError>) -> Result<Outcome, CallError> {
+    outcome.map(|mut outcome| {
+        if let Outcome::Answer(answer) = &mut outcome {
+            answer.headers.retain(|(name, _)| name != "date");
+        }
+        outcome
+    })
+}
+
+#[tokio::test]
+async fn time_and_size_are_bounded_and_nobody_there_is_said() {
+    let server = Server::start().await;
+    let timeout = Duration::from_millis(50);
+    let never = server.function("/never", HttpOptions { timeout, ..HttpOptions::default() });
+    assert_eq!(invoke(&never, "t", Data::None).await, Err(CallError::Timeout { limit: timeout }));
+
+    let check = async |answer_bytes_max: usize, expected: Result<(), CallError>| {
+        let large = server.function("/large", HttpOptions { answer_bytes_max, ..HttpOptions::default() });
+        assert_eq!(ask(&large, "t", Data::None).await.map(|_| ()), expected);
+    };
+    check(5000, Ok(())).await;
+    check(4999, Err(CallError::TooLarge { limit_bytes: 4999 })).await;
+
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let gone =
+        HttpFunction::new(HttpClient::new(), &format!("http://{closed}/"), HttpOptions::default()).expect("valid");
+    let error = invoke(&gone, "t", Data::None).await.expect_err("nobody there");
+    assert!(matches!(error, CallError::Unreachable { .. }) && !error.is_final(), "{error}");
+
+    let structured = server.function("/structured", HttpOptions::default());
+    only(invoke(&structured, "t", Data::None).await);
+}

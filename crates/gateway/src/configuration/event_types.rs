@@ -1,0 +1,155 @@
+//! Event types on the wire.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use weir_catalog::{
+    CatalogError, ChangeKind, Command, Detail, EventType, Resource as Kind, SpaceCatalog, draft::EventTypeDraft,
+};
+use weir_domain::SpaceName;
+
+use super::{
+    fields::Fields,
+    resource::{Resource, is_empty},
+};
+
+/// The resource `eventtypes`.
+pub(super) struct EventTypes;
+
+/// An event type as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct View<'a> {
+    space: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Resource for EventTypes {
+    type Item = EventType;
+    type View<'a> = View<'a>;
+
+    const KIND: Kind = Kind::EventType;
+    const SEGMENT: &'static str = "eventtypes";
+    const LIST: &'static str = "eventTypes";
+
+    fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<EventType>> {
+        present.event_types()
+    }
+
+    fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<EventType>> {
+        present.registered_event_type(id)
+    }
+
+    fn metadata(item: &EventType) -> &BTreeMap<String, String> {
+        &item.metadata
+    }
+
+    fn view<'a>(space: &'a str, item: &'a EventType) -> View<'a> {
+        View {
+            space,
+            name: item.name.as_str(),
+            key: item.key.to_text(),
+            description: item.description.as_deref(),
+            authorizer_id: item.authorizer.as_ref().map(|id| id.as_str()),
+            metadata: &item.metadata,
+        }
+    }
+
+    fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, event_type) = draft(text, None).map_err(invalid)?.check(space)?;
+        Ok((space, Command::CreateEventType(event_type)))
+    }
+
+    fn replace(
+        text: &str,
+        space: &str,
+        id: String,
+        _present: Option<&EventType>,
+    ) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, event_type) = draft(text, Some(id)).map_err(invalid)?.check(space)?;
+        Ok((space, Command::UpdateEventType(event_type)))
+    }
+
+    fn delete(id: String) -> Command {
+        Command::DeleteEventType(id)
+    }
+
+    fn changed(kind: &ChangeKind) -> Option<&Arc<EventType>> {
+        match kind {
+            ChangeKind::EventTypeCreated(item) | ChangeKind::EventTypeUpdated(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+fn invalid(detail: Detail) -> CatalogError {
+    CatalogError::invalid(Kind::EventType, detail)
+}
+
+/// Reads what a client wrote; a name from the path stands above the one in the body.
+fn draft(text: &str, name: Option<String>) -> Result<EventTypeDraft, Detail> {
+    let mut fields = Fields::read(text, "")?;
+    let given = fields.text("name")?;
+    Ok(EventTypeDraft {
+        name: name.unwrap_or(given),
+        key: fields.optional("key")?,
+        description: fields.optional("description")?,
+        authorizer: fields.optional("authorizerId")?,
+        metadata: fields.map("metadata")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn create(text: &str) -> Result<Value, String> {
+        let (space, command) = EventTypes::create(text, "shop").map_err(|error| error.to_string())?;
+        let Command::CreateEventType(item) = command else { panic!("another command") };
+        Ok(serde_json::to_value(EventTypes::view(space.as_str(), &item)).expect("JSON"))
+    }
+
+    #[test]
+    fn all_fields_come_back() {
+        let whole = json!({
+            "space": "shop",
+            "name": "order.placed",
+            "key": "/data/id",
+            "description": "somebody bought something",
+            "authorizerId": "guard",
+            "metadata": { "team": "a" },
+        });
+        assert_eq!(create(&whole.to_string()), Ok(whole));
+        let plain = json!({ "space": "shop", "name": "order.placed" });
+        assert_eq!(create(r#"{"NAME":"order.placed","space":"other","key":"","unknown":1}"#), Ok(plain));
+    }
+
+    #[test]
+    fn faults_are_told_in_the_words_of_the_event_gateway() {
+        let prefix = "Event Type doesn't validate. Validation error: ";
+        let check = |text: &str, detail: &str| assert_eq!(create(text), Err(format!("{prefix}{detail}")), "{text}");
+        check("{", "unexpected EOF");
+        check("{}", "Key: 'Type.Name' Error:Field validation for 'Name' failed on the 'required' tag");
+        check(r#"{"name":"a","key":"id"}"#, "Key: 'Type.Key' Error:Field validation for 'Key' failed on the 'key' tag");
+        check(r#"{"name":7}"#, "name: invalid type: integer `7`, expected a string");
+        let error = EventTypes::create(r#"{"name":"a"}"#, "ab").expect_err("too short a space");
+        let detail = "Key: 'Type.Space' Error:Field validation for 'Space' failed on the 'min' tag";
+        assert_eq!(error.to_string(), format!("{prefix}{detail}"));
+    }
+
+    #[test]
+    fn the_path_names_what_is_replaced() {
+        let (_, command) = EventTypes::replace(r#"{"name":"other"}"#, "shop", "mine".into(), None).expect("good");
+        assert!(matches!(command, Command::UpdateEventType(item) if item.name.as_str() == "mine"));
+    }
+}

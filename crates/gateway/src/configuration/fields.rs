@@ -1,0 +1,109 @@
+//! The members of a JSON object as clients of the Event Gateway may write them: names in any case, as Go reads them.
+//!
+//! Members that nobody asks for are passed over, `null` is as good as absent, and of a member that comes twice the last
+//! one counts.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use weir_catalog::Detail;
+
+const CURE: &str = "send a JSON object whose members have the types of the documentation";
+
+/// The members of one object that were not taken yet.
+pub(super) struct Fields<'a> {
+    members: BTreeMap<String, &'a RawValue>,
+    /// What stands in front of every complaint.
+    context: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// Where the text is none.
+    pub(super) fn read(text: &'a str, context: &'static str) -> Result<Self, Detail> {
+        let given: BTreeMap<String, &'a RawValue> =
+            serde_json::from_str(text).map_err(|error| Detail::new(format!("{context}{}", reason(&error)), CURE))?;
+        let members = given.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        Ok(Self { members, context })
+    }
+
+    /// Takes a member; `None` where it is absent or `null`.
+    ///
+    /// # Errors
+    /// Where it has another type.
+    pub(super) fn take<T: Deserialize<'a>>(&mut self, name: &str) -> Result<Option<T>, Detail> {
+        let Some(value) = self.members.remove(&name.to_ascii_lowercase()) else { return Ok(None) };
+        serde_json::from_str(value.get())
+            .map_err(|error| Detail::new(format!("{}{name}: {}", self.context, reason(&error)), CURE))
+    }
+
+    /// Takes a text; empty where it is absent.
+    ///
+    /// # Errors
+    /// Where it is no text.
+    pub(super) fn text(&mut self, name: &str) -> Result<String, Detail> {
+        Ok(self.take(name)?.unwrap_or_default())
+    }
+
+    /// Takes a text that means nothing where it is empty.
+    ///
+    /// # Errors
+    /// Where it is no text.
+    pub(super) fn optional(&mut self, name: &str) -> Result<Option<String>, Detail> {
+        Ok(self.take(name)?.filter(|text: &String| !text.is_empty()))
+    }
+
+    /// Takes an object of texts; empty where it is absent.
+    ///
+    /// # Errors
+    /// Where it is no such object.
+    pub(super) fn map(&mut self, name: &str) -> Result<BTreeMap<String, String>, Detail> {
+        Ok(self.take(name)?.unwrap_or_default())
+    }
+}
+
+/// What is wrong, bounded, because it quotes the client; the place in the text of a member would mislead.
+fn reason(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        // In the words of the Event Gateway.
+        return "unexpected EOF".to_owned();
+    }
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).chars().take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_matched_in_any_case() {
+        let text =
+            r#"{"FunctionID":"a","functionId":"b","unknown":{"x":[1]},"METADATA":{"Key":"v"},"type":null,"n":7}"#;
+        let mut fields = Fields::read(text, "").expect("an object");
+        assert_eq!(fields.text("functionId"), Ok("b".to_owned()));
+        assert_eq!(fields.text("functionId"), Ok(String::new()));
+        assert_eq!(fields.map("metadata"), Ok(BTreeMap::from([("Key".to_owned(), "v".to_owned())])));
+        assert_eq!(fields.optional("type"), Ok(None));
+        assert_eq!(fields.take::<u32>("N"), Ok(Some(7)));
+        assert_eq!(fields.map("absent"), Ok(BTreeMap::new()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let broken = |text: &str| Fields::read(text, "").err().map(|detail| detail.message().to_owned());
+        assert_eq!(broken("{").as_deref(), Some("unexpected EOF"));
+        assert_eq!(broken("").as_deref(), Some("unexpected EOF"));
+        assert_eq!(broken("[]").as_deref(), Some("invalid type: sequence, expected a map"));
+        assert_eq!(broken(r#"{"a":}"#).as_deref(), Some("expected value"));
+        let mut fields = Fields::read(r#"{"name":5,"metadata":{"a":1}}"#, "in here: ").expect("an object");
+        let name = fields.text("name").expect_err("a number");
+        assert_eq!(name.message(), "in here: name: invalid type: integer `5`, expected a string");
+        let metadata = fields.map("metadata").expect_err("a number");
+        assert_eq!(metadata.message(), "in here: metadata: invalid type: integer `1`, expected a string");
+    }
+}

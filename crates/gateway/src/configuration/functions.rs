@@ -1,0 +1,109 @@
+//! Functions on the wire.
+
+mod provider;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use weir_catalog::{
+    CatalogError, ChangeKind, Command, Detail, Function, Resource as Kind, SpaceCatalog, draft::FunctionDraft,
+};
+use weir_domain::SpaceName;
+
+use super::{
+    fields::Fields,
+    resource::{Resource, is_empty},
+};
+use provider::Shown;
+
+/// The resource `functions`.
+pub(super) struct Functions;
+
+/// A function as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct View<'a> {
+    space: &'a str,
+    function_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    provider: Shown<'a>,
+    #[serde(skip_serializing_if = "is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Resource for Functions {
+    type Item = Function;
+    type View<'a> = View<'a>;
+
+    const KIND: Kind = Kind::Function;
+    const SEGMENT: &'static str = "functions";
+    const LIST: &'static str = "functions";
+
+    fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Function>> {
+        present.functions()
+    }
+
+    fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<Function>> {
+        present.function(id)
+    }
+
+    fn metadata(item: &Function) -> &BTreeMap<String, String> {
+        &item.metadata
+    }
+
+    fn view<'a>(space: &'a str, item: &'a Function) -> View<'a> {
+        View {
+            space,
+            function_id: item.id.as_str(),
+            kind: item.kind.name(),
+            provider: Shown::of(&item.kind),
+            metadata: &item.metadata,
+        }
+    }
+
+    fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, function) = draft(text, None, None).map_err(invalid)?.check(space)?;
+        Ok((space, Command::CreateFunction(function)))
+    }
+
+    fn replace(
+        text: &str,
+        space: &str,
+        id: String,
+        present: Option<&Function>,
+    ) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, function) = draft(text, Some(id), present).map_err(invalid)?.check(space)?;
+        Ok((space, Command::UpdateFunction(function)))
+    }
+
+    fn delete(id: String) -> Command {
+        Command::DeleteFunction(id)
+    }
+
+    fn changed(kind: &ChangeKind) -> Option<&Arc<Function>> {
+        match kind {
+            ChangeKind::FunctionCreated(item) | ChangeKind::FunctionUpdated(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+fn invalid(detail: Detail) -> CatalogError {
+    CatalogError::invalid(Kind::Function, detail)
+}
+
+/// Reads what a client wrote; an identifier from the path stands above the one in the body.
+fn draft(text: &str, id: Option<String>, present: Option<&Function>) -> Result<FunctionDraft, Detail> {
+    let mut fields = Fields::read(text, "")?;
+    let given = fields.text("functionId")?;
+    let kind = fields.text("type")?;
+    Ok(FunctionDraft {
+        id: id.unwrap_or(given),
+        provider: provider::read(&kind, fields.take("provider")?, present.map(|function| &function.kind))?,
+        metadata: fields.map("metadata")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

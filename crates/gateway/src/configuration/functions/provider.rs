@@ -1,0 +1,205 @@
+//! What a function calls, on the wire: the member `provider`, whose form depends on the member `type`.
+//!
+//! | `type` | members of `provider` |
+//! |---|---|
+//! | `http` | `url`; `timeoutMs`, `headers` |
+//! | `wasm` | `javascript` (source) or `component` (base64); `instances` (`reuse`, `fresh`), `callsMax`, `timeoutMs`, `memoryBytesMax`, `config` |
+//!
+//! Values of headers and of the configuration may be secret: they are never shown. Where a client writes back what it
+//! was shown, the present value stays. A component is shown by its size only.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use weir_catalog::{Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
+
+use crate::configuration::fields::Fields;
+
+/// What the Event Gateway says before what is wrong with a provider.
+const CONTEXT: &str = "unable to load function provider config: ";
+
+/// Shown in the place of a value that may be secret.
+const HIDDEN: &str = "*****";
+
+/// Reads a provider. A type that there is not, or none, is for the draft to refuse.
+///
+/// # Errors
+/// Where a member has another type than it should, or members contradict each other.
+pub(super) fn read(
+    kind: &str,
+    given: Option<&RawValue>,
+    present: Option<&FunctionKind>,
+) -> Result<ProviderDraft, Detail> {
+    let fields = || Fields::read(given.map_or("{}", RawValue::get), CONTEXT);
+    match kind {
+        "" => Ok(ProviderDraft::Unset),
+        "http" => http(fields()?, present),
+        "wasm" => wasm(fields()?, present),
+        other => Ok(ProviderDraft::Unsupported(other.to_owned())),
+    }
+}
+
+fn http(mut fields: Fields<'_>, present: Option<&FunctionKind>) -> Result<ProviderDraft, Detail> {
+    let present = match present {
+        Some(FunctionKind::Http { headers, .. }) => Some(headers),
+        _ => None,
+    };
+    Ok(ProviderDraft::Http {
+        url: fields.optional("url")?,
+        timeout_ms: fields.take("timeoutMs")?,
+        headers: uncovered("headers", fields.map("headers")?, present)?,
+    })
+}
+
+fn wasm(mut fields: Fields<'_>, present: Option<&FunctionKind>) -> Result<ProviderDraft, Detail> {
+    let present = match present {
+        Some(FunctionKind::Wasm { config, .. }) => Some(config),
+        _ => None,
+    };
+    Ok(ProviderDraft::Wasm {
+        code: code(&mut fields)?,
+        instances: instances(&mut fields)?,
+        timeout_ms: fields.take("timeoutMs")?,
+        memory_bytes_max: fields.take("memoryBytesMax")?,
+        config: uncovered("config", fields.map("config")?, present)?,
+    })
+}
+
+fn code(fields: &mut Fields<'_>) -> Result<Option<Code>, Detail> {
+    let source: Option<String> = fields.take("javascript")?;
+    let component: Option<String> = fields.take("component")?;
+    match (source, component) {
+        (Some(_), Some(_)) => Err(fault("javascript and component exclude each other", "give one of them")),
+        (Some(source), None) => Ok(Some(Code::JavaScript(source.into()))),
+        (None, Some(base64)) => match STANDARD.decode(base64) {
+            Ok(bytes) => Ok(Some(Code::Component(bytes.into()))),
+            Err(error) => {
+                let reason = error.to_string();
+                let message = format!("component is not base64: {}", reason.trim_end_matches('.'));
+                Err(fault(&message, "encode it by RFC 4648, section 4, with padding"))
+            }
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+fn instances(fields: &mut Fields<'_>) -> Result<Option<Instances>, Detail> {
+    let name: Option<String> = fields.take("instances")?;
+    let calls_max: Option<u32> = fields.take("callsMax")?;
+    match (name.as_deref(), calls_max) {
+        (None, None) => Ok(None),
+        (None | Some("reuse"), calls_max) => {
+            Ok(Some(Instances::Reuse { calls_max: calls_max.unwrap_or(Instances::CALLS_MAX) }))
+        }
+        (Some("fresh"), None) => Ok(Some(Instances::Fresh)),
+        (Some("fresh"), Some(_)) => {
+            Err(fault("callsMax has no meaning where instances is \"fresh\"", "leave callsMax out, or reuse instances"))
+        }
+        (Some(other), _) => {
+            let other: String = other.chars().take(64).collect();
+            Err(fault(&format!("instances must be \"reuse\" or \"fresh\", not {other:?}"), "give one of the two"))
+        }
+    }
+}
+
+/// Puts the present values where a client wrote back what it was shown.
+fn uncovered(
+    name: &str,
+    given: BTreeMap<String, String>,
+    present: Option<&BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>, Detail> {
+    let uncover = |(key, value): (String, String)| {
+        if value != HIDDEN {
+            return Ok((key, value));
+        }
+        match present.and_then(|present| present.get(&key)) {
+            Some(value) => Ok((key, value.clone())),
+            None => {
+                let key: String = key.chars().take(128).collect();
+                let message =
+                    format!("{name}: {key:?} is {HIDDEN}, which stands for a present value, and there is none");
+                Err(fault(&message, "give the value itself"))
+            }
+        }
+    };
+    given.into_iter().map(uncover).collect()
+}
+
+fn fault(message: &str, cure: &str) -> Detail {
+    Detail::new(format!("{CONTEXT}{message}"), cure)
+}
+
+/// A provider as clients see it. What an `http` provider has as its default is left out, so that clients of the Event
+/// Gateway see what they know.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum Shown<'a> {
+    Http {
+        url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u32>,
+        #[serde(skip_serializing_if = "Covered::is_empty")]
+        headers: Covered<'a>,
+    },
+    Wasm {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        javascript: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        component_bytes: Option<usize>,
+        instances: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        calls_max: Option<u32>,
+        timeout_ms: u32,
+        memory_bytes_max: u64,
+        #[serde(skip_serializing_if = "Covered::is_empty")]
+        config: Covered<'a>,
+    },
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(kind: &'a FunctionKind) -> Self {
+        match kind {
+            FunctionKind::Http { url, timeout_ms, headers } => Self::Http {
+                url,
+                timeout_ms: Some(*timeout_ms).filter(|given| *given != FunctionKind::TIMEOUT_MS),
+                headers: Covered(headers),
+            },
+            FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
+                let (javascript, component_bytes) = match code {
+                    Code::JavaScript(source) => (Some(&**source), None),
+                    Code::Component(bytes) => (None, Some(bytes.len())),
+                };
+                let (instances, calls_max) = match instances {
+                    Instances::Reuse { calls_max } => ("reuse", Some(*calls_max)),
+                    Instances::Fresh => ("fresh", None),
+                };
+                Self::Wasm {
+                    javascript,
+                    component_bytes,
+                    instances,
+                    calls_max,
+                    timeout_ms: *timeout_ms,
+                    memory_bytes_max: *memory_bytes_max,
+                    config: Covered(config),
+                }
+            }
+        }
+    }
+}
+
+/// A map whose values are not shown.
+pub(super) struct Covered<'a>(&'a BTreeMap<String, String>);
+
+impl Covered<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Covered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.keys().map(|key| (key, HIDDEN)))
+    }
+}

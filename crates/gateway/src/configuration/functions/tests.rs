@@ -1,0 +1,132 @@
+//! Functions as JSON, in both directions.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn shown(function: &Function) -> Value {
+    serde_json::to_value(Functions::view("default", function)).expect("JSON")
+}
+
+fn made(value: &Value) -> Result<Function, String> {
+    let (_, command) = Functions::create(&value.to_string(), "default").map_err(|error| error.to_string())?;
+    let Command::CreateFunction(function) = command else { panic!("another command") };
+    Ok(function)
+}
+
+fn check(value: Value, expected: Value) {
+    assert_eq!(made(&value).map(|function| shown(&function)), Ok(expected), "{value}");
+}
+
+fn refused(value: Value, detail: &str) {
+    let message = format!("Function doesn't validate. Validation error: {detail}");
+    assert_eq!(made(&value).map(|function| shown(&function)), Err(message), "{value}");
+}
+
+#[test]
+fn http_functions_look_as_in_the_event_gateway() {
+    let plain = json!({
+        "space": "default",
+        "functionId": "f",
+        "type": "http",
+        "provider": { "url": "http://example.com" },
+    });
+    check(json!({ "functionId": "f", "type": "http", "provider": { "url": "http://example.com" } }), plain.clone());
+    check(json!({ "FunctionID": "f", "Type": "http", "Provider": { "URL": "http://example.com" } }), plain);
+    let given = json!({
+        "functionId": "f",
+        "type": "http",
+        "provider": { "url": "http://example.com", "timeoutMs": 250, "headers": { "authorization": "secret" } },
+        "metadata": { "k": "v" },
+    });
+    let expected = json!({
+        "space": "default",
+        "functionId": "f",
+        "type": "http",
+        "provider": { "url": "http://example.com", "timeoutMs": 250, "headers": { "authorization": "*****" } },
+        "metadata": { "k": "v" },
+    });
+    check(given, expected);
+}
+
+#[test]
+fn wasm_functions_show_their_source_or_its_size() {
+    let wasm = |provider: Value| json!({ "space": "default", "functionId": "f", "type": "wasm", "provider": provider });
+    check(
+        wasm(json!({ "javascript": "export function handle() {}" })),
+        wasm(json!({
+            "javascript": "export function handle() {}",
+            "instances": "reuse",
+            "callsMax": 1000,
+            "timeoutMs": 5000,
+            "memoryBytesMax": 67_108_864,
+        })),
+    );
+    check(
+        wasm(json!({
+            "component": "AGFzbQ==",
+            "instances": "fresh",
+            "timeoutMs": 10,
+            "memoryBytesMax": 8_388_608,
+            "config": { "token": "secret" },
+        })),
+        wasm(json!({
+            "componentBytes": 4,
+            "instances": "fresh",
+            "timeoutMs": 10,
+            "memoryBytesMax": 8_388_608,
+            "config": { "token": "*****" },
+        })),
+    );
+    let reused = made(&wasm(json!({ "javascript": "x", "callsMax": 3 }))).expect("good");
+    assert_eq!(shown(&reused)["provider"]["callsMax"], json!(3));
+}
+
+#[test]
+fn faults_are_told_in_the_words_of_the_event_gateway() {
+    let field = |field: &str, rule: &str| {
+        format!("Key: 'Function.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag")
+    };
+    let of = |kind: &str, provider: Value| json!({ "functionId": "f", "type": kind, "provider": provider });
+    refused(json!({}), "provider configuration not set");
+    refused(of("", json!({})), "provider configuration not set");
+    refused(of("awslambda", json!({ "arn": "a" })), "provider awslambda not supported");
+    refused(of("http", json!({})), "missing required fields for HTTP endpoint");
+    refused(json!({ "functionId": "f", "type": "http" }), "missing required fields for HTTP endpoint");
+    refused(json!({ "type": "http", "provider": { "url": "http://a" } }), &field("ID", "required"));
+    refused(of("wasm", json!({})), &field("Code", "required"));
+    let context = "unable to load function provider config: ";
+    refused(of("http", json!("x")), &format!("{context}invalid type: string \"x\", expected a map"));
+    refused(of("http", json!({ "url": 5 })), &format!("{context}url: invalid type: integer `5`, expected a string"));
+    let both = json!({ "javascript": "x", "component": "AGFzbQ==" });
+    refused(of("wasm", both), &format!("{context}javascript and component exclude each other"));
+    let broken = format!("{context}component is not base64: Invalid symbol 64, offset 0");
+    refused(of("wasm", json!({ "component": "@@@@" })), &broken);
+    let unknown = format!("{context}instances must be \"reuse\" or \"fresh\", not \"pooled\"");
+    refused(of("wasm", json!({ "javascript": "x", "instances": "pooled" })), &unknown);
+    let fresh = json!({ "javascript": "x", "instances": "fresh", "callsMax": 3 });
+    refused(of("wasm", fresh), &format!("{context}callsMax has no meaning where instances is \"fresh\""));
+}
+
+#[test]
+fn values_that_were_hidden_stay_where_they_are_written_back() {
+    let with = |value: &str| {
+        json!({
+            "functionId": "f",
+            "type": "http",
+            "provider": { "url": "http://example.com", "headers": { "authorization": value } },
+        })
+    };
+    let present = made(&with("secret")).expect("good");
+    let replaced = |value: &str| {
+        let text = with(value).to_string();
+        let (_, command) = Functions::replace(&text, "default", "f".into(), Some(&present)).expect("good");
+        let Command::UpdateFunction(function) = command else { panic!("another command") };
+        function
+    };
+    assert_eq!(replaced("*****"), present);
+    assert_ne!(replaced("other"), present);
+    let message = "unable to load function provider config: headers: \"authorization\" is *****, which stands for a \
+                   present value, and there is none";
+    refused(with("*****"), message);
+}

@@ -1,0 +1,173 @@
+//! Reading the log of a space: `GET /v1/spaces/{space}/events`.
+//!
+//! | parameter | meaning |
+//! |---|---|
+//! | `from` | the first position that may be returned, or `end`: only what comes from now on |
+//! | `since` | the same as a time (RFC 3339): what was recorded then and later |
+//! | `type` | only events of this type; may come several times |
+//! | `key` | only events of this key |
+//! | `limit` | the most events to return, 100 where nothing is said |
+//! | `order` | `asc`, or `desc`: from newer to older |
+//! | `wait` | how many seconds to wait for a matching event where there is none |
+//! | `at-least` | answer only when the log has come to this position, within the time of `wait` |
+//!
+//! The answer is a batch of CloudEvents, each with `weirposition`, `recordedtime` and, where there is one, `weirkey`. The
+//! header `Weir-Next` says where to go on, and `Weir-End` whether the end was reached; an answer without events that did
+//! not reach the end is to be gone on from.
+
+mod parameters;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::Response,
+};
+use http::{HeaderValue, StatusCode};
+use tokio::{sync::watch, time::Instant};
+use weir_cloudevents::{json, time};
+use weir_domain::{AttributeValue, Key, Position, SpaceName};
+use weir_log::{Direction, Filter, LogEngine, LogError, Page, Read};
+
+use super::SpacePath;
+use crate::{answer, gateway::Shared, headers, problem::Problem, space};
+use parameters::{Parameters, Start};
+
+/// About how many bytes of events one answer has at most.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How many pages are looked through for a matching event before an answer without one is given.
+const PAGES_MAX: usize = 16;
+
+/// Answers a read.
+///
+/// # Errors
+/// Where a parameter is wrong, the log did not come to the position asked for in time, or cannot be read.
+pub(super) async fn events(
+    State(shared): State<Arc<Shared>>,
+    path: SpacePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let _place = shared.configuration_room.enter()?;
+    let Path(space) = path?;
+    let space = space::named(&space)?;
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default())?;
+    let mut tail = Tail { shared: &shared, end: shared.log.durable_end(), deadline: Instant::now() + parameters.wait };
+    if let Some(position) = parameters.at_least {
+        tail.reach(position).await?;
+    }
+    let mut read = first_read(&shared, &parameters, space, tail.seen()).await?;
+    let waits = !parameters.wait.is_zero() && parameters.direction == Direction::Forward;
+    let page = loop {
+        // Seen before the read: whatever is written after it wakes the waiting below.
+        tail.seen();
+        let page = matching(&*shared.log, read.clone(), &parameters.types).await?;
+        if !waits || !page.events.is_empty() || !page.end {
+            break page;
+        }
+        read.from = page.next;
+        if !tail.grows().await {
+            break page;
+        }
+    };
+    Ok(batch(&page))
+}
+
+/// The durable end of the log, watched for a time.
+struct Tail<'s> {
+    shared: &'s Shared,
+    end: watch::Receiver<Position>,
+    deadline: Instant,
+}
+
+impl Tail<'_> {
+    /// Returns the durable end; [`grows`](Self::grows) waits for another one.
+    fn seen(&mut self) -> Position {
+        *self.end.borrow_and_update()
+    }
+
+    /// Waits until the durable end is another one than was seen; false where the time is over, the server is stopping
+    /// or the log is closed.
+    async fn grows(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            changed = self.end.changed() => changed.is_ok(),
+            () = self.shared.stopping.cancelled() => false,
+            () = tokio::time::sleep_until(self.deadline) => false,
+        }
+    }
+
+    async fn reach(&mut self, position: Position) -> Result<(), Problem> {
+        while self.seen() < position {
+            if !self.grows().await {
+                let message = format!("the log has not come to position {position}: repeat the request later");
+                return Err(Problem::unavailable(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn first_read(
+    shared: &Shared,
+    parameters: &Parameters,
+    space: SpaceName,
+    end: Position,
+) -> Result<Read, LogError> {
+    let from = match parameters.start {
+        Start::Beginning => Position::ORIGIN,
+        Start::Newest => end,
+        Start::AfterEnd => end.next(),
+        Start::At(position) => position,
+        Start::Since(time) => shared.log.position_at(time).await?,
+    };
+    let filter = match &parameters.key {
+        Some(key) => Filter::Key(key.clone()),
+        None if parameters.types.is_empty() => Filter::All,
+        None => Filter::Types(parameters.types.clone()),
+    };
+    let read = match parameters.direction {
+        Direction::Forward => Read::forward(space, from),
+        Direction::Backward => Read::backward(space, from),
+    };
+    Ok(Read { bytes_max: ANSWER_BYTES_MAX, ..read.filter(filter).events_max(parameters.limit) })
+}
+
+/// Reads one page of events of these types; the log itself filters by type only where it does not by key.
+async fn matching(log: &dyn LogEngine, mut read: Read, types: &[String]) -> Result<Page, LogError> {
+    let mut pages = 0;
+    loop {
+        let mut page = log.read(read.clone()).await?;
+        if !types.is_empty() {
+            page.events.retain(|recorded| types.iter().any(|each| each == recorded.event.event_type()));
+        }
+        pages += 1;
+        if !page.events.is_empty() || page.end || pages == PAGES_MAX {
+            return Ok(page);
+        }
+        read.from = page.next;
+    }
+}
+
+fn batch(page: &Page) -> Response {
+    let mut body = vec![b'['];
+    for (index, recorded) in page.events.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        let (position, time) = (recorded.position.to_string(), time::format(recorded.recorded));
+        let extra = [
+            ("weirposition", AttributeValue::String(&position)),
+            ("recordedtime", AttributeValue::String(&time)),
+            ("weirkey", AttributeValue::String(recorded.key.as_ref().map_or("", Key::as_str))),
+        ];
+        let known = if recorded.key.is_some() { &extra[..] } else { &extra[..2] };
+        json::encode_with(&recorded.event, known, &mut body);
+    }
+    body.push(b']');
+    let mut response = answer::with_body(StatusCode::OK, json::BATCH_CONTENT_TYPE, body);
+    let headers = response.headers_mut();
+    headers.insert(&headers::NEXT, page.next.get().into());
+    headers.insert(&headers::END, HeaderValue::from_static(if page.end { "true" } else { "false" }));
+    response
+}

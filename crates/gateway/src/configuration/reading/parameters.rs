@@ -1,0 +1,241 @@
+//! The parameters of a read, from the query of its URL.
+
+use std::time::Duration;
+
+use weir_cloudevents::time;
+use weir_domain::{Key, Position, Timestamp};
+use weir_log::Direction;
+
+use crate::{problem::Problem, query};
+
+/// Events in an answer where nothing is said.
+const LIMIT_DEFAULT: usize = 100;
+/// The most events in an answer.
+const LIMIT_MAX: usize = 1000;
+/// The longest wait in seconds.
+const WAIT_SECONDS_MAX: u64 = 30;
+/// The most types that one read may name.
+const TYPES_MAX: usize = 256;
+
+const NAMES: &str = "from, since, type, key, limit, order, wait and at-least";
+
+/// Where a read begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// With the first event of the space.
+    Beginning,
+    /// With the newest one, backwards.
+    Newest,
+    /// With what comes from now on.
+    AfterEnd,
+    /// At a position.
+    At(Position),
+    /// With the first event that was recorded at this time or later.
+    Since(Timestamp),
+}
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) start: Start,
+    pub(super) direction: Direction,
+    pub(super) types: Vec<String>,
+    pub(super) key: Option<Key>,
+    pub(super) limit: usize,
+    pub(super) wait: Duration,
+    pub(super) at_least: Option<Position>,
+}
+
+/// The values as they came.
+#[derive(Default)]
+struct Given {
+    from: Option<String>,
+    since: Option<String>,
+    types: Vec<String>,
+    key: Option<String>,
+    limit: Option<String>,
+    order: Option<String>,
+    wait: Option<String>,
+    at_least: Option<String>,
+}
+
+impl Parameters {
+    /// Reads the query of a URL.
+    ///
+    /// # Errors
+    /// Where a parameter is not known, comes twice, has a value that it cannot have, or contradicts another.
+    pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        let given = Given::read(query)?;
+        let direction = match given.order.as_deref() {
+            None | Some("asc") => Direction::Forward,
+            Some("desc") => Direction::Backward,
+            Some(other) => return Err(wrong("order", "must be asc or desc", other)),
+        };
+        let limit = number("limit", given.limit.as_deref(), 1, LIMIT_MAX as u64)?;
+        let wait = number("wait", given.wait.as_deref(), 0, WAIT_SECONDS_MAX)?.unwrap_or_default();
+        let at_least = given.at_least.as_deref().map(|text| position("at-least", text)).transpose()?;
+        if direction == Direction::Backward && wait > 0 && at_least.is_none() {
+            return Err(Problem::invalid("parameter \"wait\" waits for newer events: leave it or order=desc out"));
+        }
+        if given.types.len() > TYPES_MAX {
+            return Err(Problem::invalid(format!("parameter \"type\" may come {TYPES_MAX} times: name fewer types")));
+        }
+        let key = match given.key {
+            None => None,
+            Some(text) => Some(
+                Key::new(text.as_str())
+                    .ok_or_else(|| wrong("key", &format!("must have 1 to {} bytes", Key::BYTES_MAX), &text))?,
+            ),
+        };
+        Ok(Self {
+            start: start(given.from.as_deref(), given.since.as_deref(), direction)?,
+            direction,
+            types: given.types,
+            key,
+            limit: limit.map_or(LIMIT_DEFAULT, |limit| limit as usize),
+            wait: Duration::from_secs(wait),
+            at_least,
+        })
+    }
+}
+
+impl Given {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let mut given = Self::default();
+        for (name, value) in query::pairs(query) {
+            let place = match &*name {
+                "from" => &mut given.from,
+                "since" => &mut given.since,
+                "key" => &mut given.key,
+                "limit" => &mut given.limit,
+                "order" => &mut given.order,
+                "wait" => &mut given.wait,
+                "at-least" => &mut given.at_least,
+                "type" if value.is_empty() => return Err(wrong("type", "must not be empty", "")),
+                "type" => {
+                    given.types.push(value.into_owned());
+                    continue;
+                }
+                other => {
+                    let other = short(other);
+                    return Err(Problem::invalid(format!("parameter {other:?} is not known: use {NAMES}")));
+                }
+            };
+            if place.replace(value.into_owned()).is_some() {
+                return Err(Problem::invalid(format!("parameter \"{name}\" is given twice: give it once")));
+            }
+        }
+        Ok(given)
+    }
+}
+
+fn start(from: Option<&str>, since: Option<&str>, direction: Direction) -> Result<Start, Problem> {
+    match (from, since, direction) {
+        (Some(_), Some(_), _) => {
+            Err(Problem::invalid("parameters \"from\" and \"since\" both say where to begin: give one of them"))
+        }
+        (None, Some(_), Direction::Backward) => {
+            Err(Problem::invalid("parameter \"since\" says where to begin forwards: use from with order=desc"))
+        }
+        (None, Some(text), Direction::Forward) => {
+            let time = time::parse(text).map_err(|error| Problem::invalid(format!("parameter \"since\": {error}")))?;
+            Ok(Start::Since(time))
+        }
+        (Some("end"), None, Direction::Forward) => Ok(Start::AfterEnd),
+        (Some("end"), None, Direction::Backward) | (None, None, Direction::Backward) => Ok(Start::Newest),
+        (Some(text), None, _) => position("from", text).map(Start::At),
+        (None, None, Direction::Forward) => Ok(Start::Beginning),
+    }
+}
+
+fn position(name: &str, text: &str) -> Result<Position, Problem> {
+    text.parse::<u64>().map(Position::new).map_err(|_| wrong(name, "must be a position such as 17", text))
+}
+
+fn number(name: &str, text: Option<&str>, least: u64, most: u64) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse::<u64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(Some(number)),
+        _ => Err(wrong(name, &format!("must be a number from {least} to {most}"), text)),
+    }
+}
+
+fn wrong(name: &str, rule: &str, given: &str) -> Problem {
+    Problem::invalid(format!("parameter \"{name}\" {rule}, not {:?}", short(given)))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usual() -> Parameters {
+        Parameters {
+            start: Start::Beginning,
+            direction: Direction::Forward,
+            types: Vec::new(),
+            key: None,
+            limit: 100,
+            wait: Duration::ZERO,
+            at_least: None,
+        }
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        let check = |query: &str, expected: Parameters| {
+            assert_eq!(
+                Parameters::read(query).map_err(|problem| problem.message().to_owned()),
+                Ok(expected),
+                "{query}"
+            );
+        };
+        check("", usual());
+        check("from=17&limit=1000", Parameters { start: Start::At(Position::new(17)), limit: 1000, ..usual() });
+        check("from=end&wait=30", Parameters { start: Start::AfterEnd, wait: Duration::from_secs(30), ..usual() });
+        let since = Start::Since(Timestamp::from_unix_micros(1_000_000));
+        check("since=1970-01-01T00:00:01Z", Parameters { start: since, ..usual() });
+        let types = vec!["a".to_owned(), "b c".to_owned()];
+        check("type=a&key=k&type=b+c", Parameters { types, key: Key::new("k"), ..usual() });
+        let newest = Parameters { start: Start::Newest, direction: Direction::Backward, ..usual() };
+        check("order=desc", newest);
+        let at = Parameters { start: Start::At(Position::new(3)), direction: Direction::Backward, ..usual() };
+        check("order=desc&from=3", at);
+        let at_least = Some(Position::new(9));
+        check("at-least=9&wait=1&order=asc", Parameters { at_least, wait: Duration::from_secs(1), ..usual() });
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let check = |query: &str, message: &str| {
+            let problem = Parameters::read(query).expect_err(query);
+            assert_eq!((problem.status().as_u16(), problem.message()), (400, message), "{query}");
+        };
+        check("form=1", "parameter \"form\" is not known: use from, since, type, key, limit, order, wait and at-least");
+        check("from=1&from=2", "parameter \"from\" is given twice: give it once");
+        check("from=-1", "parameter \"from\" must be a position such as 17, not \"-1\"");
+        check("at-least=x", "parameter \"at-least\" must be a position such as 17, not \"x\"");
+        check("limit=0", "parameter \"limit\" must be a number from 1 to 1000, not \"0\"");
+        check("limit=1001", "parameter \"limit\" must be a number from 1 to 1000, not \"1001\"");
+        check("wait=31", "parameter \"wait\" must be a number from 0 to 30, not \"31\"");
+        check("order=up", "parameter \"order\" must be asc or desc, not \"up\"");
+        check("type=", "parameter \"type\" must not be empty, not \"\"");
+        check("key=", "parameter \"key\" must have 1 to 1024 bytes, not \"\"");
+        check(
+            "from=1&since=1970-01-01T00:00:00Z",
+            "parameters \"from\" and \"since\" both say where to begin: give one of them",
+        );
+        check(
+            "since=yesterday",
+            "parameter \"since\": a time must be written as in RFC 3339, such as 2026-01-31T12:00:00Z, not \"yesterday\"",
+        );
+        check(
+            "since=1970-01-01T00:00:00Z&order=desc",
+            "parameter \"since\" says where to begin forwards: use from with order=desc",
+        );
+        check("order=desc&wait=1", "parameter \"wait\" waits for newer events: leave it or order=desc out");
+    }
+}

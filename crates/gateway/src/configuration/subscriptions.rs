@@ -1,0 +1,214 @@
+//! Subscriptions on the wire.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use weir_catalog::{
+    CatalogError, ChangeKind, Command, Detail, Resource as Kind, RetryPolicy, SpaceCatalog, Subscription,
+    draft::SubscriptionDraft,
+};
+use weir_domain::SpaceName;
+
+use super::{
+    fields::Fields,
+    resource::{Resource, is_empty},
+};
+
+/// The resource `subscriptions`.
+pub(super) struct Subscriptions;
+
+/// A subscription as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct View<'a> {
+    space: &'a str,
+    subscription_id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    event_type: &'a str,
+    function_id: &'a str,
+    path: &'a str,
+    method: &'static str,
+    /// Absent where it is the default, so that clients of the Event Gateway see what they know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<RetryView>,
+    #[serde(skip_serializing_if = "is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RetryView {
+    attempts_max: u32,
+    backoff_first_ms: u32,
+    backoff_max_ms: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_max_ms: Option<u64>,
+}
+
+impl RetryView {
+    fn of(retry: RetryPolicy) -> Option<Self> {
+        let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = retry;
+        (retry != RetryPolicy::default()).then_some(Self { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
+    }
+}
+
+impl Resource for Subscriptions {
+    type Item = Subscription;
+    type View<'a> = View<'a>;
+
+    const KIND: Kind = Kind::Subscription;
+    const SEGMENT: &'static str = "subscriptions";
+    const LIST: &'static str = "subscriptions";
+
+    fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Subscription>> {
+        present.subscriptions()
+    }
+
+    fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<Subscription>> {
+        present.subscription(id)
+    }
+
+    fn metadata(item: &Subscription) -> &BTreeMap<String, String> {
+        &item.metadata
+    }
+
+    fn view<'a>(space: &'a str, item: &'a Subscription) -> View<'a> {
+        View {
+            space,
+            subscription_id: item.id.as_str(),
+            kind: item.kind.as_str(),
+            event_type: item.event_type.as_str(),
+            function_id: item.function.as_str(),
+            path: &item.path,
+            method: item.method.as_str(),
+            retry: RetryView::of(item.retry),
+            metadata: &item.metadata,
+        }
+    }
+
+    fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, subscription) = draft(text).map_err(invalid)?.check(space)?;
+        Ok((space, Command::CreateSubscription(subscription)))
+    }
+
+    fn replace(
+        text: &str,
+        space: &str,
+        id: String,
+        _present: Option<&Subscription>,
+    ) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, subscription) = draft(text).map_err(invalid)?.check(space)?;
+        Ok((space, Command::UpdateSubscription { id, subscription }))
+    }
+
+    fn delete(id: String) -> Command {
+        Command::DeleteSubscription(id)
+    }
+
+    fn changed(kind: &ChangeKind) -> Option<&Arc<Subscription>> {
+        match kind {
+            ChangeKind::SubscriptionCreated(item) | ChangeKind::SubscriptionUpdated(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+fn invalid(detail: Detail) -> CatalogError {
+    CatalogError::invalid(Kind::Subscription, detail)
+}
+
+/// Reads what a client wrote; the identifier follows from the rest.
+fn draft(text: &str) -> Result<SubscriptionDraft, Detail> {
+    let mut fields = Fields::read(text, "")?;
+    Ok(SubscriptionDraft {
+        kind: fields.text("type")?,
+        event_type: fields.text("eventType")?,
+        function: fields.text("functionId")?,
+        path: fields.text("path")?,
+        method: fields.text("method")?,
+        retry: fields.take::<&RawValue>("retry")?.map_or(Ok(RetryPolicy::default()), retry)?,
+        metadata: fields.map("metadata")?,
+    })
+}
+
+fn retry(given: &RawValue) -> Result<RetryPolicy, Detail> {
+    let mut fields = Fields::read(given.get(), "retry: ")?;
+    let usual = RetryPolicy::default();
+    Ok(RetryPolicy {
+        attempts_max: fields.take("attemptsMax")?.unwrap_or(usual.attempts_max),
+        backoff_first_ms: fields.take("backoffFirstMs")?.unwrap_or(usual.backoff_first_ms),
+        backoff_max_ms: fields.take("backoffMaxMs")?.unwrap_or(usual.backoff_max_ms),
+        age_max_ms: fields.take("ageMaxMs")?.or(usual.age_max_ms),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn create(text: &str) -> Result<Value, String> {
+        let (space, command) = Subscriptions::create(text, "default").map_err(|error| error.to_string())?;
+        let Command::CreateSubscription(item) = command else { panic!("another command") };
+        Ok(serde_json::to_value(Subscriptions::view(space.as_str(), &item)).expect("JSON"))
+    }
+
+    #[test]
+    fn defaults_and_identifiers_are_those_of_the_event_gateway() {
+        let text =
+            r#"{"type":"async","eventType":"user.created","functionId":"func","method":"get","subscriptionId":"x"}"#;
+        let expected = json!({
+            "space": "default",
+            "subscriptionId": "YXN5bmMsdXNlci5jcmVhdGVkLGZ1bmMsJTJGLEdFVA",
+            "type": "async",
+            "eventType": "user.created",
+            "functionId": "func",
+            "path": "/",
+            "method": "GET",
+        });
+        assert_eq!(create(text), Ok(expected));
+        let text = r#"{"Type":"sync","EventType":"http.request","FunctionID":"any","path":"users/:id"}"#;
+        let value = create(text).expect("good");
+        assert_eq!((&value["path"], &value["method"]), (&json!("/users/:id"), &json!("POST")));
+    }
+
+    #[test]
+    fn retry_and_metadata_come_back() {
+        let check = |retry: Value, expected: Value| {
+            let text = json!({
+                "type": "async", "eventType": "a", "functionId": "f", "retry": retry, "metadata": { "k": "v" },
+            });
+            let value = create(&text.to_string()).expect("good");
+            assert_eq!((&value["retry"], &value["metadata"]["k"]), (&expected, &json!("v")));
+        };
+        check(Value::Null, Value::Null);
+        check(json!({}), Value::Null);
+        check(json!({ "attemptsMax": 3 }), json!({ "attemptsMax": 3, "backoffFirstMs": 100, "backoffMaxMs": 60_000 }));
+        let whole = json!({ "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7 });
+        check(whole.clone(), whole);
+    }
+
+    #[test]
+    fn faults_are_told_in_the_words_of_the_event_gateway() {
+        let prefix = "Subscription doesn't validate. Validation error: ";
+        let check = |text: &str, detail: &str| assert_eq!(create(text), Err(format!("{prefix}{detail}")), "{text}");
+        let field = |field: &str, rule: &str| {
+            format!("Key: 'Subscription.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag")
+        };
+        check("{", "unexpected EOF");
+        let all = [field("Type", "required"), field("EventType", "required"), field("FunctionID", "required")];
+        check("{}", &all.join("\n"));
+        check(r#"{"type":"both","eventType":"a","functionId":"f"}"#, &field("Type", "eq=async|eq=sync"));
+        check(
+            r#"{"type":"sync","eventType":"a","functionId":"f","retry":{"attemptsMax":"many"}}"#,
+            "retry: attemptsMax: invalid type: string \"many\", expected u32",
+        );
+        check(
+            r#"{"type":"sync","eventType":"a","functionId":"f","retry":7}"#,
+            "retry: invalid type: integer `7`, expected a map",
+        );
+    }
+}

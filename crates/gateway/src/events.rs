@@ -1,0 +1,215 @@
+//! The Events API: every method and path is an event to keep, a function to call, or nobody's.
+//!
+//! | request | with a sync subscription for (method, type, path) | without |
+//! |---|---|---|
+//! | one CloudEvent, structured or binary | the function's answer | appended: 202, where the method carries content |
+//! | a batch of CloudEvents, by POST | appended: 202 | appended: 202 |
+//! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404 or 405 |
+//!
+//! The HTTP binding of CloudEvents allows every method that carries content; those are POST, PUT and PATCH (RFC 9110).
+//! An append survives the client's disconnect, see the documentation of the crate.
+
+mod call;
+mod emit;
+mod request;
+mod trace;
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::CONTENT_ENCODING, request::Parts};
+use hyper::{
+    body::Incoming,
+    service::{Service, service_fn},
+};
+use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog, Subscription};
+use weir_cloudevents::{Mode, binary, json, mode};
+use weir_domain::SpaceName;
+
+use crate::{
+    body::RequestBody,
+    gateway::Shared,
+    problem::Problem,
+    room::Place,
+    space::{self, Target},
+};
+use trace::Trace;
+
+/// The methods by which an event is emitted.
+const EMITTING: [Method; 3] = [Method::Post, Method::Put, Method::Patch];
+
+/// Makes the API as a router of one handler.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    Router::new().fallback(from_router).with_state(shared)
+}
+
+async fn from_router(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    handle(&shared, request).await
+}
+
+/// Makes the API as a service that needs no router.
+pub(crate) fn service(
+    shared: Arc<Shared>,
+) -> impl Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ 'static {
+    service_fn(move |request: http::Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(handle(&shared, request).await) }
+    })
+}
+
+async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> Response {
+    answer(shared, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// A request without its body, with what is known about it.
+struct Exchange<'a> {
+    shared: &'a Shared,
+    parts: &'a Parts,
+    space: SpaceName,
+    path: &'a str,
+}
+
+async fn answer<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> Result<Response, Problem> {
+    let mut place = shared.events_room.enter()?;
+    let (parts, body) = request.into_parts();
+    let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
+    let exchange = Exchange { shared, parts: &parts, space, path };
+    match mode::detect(&parts.headers)? {
+        Mode::NotCloudEvent => plain(exchange, body, &mut place).await,
+        Mode::Batch => batch(exchange, body, &mut place).await,
+        mode => single(exchange, mode, body, &mut place).await,
+    }
+}
+
+async fn single<B: RequestBody>(
+    exchange: Exchange<'_>,
+    mode: Mode,
+    body: B,
+    place: &mut Place<'_>,
+) -> Result<Response, Problem> {
+    let Exchange { shared, parts, space, path } = exchange;
+    check_encoding(parts)?;
+    let body = shared.read_event_body(body, place).await?;
+    let limits = &shared.options.limits;
+    let mut event = match mode {
+        Mode::Binary => binary::decode(&parts.headers, body, limits)?,
+        _ => json::decode(&body, limits)?,
+    };
+    if let Some(trace) = Trace::of(&parts.headers) {
+        event = trace.given_to(event);
+    }
+    if let Some(subscription) = subscribed(shared, &space, parts, event.event_type(), path) {
+        return call::answer(shared.flow.call(&space, &subscription, event).await?);
+    }
+    if !emits(parts) {
+        let catalog = shared.flow.catalog();
+        let routed = catalog.space_or_empty(&space).methods(event.event_type(), path);
+        return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
+    }
+    emit::one(shared, space, event).await
+}
+
+async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
+    let Exchange { shared, parts, space, .. } = exchange;
+    if parts.method != http::Method::POST {
+        let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        return Err(problem.allowing(MethodSet::EMPTY.with(Method::Post)));
+    }
+    check_encoding(parts)?;
+    let body = shared.read_event_body(body, place).await?;
+    let mut events = json::decode_batch(&body, &shared.options.limits)?;
+    if let Some(trace) = Trace::of(&parts.headers) {
+        events = events.into_iter().map(|event| trace.given_to(event)).collect();
+    }
+    emit::batch(shared, space, events).await
+}
+
+async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
+    let Exchange { shared, parts, space, path } = exchange;
+    let catalog = shared.flow.catalog();
+    let present = catalog.space_or_empty(&space);
+    let found = route(present, parts, HTTP_REQUEST, path);
+    // A CONNECT that is answered with success would open a tunnel.
+    let is_kept = present.async_of(HTTP_REQUEST).next().is_some() && parts.method != http::Method::CONNECT;
+    if found.is_none() && !is_kept {
+        return Err(unrouted(present, parts, &space, path));
+    }
+    let body = shared.read_event_body(body, place).await?;
+    let params = found.as_ref().map(|found| &found.params);
+    let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
+    match found {
+        Some(found) => call::answer(shared.flow.call(&space, &found.subscription, event).await?),
+        None => emit::one(shared, space, event).await,
+    }
+}
+
+/// Finds the sync subscription of a request; one for GET takes HEAD too (RFC 9110, section 9.3.2).
+fn route<'a>(present: &'a SpaceCatalog, parts: &Parts, event_type: &str, path: &'a str) -> Option<RouteMatch<'a>> {
+    let method = Method::parse(parts.method.as_str())?;
+    let found = present.route(method, event_type, path);
+    if found.is_none() && method == Method::Head {
+        return present.route(Method::Get, event_type, path);
+    }
+    found
+}
+
+fn subscribed(
+    shared: &Shared,
+    space: &SpaceName,
+    parts: &Parts,
+    event_type: &str,
+    path: &str,
+) -> Option<Arc<Subscription>> {
+    let catalog = shared.flow.catalog();
+    let found = route(catalog.space_or_empty(space), parts, event_type, path)?;
+    Some(found.subscription)
+}
+
+fn emits(parts: &Parts) -> bool {
+    EMITTING.iter().any(|method| method.as_str() == parts.method.as_str())
+}
+
+/// A compressed body would be kept as data that is not what its type says.
+fn check_encoding(parts: &Parts) -> Result<(), Problem> {
+    match parts.headers.get(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            let message = "unsupported content-encoding: send the body of a CloudEvent uncompressed";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn with_head(methods: MethodSet) -> MethodSet {
+    if methods.contains(Method::Get) { methods.with(Method::Head) } else { methods }
+}
+
+fn wrong_method(parts: &Parts, rule: &str, routed: MethodSet) -> Problem {
+    let message = format!("{rule}, not {}: use one of the methods of the header Allow", parts.method);
+    let methods = EMITTING.into_iter().chain(routed.iter()).collect();
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).allowing(methods)
+}
+
+/// What is answered where no subscription takes a plain request.
+fn unrouted(present: &SpaceCatalog, parts: &Parts, space: &SpaceName, path: &str) -> Problem {
+    let methods = with_head(present.methods(HTTP_REQUEST, path));
+    // The path is the client's own; bounded, it does no harm in the answer.
+    let path: String = path.chars().take(256).collect();
+    let method = &parts.method;
+    if methods.is_empty() {
+        let message = format!(
+            "nothing in space \"{space}\" is subscribed to {method} {path}: make a subscription, or send a CloudEvent"
+        );
+        return Problem::new(StatusCode::NOT_FOUND, message);
+    }
+    let message = format!("{path} is not subscribed to with {method}: use one of the methods of the header Allow");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).allowing(methods)
+}

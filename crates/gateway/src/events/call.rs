@@ -1,0 +1,84 @@
+//! The answer of a function as the answer to the caller who waits for it.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+use weir_flow::HttpAnswer;
+
+use crate::problem::Problem;
+
+/// Headers that belong to the connection (RFC 9110, section 7.6.1) or follow from the body: Weir sets them itself.
+const OF_CONNECTION: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Makes the answer to the caller.
+///
+/// # Errors
+/// Where status or headers are none of HTTP: 500, as the Event Gateway said.
+pub(super) fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
+    let HttpAnswer { status, headers, body } = answer;
+    let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
+    let Some(known) = known else {
+        return Err(Problem::malformed_answer(&format!("the status must be from 200 to 599, but is {status}")));
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = known;
+    for (name, value) in &headers {
+        let header = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
+        let (Ok(header), Ok(value)) = header else {
+            let name: String = name.chars().take(128).collect();
+            return Err(Problem::malformed_answer(&format!("HTTP does not allow the header {name:?} or its value")));
+        };
+        if !OF_CONNECTION.contains(&header.as_str()) {
+            response.headers_mut().append(header, value);
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn make(status: u16, headers: &[(&str, &str)]) -> Result<Response, Problem> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        answer(HttpAnswer { status, headers, body: Bytes::from_static(b"made") })
+    }
+
+    #[test]
+    fn status_and_headers_are_those_of_the_function() {
+        let response = make(201, &[("Set-Cookie", "a=1"), ("set-cookie", "b=2"), ("Content-Length", "9")]);
+        let response = response.expect("a good answer");
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert!(!response.headers().contains_key("content-length"));
+    }
+
+    #[test]
+    fn what_http_does_not_allow_is_malformed() {
+        let cases: [(u16, &[(&str, &str)]); 7] = [
+            (0, &[]),
+            (99, &[]),
+            (101, &[]),
+            (600, &[]),
+            (1000, &[]),
+            (200, &[("a b", "c")]),
+            (200, &[("a", "b\r\nc: d")]),
+        ];
+        for (status, headers) in cases {
+            let problem = make(status, headers).expect_err("malformed");
+            assert_eq!((problem.status().as_u16(), problem.message()), (500, "HTTP response object malformed"));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Events on their way into the log, and the receipt as the answer.
+
+use axum::response::Response;
+use http::{HeaderValue, StatusCode};
+use weir_domain::{Event, SpaceName};
+use weir_log::{Append, NewEvent};
+
+use crate::{answer, gateway::Shared, headers, problem::Problem};
+
+/// Appends one event.
+///
+/// # Errors
+/// Where the event is not admitted, or the log does not take it.
+pub(super) async fn one(shared: &Shared, space: SpaceName, event: Event) -> Result<Response, Problem> {
+    let new = shared.flow.admit(&space, event)?;
+    let receipt = shared.log.append(Append::new(space, vec![new])).await?;
+    let Some(entry) = receipt.events.first() else {
+        return Err(Problem::internal("the receipt of one event is empty"));
+    };
+    let mut response = answer::empty(StatusCode::ACCEPTED);
+    response.headers_mut().insert(&headers::POSITION, entry.position.get().into());
+    if entry.duplicate {
+        response.headers_mut().insert(&headers::DUPLICATE, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Appends a batch, whole or not at all. A batch of no events is accepted and leaves no trace.
+///
+/// # Errors
+/// Where one of the events is not admitted, or the log does not take them.
+pub(super) async fn batch(shared: &Shared, space: SpaceName, events: Vec<Event>) -> Result<Response, Problem> {
+    let mut response = answer::empty(StatusCode::ACCEPTED);
+    if events.is_empty() {
+        return Ok(response);
+    }
+    let admitted: Vec<NewEvent> = events
+        .into_iter()
+        .enumerate()
+        .map(|(index, event)| {
+            shared.flow.admit(&space, event).map_err(|refusal| Problem::from(refusal).in_batch(index))
+        })
+        .collect::<Result<_, _>>()?;
+    let receipt = shared.log.append(Append::new(space, admitted)).await?;
+    let range = receipt.range();
+    let positions = HeaderValue::try_from(format!("{}, {}", range.first, range.last));
+    response.headers_mut().insert(&headers::POSITION, positions.expect("numbers and a comma are ASCII"));
+    let duplicates = receipt.events.iter().filter(|entry| entry.duplicate).count();
+    if duplicates > 0 {
+        response.headers_mut().insert(&headers::DUPLICATE, duplicates.into());
+    }
+    Ok(response)
+}

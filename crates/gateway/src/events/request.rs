@@ -1,0 +1,213 @@
+//! An HTTP request that is no CloudEvent, as the event `http.request`.
+//!
+//! Its data has the form that the Event Gateway gave it: `headers` (canonical names, repeated values joined by `, `),
+//! `query` (name to list), `body`, `host`, `path` (decoded), `method` and `params` (name to decoded value; `null` on the
+//! path `/` and where no route matched). `path` and `params` are those within the space.
+//!
+//! | body | becomes |
+//! |---|---|
+//! | JSON by its media type, any value, and well formed | that value |
+//! | `text/*` in UTF-8, a form, `multipart/form-data` | a string |
+//! | anything else, and what is not what its media type says | a string in base64 |
+//! | none | `""` |
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONTENT_TYPE, HOST},
+    request::Parts,
+};
+use percent_encoding::percent_decode_str;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use weir_catalog::{HTTP_REQUEST, Params};
+use weir_cloudevents::time;
+use weir_domain::{Data, ErrorKind, Event};
+
+use super::trace::Trace;
+use crate::{gateway::Shared, problem::Problem, query};
+
+/// The source of these events; it never changes, and their identifiers are unique.
+const SOURCE: &str = "/weir/gateway";
+const DATA_CONTENT_TYPE: &str = "application/json";
+
+/// The deepest nesting of a JSON body: one level less than the data of an event may have, which is around it.
+const DEPTH_MAX: usize = 126;
+
+/// A request with its body.
+pub(super) struct Plain<'a> {
+    /// The head.
+    pub(super) parts: &'a Parts,
+    /// The path within the space, still percent-encoded.
+    pub(super) path: &'a str,
+    /// The body.
+    pub(super) body: &'a Bytes,
+    /// The parameters of the route, where one matched.
+    pub(super) params: Option<&'a Params<'a>>,
+}
+
+/// Makes the event.
+///
+/// # Errors
+/// Where it would be larger than an event may be.
+pub(super) fn event(shared: &Shared, plain: &Plain<'_>) -> Result<Event, Problem> {
+    let data = data(plain);
+    let (id, now) = (shared.ids.unique(), time::format(shared.clock.now()));
+    let fixed = [Some(&*id), Some(SOURCE), Some(HTTP_REQUEST), None, Some(&*now), Some(DATA_CONTENT_TYPE), None];
+    let trace = Trace::of(&plain.parts.headers);
+    let extensions = trace.as_ref().map(Trace::attributes).unwrap_or_default();
+    let event = Event::assemble(fixed, extensions.iter().copied(), Data::Json(data.into()))
+        .map_err(|error| Problem::of(ErrorKind::Internal, &error))?;
+    let bytes_max = shared.options.limits.event_bytes_max;
+    if event.size() > bytes_max {
+        return Err(Problem::too_large("size of the event", event.size() as u64, bytes_max));
+    }
+    Ok(event)
+}
+
+#[derive(Serialize)]
+struct Form<'a> {
+    headers: Headers<'a>,
+    query: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
+    body: Content<'a>,
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
+    method: &'a str,
+    params: Option<Values<'a>>,
+}
+
+fn data(plain: &Plain<'_>) -> String {
+    let Plain { parts, path, body, params } = *plain;
+    let mut query: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
+        query.entry(name).or_default().push(value);
+    }
+    let form = Form {
+        headers: Headers(&parts.headers),
+        query,
+        body: content(parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()), body),
+        host: host(parts),
+        path: percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path)),
+        method: parts.method.as_str(),
+        params: params.filter(|_| path != "/").map(Values),
+    };
+    serde_json::to_string(&form).expect("names are text, and no part can fail")
+}
+
+fn host(parts: &Parts) -> Cow<'_, str> {
+    match parts.headers.get(HOST) {
+        Some(host) => String::from_utf8_lossy(host.as_bytes()),
+        None => parts.uri.authority().map_or("", |authority| authority.as_str()).into(),
+    }
+}
+
+/// All headers but `host`, which has a place of its own.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = self.0.keys().filter(|name| name.as_str() != "host");
+        serializer.collect_map(names.map(|name| (canonical(name), joined(self.0, name))))
+    }
+}
+
+/// The form in which the Event Gateway wrote names: capitals at the beginning and after each hyphen.
+fn canonical(name: &HeaderName) -> String {
+    let mut begins = true;
+    let letters = name.as_str().chars().map(|letter| {
+        let letter = if begins { letter.to_ascii_uppercase() } else { letter };
+        begins = letter == '-';
+        letter
+    });
+    letters.collect()
+}
+
+fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
+    let mut values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut all = values.next().unwrap_or_default();
+    for value in values {
+        let all = all.to_mut();
+        all.push_str(", ");
+        all.push_str(&value);
+    }
+    all
+}
+
+/// The parameters of a route.
+struct Values<'a>(&'a Params<'a>);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
+/// A body, by what it is.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+    Base64(String),
+}
+
+fn content<'a>(media_type: Option<&str>, body: &'a Bytes) -> Content<'a> {
+    if body.is_empty() {
+        return Content::Text("");
+    }
+    let kind = Kind::of(media_type.unwrap_or_default());
+    match (kind, str::from_utf8(body)) {
+        (Kind::Json, Ok(text)) if nesting(text) <= DEPTH_MAX => {
+            serde_json::from_str(text).map_or_else(|_| Content::Base64(STANDARD.encode(body)), Content::Json)
+        }
+        (Kind::Text, Ok(text)) => Content::Text(text),
+        _ => Content::Base64(STANDARD.encode(body)),
+    }
+}
+
+/// What a media type promises.
+#[derive(Clone, Copy)]
+enum Kind {
+    Json,
+    Text,
+    Bytes,
+}
+
+impl Kind {
+    fn of(media_type: &str) -> Self {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.split_once('/') {
+            Some((_, subtype)) if subtype == "json" || subtype.ends_with("+json") => Self::Json,
+            Some(("text", _)) | Some(("multipart", "form-data")) => Self::Text,
+            Some(("application", "x-www-form-urlencoded")) => Self::Text,
+            _ => Self::Bytes,
+        }
+    }
+}
+
+/// How deeply a text nests, where it is JSON: what is deeper than usual readers go is not given to them as JSON.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0usize);
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests;

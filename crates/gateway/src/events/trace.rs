@@ -1,0 +1,144 @@
+//! The W3C Trace Context of a request goes on in its events, by the Distributed Tracing extension of CloudEvents.
+//!
+//! A context that is malformed is passed over, as the standard asks. One that an event brings along is kept.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue};
+use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
+use weir_domain::{AttributeValue, Event};
+
+/// As much of `tracestate` as every system has to pass on, in bytes.
+const STATE_BYTES_MAX: usize = 512;
+
+/// The context of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trace<'h> {
+    parent: &'h str,
+    state: Option<Cow<'h, str>>,
+}
+
+impl<'h> Trace<'h> {
+    /// Reads the context; `None` where there is none that is well formed.
+    pub(super) fn of(headers: &'h HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let parent = values.next()?.to_str().ok()?;
+        if values.next().is_some() || parent.parse::<TraceParent>().is_err() {
+            return None;
+        }
+        let state = state(headers).filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX);
+        Some(Self { parent, state })
+    }
+
+    /// Returns the extension attributes.
+    pub(super) fn attributes(&self) -> Vec<(&str, AttributeValue<'_>)> {
+        let parent = (TRACEPARENT, AttributeValue::String(self.parent));
+        let state = self.state.as_deref().map(|state| (TRACESTATE, AttributeValue::String(state)));
+        [Some(parent), state].into_iter().flatten().collect()
+    }
+
+    /// Gives the context to an event that has none.
+    pub(super) fn given_to(&self, event: Event) -> Event {
+        if event.extension(TRACEPARENT).is_some() {
+            return event;
+        }
+        let given = {
+            let own = event.extensions().filter(|(name, _)| *name != TRACESTATE);
+            let extensions: Vec<_> = own.chain(self.attributes()).collect();
+            let fixed = [
+                Some(event.id()),
+                Some(event.source()),
+                Some(event.event_type()),
+                event.subject(),
+                event.time(),
+                event.datacontenttype(),
+                event.dataschema(),
+            ];
+            Event::assemble(fixed, extensions.iter().copied(), event.data().clone())
+        };
+        // It was checked above; without it the event is still whole.
+        given.unwrap_or(event)
+    }
+}
+
+/// A list may come in several headers (RFC 9110, section 5.3).
+fn state(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut values = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str);
+    let first = values.next()?.ok()?;
+    let mut all = Cow::Borrowed(first);
+    for value in values {
+        let all = all.to_mut();
+        all.push(',');
+        all.push_str(value.ok()?);
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_domain::Data;
+
+    use super::*;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01";
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for &(name, value) in list {
+            map.append(name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn the_context_is_read_where_it_is_well_formed() {
+        let check = |list: &[(&'static str, &'static str)], expected: Option<(&str, Option<&str>)>| {
+            let map = headers(list);
+            let found = Trace::of(&map);
+            let found = found.as_ref().map(|trace| (trace.parent, trace.state.as_deref()));
+            assert_eq!(found, expected, "{list:?}");
+        };
+        check(&[], None);
+        check(&[(TRACESTATE, "a=1")], None);
+        check(&[(TRACEPARENT, "00-nonsense")], None);
+        check(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)], None);
+        check(&[(TRACEPARENT, PARENT)], Some((PARENT, None)));
+        check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")], Some((PARENT, Some("a=1"))));
+        check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")], Some((PARENT, Some("a=1,b=2"))));
+        check(&[(TRACEPARENT, PARENT), (TRACESTATE, "")], Some((PARENT, None)));
+    }
+
+    #[test]
+    fn an_event_without_a_context_is_given_that_of_the_request() {
+        let map = headers(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")]);
+        let trace = Trace::of(&map).expect("well formed");
+        let event = Event::builder("1", "/s", "t")
+            .subject("x")
+            .time("2026-01-31T12:00:00Z")
+            .datacontenttype("application/json")
+            .dataschema("https://example.com/s")
+            .extension("sequence", AttributeValue::Integer(7))
+            .extension(TRACESTATE, AttributeValue::String("orphan=1"))
+            .data(Data::Json("{}".into()));
+        let expected = event
+            .clone()
+            .extension(TRACEPARENT, AttributeValue::String(PARENT))
+            .extension(TRACESTATE, AttributeValue::String("a=1"));
+        let given = trace.given_to(event.build().expect("valid"));
+        let expected = expected.build().expect("valid");
+        let names = |event: &Event| {
+            let mut names: Vec<_> = event.extensions().map(|(name, value)| format!("{name} {value:?}")).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&given), names(&expected));
+        assert_eq!((given.subject(), given.time()), (expected.subject(), expected.time()));
+        assert_eq!((given.datacontenttype(), given.dataschema()), (expected.datacontenttype(), expected.dataschema()));
+        assert_eq!(given.data(), expected.data());
+
+        let other = "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00";
+        let event = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String(other));
+        let event = event.build().expect("valid");
+        assert_eq!(trace.given_to(event.clone()), event);
+    }
+}

@@ -1,0 +1,168 @@
+//! The two APIs, what bounds them, and what they share.
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use weir_domain::{Clock, Ids, Limits, SpaceName};
+use weir_flow::Flow;
+use weir_log::LogEngine;
+
+use crate::{
+    body::{self, Bounds, RequestBody},
+    configuration, events,
+    problem::Problem,
+    room::{Place, Room},
+    serve::{self, ServeOptions},
+};
+
+/// What a request to the Configuration API may have as its body: the largest component as base64, and room beside it.
+const CONFIGURATION_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Bounds of the door.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What events and requests of the Events API may be.
+    pub limits: Limits,
+    /// Requests in flight, of each API; beyond, they are refused with 503.
+    pub requests_max: usize,
+    /// Bytes of the bodies of these requests together, of each API; beyond, they are refused with 503. Where it is less
+    /// than one body may have, that holds.
+    pub in_flight_bytes_max: usize,
+    /// Open connections of each API; beyond, connections wait to be accepted.
+    pub connections_max: usize,
+    /// How long a connection may take to send the head of a request, and may idle between two.
+    pub header_read_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_read_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            requests_max: 8192,
+            in_flight_bytes_max: 64 * 1024 * 1024,
+            connections_max: 16 * 1024,
+            header_read_timeout: Duration::from_secs(30),
+            body_read_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) flow: Flow,
+    pub(crate) log: Arc<dyn LogEngine>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) options: Options,
+    /// The space of who names none, made once.
+    pub(crate) default_space: SpaceName,
+    pub(crate) events_room: Room,
+    pub(crate) configuration_room: Room,
+    /// Ends the waiting of reads, when the server stops.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Shared {
+    /// Reads the body of a request to the Events API.
+    pub(crate) async fn read_event_body<B: RequestBody>(
+        &self,
+        body: B,
+        place: &mut Place<'_>,
+    ) -> Result<Bytes, Problem> {
+        let bytes_max = self.options.limits.request_bytes_max;
+        body::read(body, place, Bounds { bytes_max, time_max: self.options.body_read_timeout }).await
+    }
+
+    /// Reads the body of a request to the Configuration API.
+    pub(crate) async fn read_configuration_body(&self, body: Body, place: &mut Place<'_>) -> Result<Bytes, Problem> {
+        let bounds = Bounds { bytes_max: CONFIGURATION_BYTES_MAX, time_max: self.options.body_read_timeout };
+        body::read(body, place, bounds).await
+    }
+}
+
+/// The door: a handle, cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+impl Gateway {
+    /// Makes the door in front of a flow and its log.
+    #[must_use]
+    pub fn new(
+        flow: Flow,
+        log: Arc<dyn LogEngine>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        options: Options,
+    ) -> Self {
+        let room =
+            |body_bytes_max: usize| Room::new(options.requests_max, options.in_flight_bytes_max.max(body_bytes_max));
+        let shared = Shared {
+            flow,
+            log,
+            clock,
+            ids,
+            options,
+            default_space: SpaceName::default(),
+            events_room: room(options.limits.request_bytes_max),
+            configuration_room: room(CONFIGURATION_BYTES_MAX),
+            stopping: CancellationToken::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Returns the Events API: every method and path is an event, a call, or nobody's.
+    #[must_use]
+    pub fn events_api(&self) -> Router {
+        events::router(Arc::clone(&self.shared))
+    }
+
+    /// Returns the Configuration API.
+    #[must_use]
+    pub fn configuration_api(&self) -> Router {
+        configuration::router(Arc::clone(&self.shared))
+    }
+
+    /// Returns how the APIs are to be served: with these, reads that wait for events end when the server stops.
+    #[must_use]
+    pub fn serve_options(&self) -> ServeOptions {
+        ServeOptions {
+            connections_max: self.shared.options.connections_max,
+            header_read_timeout: self.shared.options.header_read_timeout,
+            stopping: self.shared.stopping.clone(),
+        }
+    }
+
+    /// Serves the Events API until `shutdown`, then finishes the requests in flight.
+    ///
+    /// This is the quick way: it answers as [`events_api`](Self::events_api) does, without a router in between.
+    ///
+    /// # Errors
+    /// Where the listener cannot accept connections at all.
+    pub async fn serve_events(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let options = self.serve_options();
+        serve::run(listener, events::service(self.shared), shutdown, options).await
+    }
+
+    /// Serves the Configuration API until `shutdown`, then finishes the requests in flight.
+    ///
+    /// # Errors
+    /// Where the listener cannot accept connections at all.
+    pub async fn serve_configuration(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        serve::serve(listener, self.configuration_api(), shutdown, self.serve_options()).await
+    }
+}

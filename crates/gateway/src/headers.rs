@@ -1,0 +1,18 @@
+//! Names of the headers that Weir defines, made once. What the headers of HTTP itself mean is not repeated here.
+
+use http::HeaderName;
+
+/// The receipt: the position of an event, first and last position of a batch, or the position of a change.
+pub(crate) static POSITION: HeaderName = HeaderName::from_static("weir-position");
+
+/// Says that an event was in the log before, or of a batch how many were.
+pub(crate) static DUPLICATE: HeaderName = HeaderName::from_static("weir-duplicate");
+
+/// The space that a request is for.
+pub(crate) static SPACE: HeaderName = HeaderName::from_static("weir-space");
+
+/// Where the next read goes on.
+pub(crate) static NEXT: HeaderName = HeaderName::from_static("weir-next");
+
+/// Whether a read came to the end: forwards the durable end of the log, backwards its beginning.
+pub(crate) static END: HeaderName = HeaderName::from_static("weir-end");

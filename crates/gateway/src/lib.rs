@@ -1,0 +1,33 @@
+//! The door: HTTP in front of the log and the flow.
+//!
+//! - The **Events API** takes CloudEvents in structured, batched and binary mode and ordinary HTTP requests, appends them
+//!   or calls the function of a sync subscription.
+//! - The **Configuration API** shows and changes event types, functions and subscriptions, and reads the log.
+//!
+//! The wire types of both live here, apart from the types of the catalog. Nothing is decided here about events: what is
+//! admitted, recorded and called is the business of the flow, and what is durable that of the log.
+//!
+//! # When a client goes away
+//!
+//! The work for a request ends with its connection, and what it held is given back. What was handed on is not taken
+//! back: once the engine has an append it writes it whether or not anybody waits for the receipt, and once the flow has
+//! a configuration change it makes it. A client that missed the answer repeats the request: the same `source` and `id`
+//! return the first receipt. The call of a function ends with the caller who waited for it; its event, where it is
+//! recorded, stays.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod body;
+mod configuration;
+mod events;
+mod gateway;
+mod headers;
+mod problem;
+mod query;
+mod room;
+mod serve;
+mod space;
+
+pub use gateway::{Gateway, Options};
+pub use serve::{ServeOptions, serve};

@@ -1,0 +1,312 @@
+//! What goes wrong, as an answer: `{"errors":[{"message":"…"}]}`, and in one place which status a kind of error has.
+//!
+//! Messages of errors go out as they are, except where the error is a fault of the server: then the client learns no
+//! more than that, and the operator reads the rest in the log of the server.
+
+use std::{borrow::Cow, error::Error, time::Duration};
+
+use axum::{
+    extract::rejection::PathRejection,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{ALLOW, RETRY_AFTER},
+};
+use serde::Serialize;
+use weir_catalog::{CatalogError, Detail, MethodSet, Resource};
+use weir_cloudevents::DecodeError;
+use weir_domain::{ErrorKind, error_chain};
+use weir_flow::{CallFailure, ChangeError, Refusal};
+use weir_log::LogError;
+
+use crate::answer;
+
+/// When to repeat a request where nothing more is known.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+
+/// What the Event Gateway says when a function failed.
+const CALL_FAILED: &str = "Function call failed. Please check logs.";
+/// What the Event Gateway says when a function answered something else than an HTTP response.
+const ANSWER_MALFORMED: &str = "HTTP response object malformed";
+
+/// An answer that says what is wrong.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    message: Cow<'static, str>,
+    /// What to do, where the message is one that clients compare and that therefore cannot say it.
+    cure: Option<String>,
+    retry_after: Option<Duration>,
+    allow: Option<MethodSet>,
+}
+
+/// Tells the status of a kind of error.
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+        ErrorKind::Denied => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Unavailable { .. } | ErrorKind::Closed => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl Problem {
+    /// Makes a problem with any status.
+    pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, message: message.into(), cure: None, retry_after: None, allow: None }
+    }
+
+    /// Makes a problem of an error of this kind.
+    pub(crate) fn of(kind: ErrorKind, error: &(dyn Error + 'static)) -> Self {
+        match kind {
+            ErrorKind::Corrupt | ErrorKind::Internal => Self::internal(&error_chain(error)),
+            ErrorKind::Closed => Self::unavailable("the server is shutting down: repeat the request later"),
+            ErrorKind::Unavailable { retry_after } => Self {
+                retry_after: retry_after.or(Some(RETRY_AFTER_DEFAULT)),
+                ..Self::new(status(kind), error.to_string())
+            },
+            _ => Self::new(status(kind), error.to_string()),
+        }
+    }
+
+    /// Makes the problem that the request is wrong.
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status(ErrorKind::Invalid), message)
+    }
+
+    /// Makes the problem that the caller has no right to this.
+    pub(crate) fn denied(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status(ErrorKind::Denied), message)
+    }
+
+    /// Makes the problem that something has more bytes than it may, in the words of the codec.
+    pub(crate) fn too_large(what: &str, given: u64, limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the {what} in bytes is {given}, over the limit of {limit}: send less"),
+        )
+    }
+
+    /// Makes the problem that there is no room at this moment.
+    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        let kind = ErrorKind::Unavailable { retry_after: Some(RETRY_AFTER_DEFAULT) };
+        Self { retry_after: Some(RETRY_AFTER_DEFAULT), ..Self::new(status(kind), message) }
+    }
+
+    /// Makes the problem that the server is at fault; the detail is for its operator.
+    pub(crate) fn internal(detail: &str) -> Self {
+        tracing::error!(error = detail, "a request failed");
+        Self::new(status(ErrorKind::Internal), "the server failed: tell its operator, who finds the cause in its log")
+    }
+
+    /// Says which methods there are.
+    pub(crate) fn allowing(self, methods: MethodSet) -> Self {
+        Self { allow: Some(methods), ..self }
+    }
+
+    /// Says which event of a batch the problem is about, in the words of the codec.
+    pub(crate) fn in_batch(self, index: usize) -> Self {
+        let message = format!("event {index} of the batch, counted from 0: {}", self.message);
+        Self { message: message.into(), ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    errors: [Entry<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<&'a str>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let entry = Entry { message: &self.message, cure: self.cure.as_deref() };
+        let mut response = answer::json(self.status, &Envelope { errors: [entry] });
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
+        }
+        if let Some(methods) = self.allow {
+            let value = HeaderValue::try_from(methods.to_string()).expect("names of methods are ASCII");
+            response.headers_mut().insert(ALLOW, value);
+        }
+        response
+    }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        Self::new(error.status(), error.to_string())
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match &error {
+            LogError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            // It names files of the server.
+            LogError::Io { .. } => {
+                tracing::warn!(error = error_chain(&error), "the log failed");
+                Self::unavailable("the log cannot be read or written at this moment: repeat the request later")
+            }
+            _ => Self::of(error.kind(), &error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(error: Refusal) -> Self {
+        Self::of(error.kind(), &error)
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        Self { cure: Some(error.cure()), ..Self::of(error.kind(), &error) }
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Catalog(error) => error.into(),
+            ChangeError::Log(error) => error.into(),
+            ChangeError::Function { detail, .. } => {
+                let detail = Detail::new(detail, "correct the code of the function and send it again");
+                CatalogError::invalid(Resource::Function, detail).into()
+            }
+            other => Self::of(other.kind(), &other),
+        }
+    }
+}
+
+impl From<CallFailure> for Problem {
+    fn from(error: CallFailure) -> Self {
+        match error {
+            CallFailure::Refused(refusal) => refusal.into(),
+            CallFailure::Log(error) => error.into(),
+            CallFailure::Failed { message, .. } => {
+                tracing::warn!(error = message, "the call of a function failed");
+                Self::new(status(ErrorKind::Internal), CALL_FAILED)
+            }
+            CallFailure::Malformed { message } => Self::malformed_answer(&message),
+            other => Self::of(other.kind(), &other),
+        }
+    }
+}
+
+impl Problem {
+    /// Makes the problem that a function answered something else than an HTTP response.
+    pub(crate) fn malformed_answer(detail: &str) -> Self {
+        tracing::warn!(error = detail, "the answer of a function is malformed");
+        Self::new(status(ErrorKind::Internal), ANSWER_MALFORMED)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), format!("the path cannot be read: {}", rejection.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use axum::body::to_bytes;
+    use weir_catalog::Method;
+
+    use super::*;
+
+    async fn check(problem: impl Into<Problem>, expected_status: u16, retry_after: Option<&str>, body: &str) {
+        let response = problem.into().into_response();
+        assert_eq!(response.status().as_u16(), expected_status, "{body}");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let header = response.headers().get(RETRY_AFTER).map(|value| value.to_str().expect("ASCII").to_owned());
+        assert_eq!(header.as_deref(), retry_after, "{body}");
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body in memory");
+        assert_eq!(String::from_utf8_lossy(&bytes), body);
+    }
+
+    #[tokio::test]
+    async fn errors_of_the_log() {
+        let full = LogError::DiskFull(io::Error::from(io::ErrorKind::StorageFull));
+        let text = "no space is left on the disk that holds the log: free some and repeat the append";
+        check(full, 503, Some("5"), &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+        let text = "the log has more work waiting than it holds: repeat the append later";
+        check(LogError::Overloaded, 503, Some("1"), &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+        let text = "the server is shutting down: repeat the request later";
+        check(LogError::Closed, 503, Some("1"), &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+        let large = LogError::TooLarge { bytes: 2, bytes_max: 1 };
+        let text = "the batch has 2 bytes, and at most 1 can be written at once: split it";
+        check(large, 413, None, &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+        // Neither paths nor what is in files goes out.
+        let path = || PathBuf::from("/var/lib/weir/1.segment");
+        let io = LogError::Io { operation: "write", path: path(), source: io::Error::from(io::ErrorKind::Other) };
+        let text = "the log cannot be read or written at this moment: repeat the request later";
+        check(io, 503, Some("1"), &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+        let corrupt = LogError::Corrupt { file: path(), offset: 7, detail: "secret".into() };
+        let text = "the server failed: tell its operator, who finds the cause in its log";
+        check(corrupt, 500, None, &format!(r#"{{"errors":[{{"message":"{text}"}}]}}"#)).await;
+    }
+
+    #[tokio::test]
+    async fn errors_of_the_catalog_have_the_cure_beside() {
+        check(
+            CatalogError::not_found(Resource::Function, "f"),
+            404,
+            None,
+            r#"{"errors":[{"message":"Function \"f\" not found.","cure":"list what the space has, and check the name"}]}"#,
+        )
+        .await;
+        let exists = CatalogError::AlreadyExists { resource: Resource::Function, id: "f".into() };
+        let text = r#"{"errors":[{"message":"Function \"f\" already registered.","cure":"update what exists, or delete it first"}]}"#;
+        check(exists, 409, None, text).await;
+        let stopped = ChangeError::Log(LogError::Closed);
+        let text = r#"{"errors":[{"message":"the server is shutting down: repeat the request later"}]}"#;
+        check(stopped, 503, Some("1"), text).await;
+    }
+
+    #[tokio::test]
+    async fn failed_calls_speak_as_the_event_gateway_did() {
+        let failed = CallFailure::Failed { message: "it threw".into(), kind: ErrorKind::Internal };
+        let text = r#"{"errors":[{"message":"Function call failed. Please check logs."}]}"#;
+        check(failed, 500, None, text).await;
+        let malformed = CallFailure::Malformed { message: "no object".into() };
+        check(malformed, 500, None, r#"{"errors":[{"message":"HTTP response object malformed"}]}"#).await;
+        let busy = Problem::from(CallFailure::Busy);
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn methods_and_places_are_told() {
+        let methods = MethodSet::EMPTY.with(Method::Get).with(Method::Put);
+        let response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no").allowing(methods).into_response();
+        assert_eq!(response.headers()[ALLOW], "GET, PUT");
+        let problem = Problem::invalid("it is wrong").in_batch(3);
+        assert_eq!(problem.message(), "event 3 of the batch, counted from 0: it is wrong");
+        let problem = Problem::too_large("body", 17, 16);
+        assert_eq!(
+            (problem.status().as_u16(), problem.message()),
+            (413, "the body in bytes is 17, over the limit of 16: send less")
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests that a function answers, and plain requests that nobody takes.
+
+use serde_json::{Value, json};
+
+use crate::support::{STRUCTURED, door, event};
+
+fn route(method: &str, path: &str) -> Value {
+    json!({ "type": "sync", "eventType": "http.request", "method": method, "path": path })
+}
+
+#[tokio::test]
+async fn a_route_answers_with_its_function() {
+    let door = door().await;
+    door.subscribe("default", "echo", route("GET", "/users/:id")).await;
+    let answer = door.request("GET", "/users/4%202?x=1", &[("host", "example.com"), ("x-key", "k")], "").await;
+    assert_eq!((answer.status, answer.header("x-event-type")), (201, Some("http.request")));
+    let expected = json!({
+        "headers": { "X-Key": "k" },
+        "query": { "x": ["1"] },
+        "body": "",
+        "host": "example.com",
+        "path": "/users/4 2",
+        "method": "GET",
+        "params": { "id": "4 2" },
+    });
+    assert_eq!(answer.json(), expected);
+    // Nothing is recorded where nobody listens from the log.
+    assert_eq!(door.read("default", "").await.json(), json!([]));
+
+    let head = door.request("HEAD", "/users/7", &[], "").await;
+    assert_eq!((head.status, head.text()), (201, ""));
+    assert!(head.header("content-length").is_some_and(|length| length != "0"), "{head:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_is_subscribed_to_is_not_found() {
+    let door = door().await;
+    door.subscribe("default", "echo", route("GET", "/users/:id")).await;
+    let answer = door.request("GET", "/orders", &[], "").await;
+    let message =
+        "nothing in space \"default\" is subscribed to GET /orders: make a subscription, or send a CloudEvent";
+    answer.check_refused(404, message);
+    let answer = door.request("DELETE", "/users/7", &[], "").await;
+    let message = "/users/7 is not subscribed to with DELETE: use one of the methods of the header Allow";
+    answer.check_refused(405, message);
+    assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+    let answer = door.request("PROPFIND", "/", &[], "").await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn failed_calls_speak_as_the_event_gateway_did() {
+    let door = door().await;
+    door.subscribe("default", "fails", route("POST", "/fails")).await;
+    door.subscribe("default", "malformed", route("POST", "/malformed")).await;
+    let answer = door.request("POST", "/fails", &[], "").await;
+    answer.check_refused(500, "Function call failed. Please check logs.");
+    let answer = door.request("POST", "/malformed", &[], "").await;
+    answer.check_refused(500, "HTTP response object malformed");
+}
+
+#[tokio::test]
+async fn a_cloudevent_finds_the_route_of_its_type() {
+    let door = door().await;
+    door.register("default", &["order.placed", "other"]).await;
+    let subscription = json!({ "type": "sync", "eventType": "order.placed", "method": "DELETE", "path": "/orders" });
+    door.subscribe("default", "echo", subscription).await;
+    let headers = [("content-type", STRUCTURED)];
+    let body = event("1", "order.placed", r#","data":{"n":1}"#);
+    let answer = door.request("DELETE", "/orders", &headers, &body).await;
+    assert_eq!((answer.status, answer.json()), (201, json!({ "n": 1 })));
+    // It was recorded before the call.
+    let read = door.read("default", "").await.json();
+    assert_eq!(read.as_array().map(Vec::len), Some(1));
+
+    let answer = door.request("DELETE", "/orders", &headers, &event("2", "other", "")).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("POST, PUT, PATCH")));
+    let answer = door.request("POST", "/orders", &headers, &event("3", "order.placed", "")).await;
+    assert_eq!(answer.status, 202);
+}
+
+#[tokio::test]
+async fn plain_requests_are_kept_for_who_listens_from_the_log() {
+    let door = door().await;
+    door.subscribe("default", "listener", json!({ "type": "async", "eventType": "http.request" })).await;
+    let answer = door.request("POST", "/hooks/a", &[("content-type", "text/plain")], "hello").await;
+    assert_eq!((answer.status, answer.text()), (202, ""));
+    let read = door.read("default", "").await.json();
+    assert_eq!(read[0]["weirposition"], json!(answer.position().to_string()));
+    let (source, content_type) = (&read[0]["source"], &read[0]["datacontenttype"]);
+    assert_eq!((source, content_type), (&json!("/weir/gateway"), &json!("application/json")));
+    assert_eq!((&read[0]["data"]["body"], &read[0]["data"]["params"]), (&json!("hello"), &Value::Null));
+    assert!(read[0]["time"].is_string() && read[0]["id"].is_string());
+
+    // A success would open a tunnel.
+    assert_eq!(door.request("CONNECT", "example.com:443", &[], "").await.status, 404);
+    // With a route beside, the request is recorded and then answered.
+    door.subscribe("default", "echo", route("GET", "/hooks/a")).await;
+    assert_eq!(door.request("GET", "/hooks/a", &[], "").await.status, 201);
+    assert_eq!(door.read("default", "").await.json().as_array().map(Vec::len), Some(2));
+}

@@ -1,0 +1,9 @@
+//! The door over a log in memory: every mode, every refusal, the configuration, and reading.
+
+mod calls;
+mod configuration;
+mod emit;
+mod reading;
+mod serving;
+mod spaces;
+mod support;
