@@ -24,6 +24,8 @@ use crate::ports::{RandomIds, SystemClock};
 /// What a server needs to know, whoever starts it.
 pub(crate) struct Plan {
     pub(crate) data_dir: PathBuf,
+    /// Where compiled functions are kept between starts.
+    pub(crate) cache_dir: PathBuf,
     pub(crate) events_address: SocketAddr,
     pub(crate) config_address: SocketAddr,
     pub(crate) log: weir_log_embedded::Options,
@@ -69,7 +71,7 @@ impl App {
         let log = Arc::new(log);
         let engine: Arc<dyn LogEngine> = log.clone();
         let runtime = WasmRuntime::new(RuntimeOptions {
-            cache_dir: Some(plan.data_dir.join("cache")),
+            cache_dir: Some(plan.cache_dir),
             ..RuntimeOptions::new(clock.clone(), ids.clone(), guest_log)
         })
         .context("the WebAssembly runtime cannot be started")?;
@@ -94,22 +96,23 @@ impl App {
     }
 
     /// Runs until told to stop or until a part fails, then stops from the edge inwards: doors, delivery, log.
-    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    ///
+    /// The doors open when `before_doors` is done. The ports are bound already, so callers who come earlier wait.
+    pub(crate) async fn run(self, before_doors: impl Future<Output = ()>, stop: CancellationToken) -> anyhow::Result<()> {
         let stop_ticker = self.ticker.stop_handle();
         let ticker = self.ticker;
         let mut threads = start_workers(self.workers)?;
         threads.push(start_thread("function-clock", move || ticker.run())?);
         let stop_flow = CancellationToken::new();
-        let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
-        for (listener, router) in
-            [(self.events, self.gateway.events_api()), (self.config, self.gateway.configuration_api())]
-        {
-            let options = self.gateway.serve_options();
-            let closing = stop.clone().cancelled_owned();
-            doors.spawn(async move { Ok(weir_gateway::serve(listener, router, closing, options).await?) });
-        }
         let mut delivery: JoinSet<()> = JoinSet::new();
         delivery.spawn(self.runner.run(stop_flow.clone()));
+        tokio::select! {
+            () = before_doors => {}
+            () = stop.cancelled() => {}
+        }
+        let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        doors.spawn(open_door(self.gateway.clone().serve_events(self.events, stop.clone().cancelled_owned())));
+        doors.spawn(open_door(self.gateway.serve_configuration(self.config, stop.clone().cancelled_owned())));
 
         let failure = tokio::select! {
             () = stop.cancelled() => None,
@@ -145,6 +148,10 @@ impl App {
     }
 }
 
+async fn open_door(serve: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
+    Ok(serve.await?)
+}
+
 fn unexpected(what: &str, ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
     match ended {
         Ok(Ok(())) => anyhow!("{what} ended although nobody asked for it"),
@@ -165,7 +172,7 @@ fn start_workers(workers: Workers) -> anyhow::Result<Vec<JoinHandle<()>>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the supervisor: it owns the threads and joins them")]
-fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+pub(crate) fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
     Ok(std::thread::Builder::new().name(name.into()).spawn(body)?)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -24,40 +25,59 @@ use crate::{
 /// Editors write a file in several steps: changes this near to one another are taken together.
 const SETTLE: Duration = Duration::from_millis(80);
 
-/// Makes the space what the manifest says and keeps it so until told to stop.
-pub(crate) async fn follow(
+/// Makes the space what the manifest says, for the first time.
+pub(crate) async fn begin(loaded: &Loaded, flow: &Flow, events_address: SocketAddr, picture: &Picture) {
+    apply(flow, loaded, picture, None).await;
+    introduce(flow, &loaded.space, events_address, picture);
+}
+
+/// Keeps the space what the manifest says when files change.
+pub(crate) struct Follower {
     directory: PathBuf,
-    first: Loaded,
     flow: Flow,
     picture: Picture,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let (changed, mut changes) = mpsc::channel(1);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let touches = event.is_ok_and(|event| !event.kind.is_access());
-        if touches {
-            // One signal that something changed is as good as many.
-            drop(changed.try_send(()));
-        }
-    })
-    .context("files cannot be watched")?;
-    let mut watched = BTreeSet::new();
-    watch(&mut watcher, &mut watched, &first.files);
-    apply(&flow, &first, &picture, None).await;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            Some(()) = changes.recv() => {}
-        }
-        let began = Instant::now();
-        // Waits until nothing has changed for a moment.
-        while let Ok(Some(())) = tokio::time::timeout(SETTLE, changes.recv()).await {}
-        match Manifest::load(&directory) {
-            Ok(loaded) => {
-                watch(&mut watcher, &mut watched, &loaded.files);
-                apply(&flow, &loaded, &picture, Some(began)).await;
+    watcher: RecommendedWatcher,
+    watched: BTreeSet<PathBuf>,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Follower {
+    /// Watches the files of the application.
+    pub(crate) fn new(directory: PathBuf, flow: Flow, picture: Picture, first: &Loaded) -> anyhow::Result<Self> {
+        let (changed, changes) = mpsc::channel(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let touches = event.is_ok_and(|event| !event.kind.is_access());
+            if touches {
+                // One signal that something changed is as good as many.
+                let _ = changed.try_send(());
             }
-            Err(error) => picture.bad(&format!("{error:#}\nthe application stays as it was")),
+        });
+        let watcher = watcher.context("files cannot be watched")?;
+        let mut follower = Self { directory, flow, picture, watcher, watched: BTreeSet::new(), changes };
+        watch(&mut follower.watcher, &mut follower.watched, &first.files);
+        Ok(follower)
+    }
+
+    /// Reloads until told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(()) = self.changes.recv() => {}
+            }
+            let began = Instant::now();
+            // Waits until nothing has changed for a moment.
+            while let Ok(Some(())) = tokio::time::timeout(SETTLE, self.changes.recv()).await {}
+            match Manifest::load(&self.directory) {
+                Ok(loaded) => {
+                    watch(&mut self.watcher, &mut self.watched, &loaded.files);
+                    apply(&self.flow, &loaded, &self.picture, Some(began)).await;
+                }
+                Err(error) => {
+                    watch(&mut self.watcher, &mut self.watched, error.files());
+                    self.picture.bad(&format!("{error}\nthe application stays as it was"));
+                }
+            }
         }
     }
 }
@@ -119,7 +139,7 @@ pub(crate) fn greet(app: &App, directory: &Path, picture: &Picture) {
 }
 
 /// Shows what the application consists of.
-pub(crate) fn introduce(flow: &Flow, space: &SpaceName, events_address: std::net::SocketAddr, picture: &Picture) {
+fn introduce(flow: &Flow, space: &SpaceName, events_address: SocketAddr, picture: &Picture) {
     let catalog = flow.catalog();
     for it in catalog.space_or_empty(space).subscriptions() {
         match it.kind {

@@ -1,0 +1,235 @@
+//! `weir emit`: one event by flags, or many from JSON lines, through the Events API.
+//!
+//! Lines are read while they come, and go out in batches, several at a time; at most so many batches are in memory as
+//! are in flight, and one. What is refused is told with its line, and never keeps its neighbours out.
+
+mod event;
+mod lines;
+mod sending;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use indicatif::{HumanCount, ProgressBar};
+use serde::Serialize;
+use serde_json::json;
+use weir_cloudevents::json as codec;
+use weir_domain::{Clock, Ids, SpaceName};
+
+use crate::{
+    cli::{
+        EmitArgs,
+        output::{Exit, Output, Paint},
+    },
+    client::{Answer, Client, ClientError},
+};
+
+use lines::{Batch, Input, Refusal};
+use sending::{Outcome, Receipt, Sender, Transport, Verdict};
+
+/// How long the answer to one request may take: a server under load answers 503 long before.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Refused lines of which a summary for programs names each; beyond, they are counted.
+const REFUSALS_NAMED_MAX: usize = 1000;
+
+/// Carries out the command.
+pub(crate) async fn run(args: EmitArgs, output: &Output, ids: &dyn Ids, clock: &dyn Clock) -> anyhow::Result<Exit> {
+    let client = Client::new(args.url.clone());
+    let seed = ids.unique();
+    if args.files.is_empty() {
+        let event = event::read(&args.event, ids, clock).await?;
+        let door = Door { client: &client, space: &args.space, content_type: codec::CONTENT_TYPE };
+        return one(&event, &Sender::new(door, &seed), output).await;
+    }
+    let door = Door { client: &client, space: &args.space, content_type: codec::BATCH_CONTENT_TYPE };
+    let sender = Sender::new(door, &seed);
+    let batch = usize::try_from(args.batch).unwrap_or(usize::MAX);
+    let in_flight = usize::try_from(args.in_flight).unwrap_or(usize::MAX);
+    let input = Input::new(args.files, batch);
+    let bar = output.progress("emitting", input.bytes().await);
+    let refused = |refusal: &Refusal| {
+        if !output.is_json() {
+            bar.suspend(|| output.note(Paint::Bad, format!("refused {}: {}", refusal.place, refusal.message)));
+        }
+    };
+    let (summary, failure) = many(input, in_flight, &sender, refused, &bar).await;
+    bar.finish_and_clear();
+    summary.show(output)?;
+    match failure {
+        Some(error) => Err(error),
+        None if summary.refused > 0 => Ok(Exit::Findings),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// The Events API as a place to send to.
+struct Door<'a> {
+    client: &'a Client,
+    space: &'a SpaceName,
+    content_type: &'static str,
+}
+
+impl Transport for Door<'_> {
+    async fn post(&self, body: Bytes) -> Result<Answer, ClientError> {
+        let headers = [("content-type", self.content_type), ("weir-space", self.space.as_str())];
+        self.client.post("/", &headers, body, ANSWER_TIMEOUT).await
+    }
+
+    fn refused(&self, answer: &Answer) -> ClientError {
+        self.client.refused(answer)
+    }
+}
+
+/// Emits one event and shows its receipt.
+async fn one(event: &weir_domain::Event, sender: &Sender<impl Transport>, output: &Output) -> anyhow::Result<Exit> {
+    let mut body = Vec::new();
+    codec::encode(event, &mut body);
+    let answer = match sender.deliver(body.into()).await? {
+        Verdict::Accepted(answer) => answer,
+        Verdict::Refused(answer) => return Err(sender.refused(&answer).into()),
+    };
+    let id = event.id();
+    match Receipt::of(&answer) {
+        Some(Receipt { last, duplicates, .. }) if output.is_json() => {
+            output.json(&json!({ "id": id, "position": last, "duplicate": duplicates > 0 }))?;
+        }
+        Some(Receipt { last, duplicates: 0, .. }) => {
+            output.line(format!("{} at position {last}, id {id}", output.paint(Paint::Good, "accepted")))?;
+        }
+        Some(Receipt { last, .. }) => {
+            let before = output.paint(Paint::Warn, "accepted before");
+            output.line(format!("{before} at position {last}, id {id}: nothing was added"))?;
+        }
+        // A route took the event: the answer is that of a function.
+        None => {
+            let status = answer.status.as_u16();
+            let body = String::from_utf8_lossy(&answer.body);
+            if output.is_json() {
+                output.json(&json!({ "id": id, "status": status, "body": body }))?;
+            } else {
+                output.note(Paint::Dim, format!("a function answered with status {status}, id {id}"));
+                output.line(body)?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Emits all events of the input; returns what became of them, and what ended it early.
+async fn many(
+    mut input: Input,
+    in_flight: usize,
+    sender: &Sender<impl Transport>,
+    refused: impl Fn(&Refusal),
+    bar: &ProgressBar,
+) -> (Summary, Option<anyhow::Error>) {
+    let began = Instant::now();
+    let mut summary = Summary::default();
+    let mut failure = None;
+    let mut reading = true;
+    let send = |batch: Batch| sender.send(batch);
+    let mut sending = queue_of(&send);
+    loop {
+        let has_room = reading && sending.len() < in_flight;
+        let ended = tokio::select! {
+            biased;
+            Some(outcome) = sending.next(), if !sending.is_empty() => {
+                bar.inc(outcome.input_bytes);
+                outcome.refused.iter().for_each(&refused);
+                summary.add(outcome).map(anyhow::Error::from)
+            }
+            batch = input.next(), if has_room => match batch {
+                Ok(Some(batch)) => {
+                    sending.push(send(batch));
+                    None
+                }
+                Ok(None) => {
+                    reading = false;
+                    None
+                }
+                Err(error) => Some(error),
+            },
+            else => break,
+        };
+        if ended.is_some() {
+            // What is in flight is waited for, so that the summary is true.
+            reading = false;
+            failure = failure.or(ended);
+        }
+    }
+    summary.seconds = began.elapsed().as_secs_f64();
+    (summary, failure)
+}
+
+/// Makes an empty queue for the futures of a function, whose type has no name.
+fn queue_of<F: Future<Output = Outcome>>(_: &impl Fn(Batch) -> F) -> FuturesUnordered<F> {
+    FuturesUnordered::new()
+}
+
+/// What became of the events of an input.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Summary {
+    accepted: u64,
+    /// Of the accepted ones, those that were in the log before.
+    duplicates: u64,
+    refused: u64,
+    /// The first of the refused ones.
+    refusals: Vec<Refusal>,
+    first_position: Option<u64>,
+    last_position: Option<u64>,
+    seconds: f64,
+}
+
+impl Summary {
+    /// Adds the outcome of a batch; returns why the rest of it was not sent.
+    fn add(&mut self, outcome: Outcome) -> Option<ClientError> {
+        self.accepted += outcome.accepted;
+        self.duplicates += outcome.duplicates;
+        self.refused += outcome.refused.len() as u64;
+        let room = REFUSALS_NAMED_MAX.saturating_sub(self.refusals.len());
+        self.refusals.extend(outcome.refused.into_iter().take(room));
+        self.first_position = self.first_position.into_iter().chain(outcome.first).min();
+        // No position counts as the lowest.
+        self.last_position = self.last_position.max(outcome.last);
+        outcome.failure
+    }
+
+    fn events_per_second(&self) -> f64 {
+        // A time that cannot be measured is taken for a millisecond.
+        self.accepted as f64 / self.seconds.max(0.001)
+    }
+
+    fn show(&self, output: &Output) -> anyhow::Result<()> {
+        let rate = self.events_per_second();
+        if output.is_json() {
+            #[derive(Serialize)]
+            struct Shown<'a> {
+                #[serde(flatten)]
+                summary: &'a Summary,
+                events_per_second: f64,
+            }
+            output.json(&Shown { summary: self, events_per_second: rate })?;
+            return Ok(());
+        }
+        let mut accepted = format!("{} events", HumanCount(self.accepted));
+        if let (Some(first), Some(last)) = (self.first_position, self.last_position) {
+            accepted.push_str(&format!(", positions {first} to {last}"));
+        }
+        let mut pairs = vec![("accepted", accepted)];
+        if self.duplicates > 0 {
+            let duplicates = HumanCount(self.duplicates);
+            pairs.push(("known before", format!("{duplicates} of them, nothing was added for these")));
+        }
+        if self.refused > 0 {
+            pairs.push(("refused", output.paint(Paint::Bad, format!("{} events", HumanCount(self.refused)))));
+        }
+        let rate = HumanCount(rate.round() as u64);
+        pairs.push(("took", format!("{:.2} s, {rate} events/s", self.seconds)));
+        output.pairs(&pairs)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,19 @@
+//! The one binary: `weir`.
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod cli;
+mod client;
+mod dev;
+mod document;
+mod manifest;
+mod picture;
+mod ports;
+mod report;
+mod run;
+mod settings;
+
+fn main() -> std::process::ExitCode {
+    run::main()
+}

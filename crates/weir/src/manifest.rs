@@ -1,0 +1,143 @@
+//! The manifest `weir.toml`: the event types, functions and subscriptions of an application, as people write them.
+//!
+//! It is read whole: every fault is told in one report with its line and its cure, from a misspelt key to a route that
+//! another one hides. What comes out is what a space should have; how it is made so is the catalog's business.
+
+mod references;
+mod resources;
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use weir_catalog::Desired;
+use weir_domain::{ErrorKind, SpaceName};
+
+use crate::{
+    document::Document,
+    report::{self, Fault},
+};
+
+/// The name of the file.
+pub(crate) const FILE_NAME: &str = "weir.toml";
+
+/// The largest manifest that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How manifests are read.
+pub(crate) struct Manifest;
+
+/// What a manifest says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    /// The space of the application.
+    pub(crate) space: SpaceName,
+    /// What the space should have, and nothing else.
+    pub(crate) desired: Desired,
+    /// The files that it was made from: a change of one of them may change it.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Manifest {
+    /// Reads the manifest of a directory, and the files that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn load(directory: &Path) -> Result<Loaded, ManifestError> {
+        let path = directory.join(FILE_NAME);
+        let failed = |kind, fault: Fault| ManifestError { kind, faults: vec![fault], files: vec![path.clone()] };
+        let shown = path.display().to_string();
+        let text = match read(&path, FILE_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(Unread::Missing) => {
+                let message = "there is no such file: name the directory of an application, or write one";
+                return Err(failed(ErrorKind::NotFound, Fault::new(shown, message)));
+            }
+            Err(unread) => return Err(failed(ErrorKind::Invalid, Fault::new(shown, unread.to_string()))),
+        };
+        match String::from_utf8(text) {
+            Ok(text) => Self::read(directory, &text),
+            Err(_) => Err(failed(ErrorKind::Invalid, Fault::new(shown, "this is not UTF-8: save it as such"))),
+        }
+    }
+
+    /// Reads the text of a manifest in a directory, and the files that it names.
+    fn read(directory: &Path, text: &str) -> Result<Loaded, ManifestError> {
+        let document = Document::parse(FILE_NAME, text);
+        let mut files = vec![directory.join(FILE_NAME)];
+        let mut found = None;
+        if document.is_sound() {
+            let resources = resources::read(&document, directory, &mut files);
+            found = references::check(&document, resources);
+        }
+        let faults = document.into_faults();
+        match found {
+            Some((space, desired)) if faults.is_empty() => Ok(Loaded { space, desired, files }),
+            _ => Err(ManifestError { kind: ErrorKind::Invalid, faults, files }),
+        }
+    }
+}
+
+/// Everything that is wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ManifestError {
+    kind: ErrorKind,
+    faults: Vec<Fault>,
+    files: Vec<PathBuf>,
+}
+
+impl ManifestError {
+    /// Returns what the reader must do next.
+    pub(crate) const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the files that were read until then: a change of one of them may mend it.
+    pub(crate) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        report::list(f, "the manifest has", &self.faults)
+    }
+}
+
+impl std::error::Error for ManifestError {}
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("there is no such file; paths begin beside {manifest}", manifest = FILE_NAME)]
+    Missing,
+    #[error("this is a directory: name a file")]
+    Directory,
+    #[error("the file has {bytes} bytes, more than the {bytes_max} that it may have: make it smaller")]
+    TooLarge { bytes: u64, bytes_max: u64 },
+    #[error("it cannot be read: {0}")]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Missing,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// Reads a file that is not larger than it may be.
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Unread> {
+    let bytes = fs::metadata(path)?.len();
+    if bytes > bytes_max {
+        return Err(Unread::TooLarge { bytes, bytes_max });
+    }
+    Ok(fs::read(path)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The tables of a manifest as typed declarations. What depends on more than one table is not looked at here.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::de::IgnoredAny;
+use weir_catalog::{
+    Code, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, limits,
+};
+use weir_domain::{FunctionId, SpaceName};
+
+use crate::{
+    document::{Document, Placed, Table},
+    manifest::read as read_file,
+};
+
+/// The largest schema that is read, in bytes.
+const SCHEMA_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the tables of a manifest declare, each with its place. Where a table has faults, what it declares is missing,
+/// except for its name.
+#[derive(Default)]
+pub(super) struct Resources {
+    pub(super) space: Option<SpaceName>,
+    pub(super) event_types: Vec<Placed<EventType>>,
+    pub(super) functions: Vec<Placed<Function>>,
+    pub(super) subscriptions: Vec<SubscriptionDraft>,
+    /// Names of all event types, also of those that have faults: who refers to them is not at fault.
+    pub(super) event_type_names: Vec<Placed<String>>,
+    /// Identifiers of all functions, likewise.
+    pub(super) function_ids: Vec<Placed<String>>,
+}
+
+/// A subscription whose references are not checked yet.
+pub(super) struct SubscriptionDraft {
+    pub(super) at: usize,
+    pub(super) function: Option<Placed<String>>,
+    pub(super) source: Option<Source>,
+    pub(super) retry: RetryPolicy,
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// What a subscription listens to.
+pub(super) enum Source {
+    Event(Placed<String>),
+    Route { method: Method, path: String },
+}
+
+/// Reads all tables; `files` gets the files that they name.
+pub(super) fn read(document: &Document<'_>, directory: &Path, files: &mut Vec<PathBuf>) -> Resources {
+    let mut resources = Resources::default();
+    let mut root = document.root("the manifest");
+    resources.space = match root.text("space") {
+        None => Some(SpaceName::default()),
+        Some(name) => SpaceName::new(&name.value).map_err(|error| root.fault_at(name.at, error.to_string())).ok(),
+    };
+    let mut reader = Reader { directory, files };
+    for table in root.tables("event") {
+        reader.event_type(table, &mut resources);
+    }
+    for table in root.tables("function") {
+        reader.function(table, &mut resources);
+    }
+    for table in root.tables("subscription") {
+        resources.subscriptions.push(subscription(table));
+    }
+    root.finish();
+    resources
+}
+
+struct Reader<'a> {
+    directory: &'a Path,
+    files: &'a mut Vec<PathBuf>,
+}
+
+impl Reader<'_> {
+    fn event_type(&mut self, mut table: Table<'_>, resources: &mut Resources) {
+        let name = table.required_text("type", "give the event type a name such as order.placed");
+        let name = name.and_then(|name| {
+            resources.event_type_names.push(name.clone());
+            table.entitle(format!("event type {:?}", name.value));
+            EventTypeName::new(&name.value).map_err(|error| table.fault_at(name.at, error.to_string())).ok()
+        });
+        let key = match table.text("key") {
+            None => Some(KeyRule::Default),
+            Some(key) => KeyRule::parse(&key.value).map_err(|error| table.fault_at(key.at, error.to_string())).ok(),
+        };
+        let description = table.text("description").map(|text| text.value);
+        let metadata = table.texts("metadata");
+        if let Some(path) = table.text("schema") {
+            self.schema(&table, &path);
+        }
+        let at = table.at();
+        table.finish();
+        if let (Some(name), Some(key)) = (name, key) {
+            let value = EventType { name, key, description, authorizer: None, metadata };
+            resources.event_types.push(Placed { value, at });
+        }
+    }
+
+    /// Sees to it that a schema is there and is JSON. Events are not checked against it yet.
+    fn schema(&mut self, table: &Table<'_>, path: &Placed<String>) {
+        let Some(bytes) = self.file(table, "schema", path, SCHEMA_BYTES_MAX) else { return };
+        if let Err(error) = serde_json::from_slice::<IgnoredAny>(&bytes) {
+            table.fault_at(path.at, format!("the schema {} is not JSON, correct it: {error}", path.value));
+        }
+    }
+
+    fn function(&mut self, mut table: Table<'_>, resources: &mut Resources) {
+        let id = table.required_text("id", "give the function a name such as catalog");
+        let id = id.and_then(|id| {
+            resources.function_ids.push(id.clone());
+            table.entitle(format!("function {:?}", id.value));
+            FunctionId::new(&id.value).map_err(|error| table.fault_at(id.at, error.to_string())).ok()
+        });
+        let timeout = table.number("timeout_ms", 1..=u64::from(limits::TIMEOUT_MS_MAX));
+        let timeout_ms = timeout.map_or(FunctionKind::TIMEOUT_MS, |timeout| bounded(timeout.value));
+        let kind = match (table.has("source"), table.has("url")) {
+            (true, false) => {
+                not_here(&mut table, &["headers"], "a url");
+                self.wasm(&mut table, timeout_ms)
+            }
+            (false, true) => {
+                not_here(&mut table, &["instances", "calls_max", "memory_bytes_max", "config"], "a source");
+                http(&mut table, timeout_ms)
+            }
+            (has_both, _) => {
+                table.fault(if has_both {
+                    "it has a source and a url: keep one of them"
+                } else {
+                    "it has nothing to call: give it a source such as functions/catalog.js, or a url"
+                });
+                // Read all the same, so that everything else that is wrong is told too.
+                self.wasm(&mut table, timeout_ms).and(http(&mut table, timeout_ms))
+            }
+        };
+        let metadata = table.texts("metadata");
+        let at = table.at();
+        table.finish();
+        if let (Some(id), Some(kind)) = (id, kind) {
+            resources.functions.push(Placed { value: Function { id, kind, metadata }, at });
+        }
+    }
+
+    fn wasm(&mut self, table: &mut Table<'_>, timeout_ms: u32) -> Option<FunctionKind> {
+        let source = table.text("source");
+        let words = table.word("instances", &["reuse", "fresh"]);
+        let calls_max = table.number("calls_max", 1..=u64::from(u32::MAX));
+        let instances = match (words.as_ref().map(|word| word.value.as_str()), &calls_max) {
+            (Some("fresh"), Some(calls_max)) => {
+                table.fault_at(calls_max.at, "\"calls_max\" has no meaning for fresh instances: remove it");
+                Instances::Fresh
+            }
+            (Some("fresh"), None) => Instances::Fresh,
+            (_, Some(calls_max)) => Instances::Reuse { calls_max: bounded(calls_max.value) },
+            (_, None) => Instances::default(),
+        };
+        let memory = table.number("memory_bytes_max", limits::MEMORY_BYTES_MIN..=limits::MEMORY_BYTES_MAX);
+        let config = table.texts("config");
+        let code = self.code(table, &source?)?;
+        let memory_bytes_max = memory.map_or(FunctionKind::MEMORY_BYTES_MAX, |memory| memory.value);
+        Some(FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config })
+    }
+
+    fn code(&mut self, table: &Table<'_>, path: &Placed<String>) -> Option<Code> {
+        let extension = Path::new(&path.value).extension().and_then(|extension| extension.to_str());
+        let is_script = match extension {
+            Some("js") => true,
+            Some("wasm") => false,
+            _ => {
+                let message = format!("the source {} must be a .js or a .wasm file", path.value);
+                table.fault_at(path.at, message);
+                return None;
+            }
+        };
+        let bytes = self.file(table, "source", path, limits::CODE_BYTES_MAX as u64)?;
+        if !is_script {
+            return Some(Code::Component(bytes.into()));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(Code::JavaScript(text.into())),
+            Err(_) => {
+                table.fault_at(path.at, format!("the source {} is not UTF-8: save it as such", path.value));
+                None
+            }
+        }
+    }
+
+    /// Reads a file that a table names, which is looked for beside the manifest.
+    fn file(&mut self, table: &Table<'_>, what: &str, path: &Placed<String>, bytes_max: u64) -> Option<Vec<u8>> {
+        let place = self.directory.join(&path.value);
+        let bytes = read_file(&place, bytes_max);
+        if !self.files.contains(&place) {
+            self.files.push(place);
+        }
+        bytes.map_err(|error| table.fault_at(path.at, format!("the {what} {}: {error}", path.value))).ok()
+    }
+}
+
+fn http(table: &mut Table<'_>, timeout_ms: u32) -> Option<FunctionKind> {
+    let url = table.text("url");
+    let headers = table.texts("headers");
+    Some(FunctionKind::Http { url: url?.value, timeout_ms, headers })
+}
+
+/// Refuses keys that belong to functions of the other kind.
+fn not_here(table: &mut Table<'_>, keys: &[&'static str], belongs_to: &str) {
+    for key in keys {
+        if table.has(key) {
+            table.fault(format!("{key:?} is for functions with {belongs_to}: remove it"));
+            table.pass_over(key);
+        }
+    }
+}
+
+/// The number was checked against a bound of 32 bits.
+fn bounded(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
+    let function = table.required_text("function", "name the function that is given the events");
+    if let Some(function) = &function {
+        table.entitle(format!("subscription of {:?}", function.value));
+    }
+    let event = table.text("event");
+    let route = table.text("route");
+    let source = match (event, route) {
+        (Some(event), None) => Some(Source::Event(event)),
+        (None, Some(route)) => parse_route(&table, &route),
+        (Some(_), Some(route)) => {
+            table.fault_at(route.at, "it has an event and a route: make two subscriptions of it");
+            None
+        }
+        (None, None) => {
+            // One that is there with a wrong type was told already.
+            if !table.has("event") && !table.has("route") {
+                table.fault("it listens to nothing: give it an event, or a route such as \"GET /products/:id\"");
+            }
+            None
+        }
+    };
+    let retry = match table.table("retry") {
+        None => RetryPolicy::default(),
+        Some(inner) => {
+            if matches!(source, Some(Source::Route { .. })) {
+                inner.fault("the caller of a route waits, nothing is tried again: remove it");
+            }
+            read_retry(inner)
+        }
+    };
+    let metadata = table.texts("metadata");
+    let at = table.at();
+    table.finish();
+    SubscriptionDraft { at, function, source, retry, metadata }
+}
+
+fn parse_route(table: &Table<'_>, route: &Placed<String>) -> Option<Source> {
+    let mut words = route.value.split_whitespace();
+    let (Some(method), Some(path), None) = (words.next(), words.next(), words.next()) else {
+        table.fault_at(route.at, format!("the route {:?} must be a method and a path: \"GET /path\"", route.value));
+        return None;
+    };
+    let Some(known) = Method::parse(&method.to_ascii_uppercase()) else {
+        let names = Method::ALL.map(Method::as_str).join(", ");
+        table.fault_at(route.at, format!("there is no method {method:?}: use one of {names}"));
+        return None;
+    };
+    if !path.starts_with('/') {
+        table.fault_at(route.at, format!("the path {path:?} must begin with a slash: write \"{known} /{path}\""));
+        return None;
+    }
+    Some(Source::Route { method: known, path: path.to_owned() })
+}
+
+fn read_retry(mut table: Table<'_>) -> RetryPolicy {
+    let usual = RetryPolicy::default();
+    let attempts_max = table.number("attempts_max", 1..=u64::from(limits::ATTEMPTS_MAX));
+    let first = table.number("backoff_first_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
+    let most = table.number("backoff_max_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
+    let age = table.number("age_max_ms", 1..=u64::MAX);
+    let number = |given: Option<Placed<u64>>, usual: u32| given.map_or(usual, |given| bounded(given.value));
+    let backoff_first_ms = number(first, usual.backoff_first_ms);
+    let backoff_max_ms = match most {
+        Some(most) => bounded(most.value),
+        // Who asks for a longer first wait than is usual at most cannot have meant the usual most.
+        None => usual.backoff_max_ms.max(backoff_first_ms),
+    };
+    if backoff_first_ms > backoff_max_ms {
+        table.fault(format!(
+            "the first wait of {backoff_first_ms} ms is longer than the longest of {backoff_max_ms} ms: \
+             lower \"backoff_first_ms\" or raise \"backoff_max_ms\""
+        ));
+    }
+    table.finish();
+    RetryPolicy {
+        attempts_max: number(attempts_max, usual.attempts_max),
+        backoff_first_ms,
+        backoff_max_ms,
+        age_max_ms: age.map(|age| age.value),
+    }
+}

@@ -1,0 +1,252 @@
+//! Manifests that are good, and the report of those that are not.
+
+use weir_catalog::{Code, EventType, FunctionKind, Instances, KeyRule, Method, SubscriptionKind};
+
+use super::*;
+
+/// A directory with the files that the manifests below name.
+fn application() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).expect("written");
+    write("catalog.js", b"export function handle() {}");
+    write("stock.wasm", b"\0asm\x0d\0\x01\0");
+    write("good.json", b"{ \"type\": \"object\" }");
+    write("bad.json", b"{");
+    write("latin.js", b"// \xe4");
+    directory
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let directory = application();
+    let error = Manifest::read(directory.path(), text).expect_err("faults");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    error.faults.iter().map(ToString::to_string).collect()
+}
+
+fn check(text: &str, expected: &[&str]) {
+    assert_eq!(faults(text), expected, "{text}");
+}
+
+const SHOP: &str = r#"
+space = "shop"
+
+[[event]]
+type = "product.created"
+key = "/data/id"
+schema = "good.json"
+description = "somebody added a product"
+metadata = { owner = "team" }
+
+[[function]]
+id = "catalog"
+source = "catalog.js"
+config = { currency = "EUR" }
+
+[[function]]
+id = "stock"
+source = "stock.wasm"
+instances = "fresh"
+timeout_ms = 250
+memory_bytes_max = 8_388_608
+
+[[function]]
+id = "mail"
+url = "https://mail.example/send"
+headers = { authorization = "secret" }
+
+[[subscription]]
+event = "product.created"
+function = "catalog"
+retry = { attempts_max = 3, backoff_first_ms = 90_000 }
+
+[[subscription]]
+route = "get /products/:id"
+function = "catalog"
+
+[[subscription]]
+event = "http.request"
+function = "mail"
+"#;
+
+#[test]
+fn a_manifest_is_what_the_space_should_have() {
+    let directory = application();
+    fs::write(directory.path().join(FILE_NAME), SHOP).expect("written");
+    let Loaded { space, desired, files } = Manifest::load(directory.path()).expect("good");
+    assert_eq!(space.as_str(), "shop");
+    let [EventType { name, key, description, .. }] = &desired.event_types[..] else { panic!("one event type") };
+    assert_eq!((name.as_str(), description.is_some()), ("product.created", true));
+    assert_eq!(*key, KeyRule::parse("/data/id").expect("a key"));
+    let kinds: Vec<_> = desired.functions.iter().map(|it| (it.id.as_str(), &it.kind)).collect();
+    let catalog = FunctionKind::Wasm {
+        code: Code::JavaScript("export function handle() {}".into()),
+        instances: Instances::default(),
+        timeout_ms: FunctionKind::TIMEOUT_MS,
+        memory_bytes_max: FunctionKind::MEMORY_BYTES_MAX,
+        config: [("currency".to_owned(), "EUR".to_owned())].into(),
+    };
+    let stock = FunctionKind::Wasm {
+        code: Code::Component(bytes::Bytes::from_static(b"\0asm\x0d\0\x01\0")),
+        instances: Instances::Fresh,
+        timeout_ms: 250,
+        memory_bytes_max: 8 * 1024 * 1024,
+        config: Default::default(),
+    };
+    let mail = FunctionKind::Http {
+        url: "https://mail.example/send".into(),
+        timeout_ms: FunctionKind::TIMEOUT_MS,
+        headers: [("authorization".to_owned(), "secret".to_owned())].into(),
+    };
+    assert_eq!(kinds, [("catalog", &catalog), ("stock", &stock), ("mail", &mail)]);
+    let [listens, route, requests] = &desired.subscriptions[..] else { panic!("three subscriptions") };
+    assert_eq!((listens.kind, listens.retry.attempts_max), (SubscriptionKind::Async, 3));
+    assert_eq!((listens.retry.backoff_first_ms, listens.retry.backoff_max_ms), (90_000, 90_000));
+    assert_eq!((route.kind, route.method, route.path.as_str()), (SubscriptionKind::Sync, Method::Get, "/products/:id"));
+    assert_eq!(requests.event_type.as_str(), "http.request");
+    let names: Vec<_> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+    assert_eq!(names, [FILE_NAME, "good.json", "catalog.js", "stock.wasm"]);
+    assert!(files.iter().all(|file| file.parent() == Some(directory.path())));
+}
+
+#[test]
+fn an_empty_manifest_is_an_empty_space() {
+    let directory = application();
+    let loaded = Manifest::read(directory.path(), "").expect("good");
+    assert_eq!((loaded.space, loaded.desired), (SpaceName::default(), Desired::default()));
+}
+
+#[test]
+fn misspelt_words_are_guessed() {
+    check(
+        "[[event]]\ntype = \"product.created\"\nkeys = \"/data/id\"\n\
+         [[function]]\nid = \"catalog\"\nsource = \"catalog.js\"\ninstances = \"reused\"\n\
+         [[subscription]]\nevent = \"prodct.created\"\nfunction = \"catlog\"\nretry = { atempts_max = 3 }\n\
+         [[events]]\ntype = \"x\"\n",
+        &[
+            "weir.toml:3: event type \"product.created\": there is no key \"keys\": did you mean \"key\"?",
+            "weir.toml:7: function \"catalog\": \"instances\" cannot be \"reused\": did you mean \"reuse\"?",
+            "weir.toml:9: event type \"prodct.created\" is not declared: did you mean \"product.created\"?",
+            "weir.toml:10: function \"catlog\" is not declared: did you mean \"catalog\"?",
+            "weir.toml:11: subscription of \"catlog\" \"retry\": there is no key \"atempts_max\": \
+             did you mean \"attempts_max\"?",
+            "weir.toml:12: the manifest: there is no key \"events\": did you mean \"event\"?",
+        ],
+    );
+}
+
+#[test]
+fn tables_that_lack_or_contradict_something() {
+    check(
+        "[[event]]\ndescription = \"x\"\n\
+         [[function]]\nid = \"none\"\n\
+         [[function]]\nid = \"both\"\nsource = \"catalog.js\"\nurl = \"http://localhost\"\n\
+         [[function]]\nid = \"mail\"\nurl = \"http://localhost\"\nmemory_bytes_max = 8_388_608\n\
+         [[function]]\nid = \"catalog\"\nsource = \"catalog.js\"\nheaders = { a = \"b\" }\n\
+         instances = \"fresh\"\ncalls_max = 7\n\
+         [[subscription]]\nfunction = \"mail\"\n\
+         [[subscription]]\nfunction = \"mail\"\nevent = \"http.request\"\nroute = \"GET /\"\n\
+         [[subscription]]\nroute = \"POST /a\"\nfunction = \"mail\"\n[subscription.retry]\nattempts_max = 1\n",
+        &[
+            "weir.toml:1: [[event]]: \"type\" is missing: give the event type a name such as order.placed",
+            "weir.toml:3: function \"none\": it has nothing to call: give it a source such as functions/catalog.js, \
+             or a url",
+            "weir.toml:5: function \"both\": it has a source and a url: keep one of them",
+            "weir.toml:9: function \"mail\": \"memory_bytes_max\" is for functions with a source: remove it",
+            "weir.toml:13: function \"catalog\": \"headers\" is for functions with a url: remove it",
+            "weir.toml:18: function \"catalog\": \"calls_max\" has no meaning for fresh instances: remove it",
+            "weir.toml:19: subscription of \"mail\": it listens to nothing: give it an event, or a route such as \
+             \"GET /products/:id\"",
+            "weir.toml:24: subscription of \"mail\": it has an event and a route: make two subscriptions of it",
+            "weir.toml:28: subscription of \"mail\" \"retry\": the caller of a route waits, nothing is tried again: \
+             remove it",
+        ],
+    );
+}
+
+#[test]
+fn values_that_cannot_be_what_they_should() {
+    check(
+        "space = \"a\"\n\
+         [[event]]\ntype = \"weir.mine\"\n\
+         [[event]]\ntype = \"\"\nkey = \"id\"\n\
+         [[function]]\nid = \"a b\"\nurl = \"ftp://x\"\n\
+         [[subscription]]\nroute = \"/a\"\nfunction = \"a b\"\n\
+         [[subscription]]\nroute = \"FETCH /a\"\nfunction = \"a b\"\n\
+         [[subscription]]\nroute = \"GET a\"\nfunction = \"a b\"\n",
+        &[
+            "weir.toml:1: the manifest: a space name must be 3 to 128 of the characters a-z A-Z 0-9 . - _, \
+             but is \"a\"",
+            "weir.toml:2: event type \"weir.mine\": choose a name that does not begin with weir., which only Weir \
+             itself uses",
+            "weir.toml:5: event type \"\": the name of an event type must not be empty",
+            "weir.toml:6: event type \"\": a key must be /data/… for a place in the JSON data, or / and the name of \
+             an attribute such as /subject",
+            "weir.toml:8: function \"a b\": a function id must be 1 to 256 of the characters a-z A-Z 0-9 . - _, \
+             but is \"a b\"",
+            "weir.toml:11: subscription of \"a b\": the route \"/a\" must be a method and a path: \"GET /path\"",
+            "weir.toml:14: subscription of \"a b\": there is no method \"FETCH\": use one of GET, POST, DELETE, PUT, \
+             PATCH, HEAD, OPTIONS",
+            "weir.toml:17: subscription of \"a b\": the path \"a\" must begin with a slash: write \"GET /a\"",
+        ],
+    );
+}
+
+#[test]
+fn the_rules_of_the_catalog_hold_too() {
+    check(
+        "[[event]]\ntype = \"weir.mine\"\n\
+         [[event]]\ntype = \"a\"\n[[event]]\ntype = \"a\"\n\
+         [[function]]\nid = \"f\"\nurl = \"ftp://x\"\n\
+         [[function]]\nid = \"g\"\nurl = \"http://x\"\n\
+         [[subscription]]\nevent = \"a\"\nfunction = \"g\"\n\
+         [[subscription]]\nevent = \"a\"\nfunction = \"g\"\n\
+         [[subscription]]\nroute = \"GET /a/:id\"\nfunction = \"g\"\n\
+         [[subscription]]\nroute = \"GET /a/:name\"\nfunction = \"g\"\n",
+        &[
+            "weir.toml:1: event type \"weir.mine\": choose a name that does not begin with weir., which only Weir \
+             itself uses",
+            "weir.toml:6: event type \"a\" is declared in line 4 already: remove one",
+            "weir.toml:7: function \"f\": give provider.url an absolute URL that begins with http:// or https://",
+            "weir.toml:16: the same subscription stands in line 13 already: remove one",
+            "weir.toml:22: subscription of \"g\": Subscription path conflict: parameter with different name (\"id\") \
+             already defined: for route: /a/:name: choose another path, or delete the subscription that holds this one",
+        ],
+    );
+}
+
+#[test]
+fn files_that_are_of_no_use() {
+    let directory = application();
+    let text = "[[event]]\ntype = \"a\"\nschema = \"bad.json\"\n\
+                [[event]]\ntype = \"b\"\nschema = \"missing.json\"\n\
+                [[function]]\nid = \"f\"\nsource = \"later.js\"\n\
+                [[function]]\nid = \"g\"\nsource = \"latin.js\"\n\
+                [[function]]\nid = \"h\"\nsource = \"main.ts\"\n";
+    let error = Manifest::read(directory.path(), text).expect_err("faults");
+    let found: Vec<_> = error.faults.iter().map(ToString::to_string).collect();
+    let start = "weir.toml:3: event type \"a\": the schema bad.json is not JSON, correct it: EOF while parsing";
+    assert!(found[0].starts_with(start), "{found:?}");
+    let expected = [
+        "weir.toml:6: event type \"b\": the schema missing.json: there is no such file; paths begin beside weir.toml",
+        "weir.toml:9: function \"f\": the source later.js: there is no such file; paths begin beside weir.toml",
+        "weir.toml:12: function \"g\": the source latin.js is not UTF-8: save it as such",
+        "weir.toml:15: function \"h\": the source main.ts must be a .js or a .wasm file",
+    ];
+    assert_eq!(found[1..], expected);
+    // A file that is not there yet is watched as well.
+    assert!(error.files().contains(&directory.path().join("later.js")));
+}
+
+#[test]
+fn a_missing_or_broken_manifest_is_one_fault() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join(FILE_NAME);
+    let error = Manifest::load(directory.path()).expect_err("no manifest");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let message = "there is no such file: name the directory of an application, or write one";
+    assert_eq!(error.to_string(), format!("the manifest has one mistake\n  {}: {message}", path.display()));
+    fs::write(&path, b"\xff").expect("written");
+    let error = Manifest::load(directory.path()).expect_err("not UTF-8");
+    assert!(error.to_string().ends_with("this is not UTF-8: save it as such"), "{error}");
+    assert!(faults("[[event]]\ntype = \n")[0].starts_with("weir.toml:2: this is not TOML: "));
+}

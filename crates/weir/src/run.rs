@@ -1,0 +1,156 @@
+//! From the command line to the command: runtime, logging, and how the process ends.
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::{self, App, Plan},
+    cli::{
+        Cli, Command, DevArgs, SettingsArgs, config, emit, log,
+        output::{Exit, Output},
+        tail,
+    },
+    dev,
+    manifest::Manifest,
+    picture::{FailuresToLog, GuestToLog, picture},
+    ports::{RandomIds, SystemClock},
+    settings::{self, Durability, LogFormat, LogSettings, Settings, Sources},
+};
+
+/// How long threads that wait for the operating system may hold up the end of the process.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs the command that was asked for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.json, cli.global.color);
+    let outcome = match cli.command {
+        Command::Log(command) => log::run(&command, &output, &SystemClock),
+        Command::Config(command) => config::run(&command, &output),
+        Command::Emit(args) => in_runtime(emit::run(args, &output, &RandomIds, &SystemClock)),
+        Command::Tail(args) => in_runtime(tail::run(args, &output, &RandomIds)),
+        Command::Serve(args) => serve(&args),
+        Command::Dev(args) => develop(&args, &output),
+    };
+    outcome.unwrap_or_else(|error| output.failure(&error)).into()
+}
+
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WAIT);
+    outcome
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot be started")
+}
+
+fn serve(args: &SettingsArgs) -> anyhow::Result<Exit> {
+    let (settings, _) = config::load(args)?;
+    start_logging(&settings.log)?;
+    if settings.durability == Durability::Os {
+        tracing::warn!("durability is \"os\": an acknowledged event can be lost with the machine");
+    }
+    in_runtime(async {
+        let stop = CancellationToken::new();
+        let app = App::build(plan(&settings), Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
+        tracing::info!(
+            events = %app.events_address, configuration = %app.config_address, data_dir = %settings.data_dir.display(),
+            end = %app.end(), "ready"
+        );
+        run_until_signal(app, std::future::ready(()), stop).await
+    })?;
+    Ok(Exit::Done)
+}
+
+fn develop(args: &DevArgs, output: &Output) -> anyhow::Result<Exit> {
+    let sources = Sources {
+        defaults: Settings::for_development(&args.directory),
+        file: None,
+        environment: settings::environment(),
+        flags: args.flags(),
+    };
+    let (settings, _) = Settings::load(&sources)?;
+    start_logging(&settings.log)?;
+    let loaded = Manifest::load(&args.directory)?;
+    let (picture, printer) = picture(output.colour());
+    let printing = app::start_thread("picture", move || printer.run())?;
+    in_runtime(async {
+        let stop = CancellationToken::new();
+        let app = App::build(plan(&settings), Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
+        dev::greet(&app, &args.directory, &picture);
+        let shown = dev::show_entries(app.log.clone(), loaded.space.clone(), picture.clone(), stop.clone());
+        let events = app.events_address;
+        let follower = dev::Follower::new(args.directory.clone(), app.flow.clone(), picture.clone(), &loaded)?;
+        let flow = app.flow.clone();
+        let first = dev::begin(&loaded, &flow, events, &picture);
+        let running = run_until_signal(app, first, stop.clone());
+        let (outcome, followed, ()) = tokio::join!(running, follower.run(stop.clone()), shown);
+        outcome.and(followed)
+    })?;
+    drop(picture);
+    // The flow held the picture as its observer until here, so the printer has seen its last line.
+    drop(printing.join());
+    Ok(Exit::Done)
+}
+
+async fn run_until_signal(
+    app: App,
+    before_doors: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        outcome = app.run(before_doors, stop.clone()) => outcome,
+        failed = app::watch_signals(stop) => failed,
+    }
+}
+
+fn plan(settings: &Settings) -> Plan {
+    let address = |port| SocketAddr::new(settings.host, port);
+    let limits = weir_domain::Limits {
+        event_bytes_max: settings.limits.event_bytes_max,
+        request_bytes_max: settings.limits.request_bytes_max,
+        batch_events_max: settings.limits.batch_events_max,
+        ..weir_domain::Limits::default()
+    };
+    let cache: &Path = settings.functions.cache_dir.as_deref().unwrap_or(Path::new("cache"));
+    Plan {
+        data_dir: settings.data_dir.clone(),
+        // An absolute path stays what it is.
+        cache_dir: settings.data_dir.join(cache),
+        events_address: address(settings.events_port),
+        config_address: address(settings.config_port),
+        log: weir_log_embedded::Options {
+            durability: match settings.durability {
+                Durability::Synced => weir_log_embedded::Durability::Synced,
+                Durability::Os => weir_log_embedded::Durability::Os,
+            },
+            segment_bytes: settings.log_segment_bytes,
+            ..weir_log_embedded::Options::default()
+        },
+        gateway: weir_gateway::Options {
+            limits,
+            requests_max: settings.in_flight.requests_max,
+            in_flight_bytes_max: settings.in_flight.bytes_max,
+            ..weir_gateway::Options::default()
+        },
+        flow: weir_flow::Options { hops_max: limits.hops_max, ..weir_flow::Options::default() },
+        grace: Duration::from_millis(settings.grace_period_ms),
+    }
+}
+
+fn start_logging(settings: &LogSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.level).context("the log level cannot be understood")?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.with_target(false).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! The settings of a server: defaults, a TOML file, the environment and flags, in this order, the later over the former.
+//!
+//! Every mistake in every layer is told in one report, with the line, variable or flag where it stands, also where a
+//! later layer would have covered it. What an application consists of is no setting: that is the manifest's.
+
+mod field;
+mod layer;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use figment::Figment;
+use serde::{Deserialize, Serialize};
+use weir_domain::ErrorKind;
+
+use crate::report::{self, Fault};
+
+use field::FIELDS;
+use layer::Layer;
+
+/// What every variable of the environment that sets something begins with.
+const VARIABLE_PREFIX: &str = "WEIR_";
+
+/// The settings of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The directory of the log and of what is derived from it.
+    pub(crate) data_dir: PathBuf,
+    /// The address on which both APIs listen.
+    pub(crate) host: IpAddr,
+    /// The port of the Events API; 0 takes a free one.
+    pub(crate) events_port: u16,
+    /// The port of the Configuration API; 0 takes a free one.
+    pub(crate) config_port: u16,
+    /// When an event counts as kept.
+    pub(crate) durability: Durability,
+    /// How long requests and calls in flight may take after a stop was asked for, in milliseconds.
+    pub(crate) grace_period_ms: u64,
+    /// Size of a segment file of the log in bytes.
+    pub(crate) log_segment_bytes: u64,
+    /// What the server writes about itself.
+    pub(crate) log: LogSettings,
+    /// What events and requests may be.
+    pub(crate) limits: LimitSettings,
+    /// What may be in flight at the same time.
+    pub(crate) in_flight: InFlightSettings,
+    /// What functions need.
+    pub(crate) functions: FunctionSettings,
+}
+
+/// When an event counts as kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Durability {
+    /// When it is on stable storage.
+    #[default]
+    Synced,
+    /// When the operating system has it: lost with the machine, not with the process.
+    Os,
+}
+
+/// What the server writes about itself, to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogSettings {
+    /// The form of a line.
+    pub(crate) format: LogFormat,
+    /// How much: a level, or levels for parts of the program, such as `info,weir_flow=debug`.
+    pub(crate) level: String,
+}
+
+/// The form of a line of the server's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// What events and requests may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitSettings {
+    /// One event, attributes and data together, in bytes.
+    pub(crate) event_bytes_max: usize,
+    /// The body of one request in bytes.
+    pub(crate) request_bytes_max: usize,
+    /// Events in one batch.
+    pub(crate) batch_events_max: usize,
+}
+
+/// What may be in flight at the same time; beyond, requests are refused with 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InFlightSettings {
+    /// Requests of each API.
+    pub(crate) requests_max: usize,
+    /// Bytes of the bodies of these requests together.
+    pub(crate) bytes_max: usize,
+}
+
+/// What functions need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FunctionSettings {
+    /// Where compiled components are kept between starts; none is a place in the data directory.
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    /// What `weir serve` takes where nothing is said.
+    fn default() -> Self {
+        let limits = weir_domain::Limits::default();
+        let gateway = weir_gateway::Options::default();
+        Self {
+            data_dir: "weir-data".into(),
+            host: Ipv4Addr::LOCALHOST.into(),
+            events_port: 4000,
+            config_port: 4001,
+            durability: Durability::Synced,
+            grace_period_ms: 30_000,
+            log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
+            log: LogSettings { format: LogFormat::Json, level: "info".into() },
+            limits: LimitSettings {
+                event_bytes_max: limits.event_bytes_max,
+                request_bytes_max: limits.request_bytes_max,
+                batch_events_max: limits.batch_events_max,
+            },
+            in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
+            functions: FunctionSettings { cache_dir: None },
+        }
+    }
+}
+
+impl Settings {
+    /// What `weir dev` takes where nothing is said: data beside the application, and a log for people.
+    pub(crate) fn for_development(directory: &Path) -> Self {
+        let log = LogSettings { format: LogFormat::Text, level: "warn".into() };
+        Self { data_dir: directory.join(".weir"), log, ..Self::default() }
+    }
+
+    /// Puts the layers over one another.
+    ///
+    /// # Errors
+    /// All mistakes in all layers.
+    pub(crate) fn load(sources: &Sources) -> Result<(Self, Origins), SettingsError> {
+        let mut faults = Vec::new();
+        let mut faulty = Vec::new();
+        let mut figment = Figment::new();
+        for layer in [
+            Layer::defaults(&sources.defaults),
+            sources.file.as_deref().map(Layer::file).unwrap_or_default(),
+            Layer::environment(&sources.environment),
+            Layer::flags(&sources.flags),
+        ] {
+            faulty.extend_from_slice(layer.faulty());
+            faults.extend_from_slice(layer.faults());
+            figment = figment.merge(layer);
+        }
+        let origins = Origins::of(&figment);
+        match figment.extract::<Self>() {
+            Ok(settings) => {
+                faults.extend(settings.contradictions(&origins, &faulty));
+                if faults.is_empty() { Ok((settings, origins)) } else { Err(SettingsError { faults }) }
+            }
+            Err(error) => {
+                // The layers have checked every value: this speaks up where they and the type have come apart.
+                if faults.is_empty() {
+                    faults.push(Fault::new("settings", error.to_string()));
+                }
+                Err(SettingsError { faults })
+            }
+        }
+    }
+
+    /// Finds values that exclude one another, unless one of them is a mistake anyway.
+    fn contradictions(&self, origins: &Origins, faulty: &[&str]) -> Vec<Fault> {
+        let sound = |keys: [&str; 2]| !keys.iter().any(|key| faulty.contains(key));
+        let mut faults = Vec::new();
+        let keys = ["events_port", "config_port"];
+        if self.events_port == self.config_port && self.events_port != 0 && sound(keys) {
+            let message = format!("both APIs are to listen on port {}: give each a port of its own", self.events_port);
+            faults.push(Fault::new(origins.changed(keys), message));
+        }
+        let keys = ["limits.event_bytes_max", "limits.request_bytes_max"];
+        let (event, request) = (self.limits.event_bytes_max, self.limits.request_bytes_max);
+        if event > request && sound(keys) {
+            let message = format!(
+                "an event of {event} bytes cannot come in a request of {request}: \
+                 lower limits.event_bytes_max or raise limits.request_bytes_max"
+            );
+            faults.push(Fault::new(origins.changed(keys), message));
+        }
+        faults
+    }
+}
+
+/// Where settings come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    /// What holds where nothing is said.
+    pub(crate) defaults: Settings,
+    /// A TOML file.
+    pub(crate) file: Option<PathBuf>,
+    /// Variables of the environment; those that do not begin with `WEIR_` are passed over.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Keys and values that were given as flags; the flag of `log.level` is `--log-level`.
+    pub(crate) flags: Vec<(&'static str, String)>,
+}
+
+/// Reads the environment of the process.
+#[expect(clippy::disallowed_methods, reason = "settings are the one place that reads the environment")]
+pub(crate) fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// Where each value comes from: `default`, a file with a line, a variable, or a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origins(BTreeMap<&'static str, String>);
+
+impl Origins {
+    fn of(figment: &Figment) -> Self {
+        let origins = FIELDS.iter().map(|field| {
+            let parts: Vec<&str> = field.key.split('.').collect();
+            let metadata = figment.find_metadata(field.key);
+            let origin = metadata.map(|metadata| metadata.interpolate(figment.profile(), &parts));
+            (field.key, origin.unwrap_or_else(|| layer::DEFAULT.into()))
+        });
+        Self(origins.collect())
+    }
+
+    /// Returns the origin of a value.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or(layer::DEFAULT, String::as_str)
+    }
+
+    /// Returns all keys with their origins.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(key, origin)| (*key, origin.as_str()))
+    }
+
+    /// Returns the origin of the first value that somebody has set.
+    fn changed(&self, keys: [&str; 2]) -> &str {
+        keys.into_iter().map(|key| self.get(key)).find(|origin| *origin != layer::DEFAULT).unwrap_or(layer::DEFAULT)
+    }
+}
+
+/// The mistakes in the settings, all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SettingsError {
+    faults: Vec<Fault>,
+}
+
+impl SettingsError {
+    /// Returns what the reader must do next: correct the settings.
+    pub(crate) const fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        report::list(f, "the settings have", &self.faults)
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What can be set, and what its value may be. Where a value stands, and which one holds, is not known here.
+
+use std::net::IpAddr;
+
+use figment::value::{Dict, Tag, Value};
+use toml::de::DeValue;
+
+use crate::{
+    document::with_article,
+    report::did_you_mean,
+    settings::{Settings, VARIABLE_PREFIX},
+};
+
+/// One setting.
+pub(super) struct Field {
+    /// Its name, with a dot behind the table it is in.
+    pub(super) key: &'static str,
+    rule: Rule,
+}
+
+/// What a value may be.
+enum Rule {
+    Path,
+    Address,
+    Number { least: u64, most: u64 },
+    Word(&'static [&'static str]),
+    Levels,
+}
+
+/// A value as it was given.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'a> {
+    /// In the environment or as a flag.
+    Text(&'a str),
+    /// In a file.
+    Toml(&'a DeValue<'a>),
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// What the log writes at once: a larger request could come in, but not be kept as a whole.
+pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Everything that can be set.
+pub(super) const FIELDS: [Field; 15] = [
+    Field { key: "data_dir", rule: Rule::Path },
+    Field { key: "host", rule: Rule::Address },
+    Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
+    Field { key: "config_port", rule: Rule::Number { least: 0, most: 65_535 } },
+    Field { key: "durability", rule: Rule::Word(&["synced", "os"]) },
+    Field { key: "grace_period_ms", rule: Rule::Number { least: 0, most: 3_600_000 } },
+    Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
+    Field { key: "log.format", rule: Rule::Word(&["text", "json"]) },
+    Field { key: "log.level", rule: Rule::Levels },
+    Field { key: "limits.event_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
+    Field { key: "limits.request_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
+    Field { key: "limits.batch_events_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
+    Field { key: "in_flight.requests_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
+    Field { key: "in_flight.bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB * MIB } },
+    Field { key: "functions.cache_dir", rule: Rule::Path },
+];
+
+impl Field {
+    /// Finds a setting by its name.
+    pub(super) fn find(key: &str) -> Option<&'static Self> {
+        FIELDS.iter().find(|field| field.key == key)
+    }
+
+    /// Returns the variable of the environment that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.key.to_ascii_uppercase().replace('.', "__"))
+    }
+
+    /// Returns the flag that sets it, where it has one.
+    pub(super) fn flag(&self) -> String {
+        format!("--{}", self.key.replace(['_', '.'], "-"))
+    }
+
+    /// Makes the value, or says in a sentence why it cannot be one.
+    pub(super) fn read(&self, given: Given<'_>) -> Result<Value, String> {
+        self.rule.read(given).map_err(|problem| format!("{} {problem}", self.key))
+    }
+}
+
+impl Rule {
+    fn read(&self, given: Given<'_>) -> Result<Value, String> {
+        if let Self::Number { least, most } = self {
+            return number(given, *least, *most);
+        }
+        let text = match given {
+            Given::Text(text) => text,
+            Given::Toml(DeValue::String(text)) => &**text,
+            Given::Toml(other) => {
+                return Err(format!("must be a text in quotes, but is {}", with_article(other.type_str())));
+            }
+        };
+        match self {
+            Self::Path if text.is_empty() => Err("must not be empty: name a directory".into()),
+            Self::Address if text.parse::<IpAddr>().is_err() => Err(format!(
+                "must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network of this machine, but is {text:?}"
+            )),
+            Self::Word(words) if !words.contains(&text) => {
+                Err(format!("cannot be {text:?}: {}", did_you_mean(text, words)))
+            }
+            Self::Levels => levels(text).map(|()| Value::from(text)),
+            _ => Ok(Value::from(text)),
+        }
+    }
+}
+
+fn number(given: Given<'_>, least: u64, most: u64) -> Result<Value, String> {
+    let (number, shown) = match given {
+        Given::Text(text) => (text.parse::<u64>().ok(), format!("{text:?}")),
+        Given::Toml(DeValue::Integer(digits)) => {
+            (u64::from_str_radix(digits.as_str(), digits.radix()).ok(), digits.to_string())
+        }
+        Given::Toml(other) => (None, with_article(other.type_str())),
+    };
+    match number {
+        Some(number) if (least..=most).contains(&number) => Ok(Value::from(number)),
+        _ => Err(format!("must be a number from {least} to {most}, but is {shown}")),
+    }
+}
+
+/// A level, or several separated by commas, each with the part of the program that it is for.
+///
+/// Checked here because the subscriber takes every unknown word for the name of a part.
+fn levels(text: &str) -> Result<(), String> {
+    for directive in text.split(',') {
+        let (target, level) =
+            directive.rsplit_once('=').map_or((None, directive), |(target, level)| (Some(target), level));
+        if !LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known)) {
+            return Err(format!("cannot be {text:?}: {}", did_you_mean(level, &LEVELS)));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-');
+        if target.is_some_and(|target| target.is_empty() || !target.chars().all(is_name)) {
+            return Err(format!("cannot be {text:?}: write levels such as info,weir_flow=debug"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the value of every setting of a whole.
+pub(super) fn values(settings: &Settings) -> Result<Vec<(&'static str, Value)>, String> {
+    let whole = Value::serialize(settings).map_err(|error| error.to_string())?;
+    let found = FIELDS.iter().filter_map(|field| Some((field.key, whole.find_ref(field.key)?.clone())));
+    Ok(found.collect())
+}
+
+/// Adds a value to nested tables.
+pub(super) fn nest(table: &mut Dict, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((outer, inner)) => {
+            let place = table.entry(outer.to_owned()).or_insert_with(|| Value::Dict(Tag::Default, Dict::new()));
+            if let Value::Dict(_, within) = place {
+                nest(within, inner, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! One layer of settings: what it sets, where it says so, and what is wrong with it.
+
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, sync::Arc};
+
+use figment::{
+    Metadata, Profile, Provider,
+    value::{Dict, Map, Value},
+};
+use toml::{Spanned, de::DeValue};
+
+use crate::{
+    document::{Document, with_article},
+    report::{Fault, did_you_mean},
+    settings::{
+        Settings, VARIABLE_PREFIX,
+        field::{self, FIELDS, Field, Given},
+    },
+};
+
+/// The origin of what nobody has set.
+pub(super) const DEFAULT: &str = "default";
+
+/// The largest settings file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a layer sets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer {
+    values: BTreeMap<&'static str, (Value, String)>,
+    faulty: Vec<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl Layer {
+    /// Makes the layer below all others.
+    pub(super) fn defaults(defaults: &Settings) -> Self {
+        let mut layer = Self::default();
+        match field::values(defaults) {
+            Ok(values) => {
+                layer.values = values.into_iter().map(|(key, value)| (key, (value, DEFAULT.into()))).collect();
+            }
+            Err(problem) => layer.faults.push(Fault::new(DEFAULT, problem)),
+        }
+        layer
+    }
+
+    /// Reads a TOML file.
+    pub(super) fn file(path: &Path) -> Self {
+        let mut layer = Self::default();
+        match read(path) {
+            Ok(text) => layer.document(&path.display().to_string(), &text),
+            Err(problem) => layer.faults.push(Fault::new(path.display().to_string(), problem)),
+        }
+        layer
+    }
+
+    /// Reads a TOML document.
+    pub(super) fn document(&mut self, name: &str, text: &str) {
+        let document = Document::parse(name, text);
+        if document.is_sound() {
+            for (key, value) in document.entries() {
+                self.entry(&document, key.get_ref(), key.span().start, value);
+            }
+        }
+        self.faults.extend(document.into_faults());
+    }
+
+    fn entry(&mut self, document: &Document<'_>, key: &str, at: usize, value: &Spanned<DeValue<'_>>) {
+        let is_table = FIELDS.iter().any(|field| field.key.split_once('.').is_some_and(|(table, _)| table == key));
+        match value.get_ref() {
+            DeValue::Table(entries) if is_table => {
+                for (inner, value) in entries {
+                    self.entry(document, &format!("{key}.{}", inner.get_ref()), inner.span().start, value);
+                }
+            }
+            other if is_table => {
+                let found = with_article(other.type_str());
+                document.fault(at, format!("{key} must be a table such as [{key}], but is {found}"));
+            }
+            given => match Field::find(key) {
+                Some(field) => {
+                    if let Err(problem) = self.set(field, Given::Toml(given), document.place(at)) {
+                        document.fault(at, problem);
+                    }
+                }
+                None => document.fault(at, unknown("setting", key, &known_keys())),
+            },
+        }
+    }
+
+    /// Reads the variables of the environment that set something.
+    pub(super) fn environment(variables: &[(OsString, OsString)]) -> Self {
+        let mut layer = Self::default();
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            let rest = name.strip_prefix(VARIABLE_PREFIX).filter(|rest| !is_service_link(rest));
+            let Some(rest) = rest else { continue };
+            let key = rest.to_ascii_lowercase().replace("__", ".");
+            let field = Field::find(&key).filter(|field| field.variable() == name);
+            match (field, value.to_str()) {
+                (Some(field), Some(text)) => layer.set_text(field, text, &name),
+                (Some(field), None) => {
+                    layer.faulty.push(field.key);
+                    layer.faults.push(Fault::new(name, format!("{} must be UTF-8, but is not", field.key)));
+                }
+                (None, _) => {
+                    let variables: Vec<String> = FIELDS.iter().map(Field::variable).collect();
+                    let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
+                    layer.faults.push(Fault::new(&*name, unknown("variable", &name, &variables)));
+                }
+            }
+        }
+        layer
+    }
+
+    /// Takes what was given as flags, which the command line has told apart.
+    pub(super) fn flags(flags: &[(&'static str, String)]) -> Self {
+        let mut layer = Self::default();
+        for (key, text) in flags {
+            match Field::find(key) {
+                Some(field) => layer.set_text(field, text, &field.flag()),
+                None => layer.faults.push(Fault::new("flags", unknown("setting", key, &known_keys()))),
+            }
+        }
+        layer
+    }
+
+    fn set_text(&mut self, field: &'static Field, text: &str, origin: &str) {
+        if let Err(problem) = self.set(field, Given::Text(text), origin.to_owned()) {
+            self.faults.push(Fault::new(origin, problem));
+        }
+    }
+
+    fn set(&mut self, field: &'static Field, given: Given<'_>, origin: String) -> Result<(), String> {
+        let value = field.read(given).inspect_err(|_| self.faulty.push(field.key))?;
+        self.values.insert(field.key, (value, origin));
+        Ok(())
+    }
+
+    /// Returns the settings whose values are mistakes.
+    pub(super) fn faulty(&self) -> &[&'static str] {
+        &self.faulty
+    }
+
+    /// Returns the mistakes.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        let origins = self.values.iter().map(|(key, (_, origin))| ((*key).to_owned(), origin.clone()));
+        let origins: Arc<BTreeMap<String, String>> = Arc::new(origins.collect());
+        Metadata::named("settings").interpolater(move |_: &Profile, keys: &[&str]| {
+            origins.get(&keys.join(".")).cloned().unwrap_or_else(|| DEFAULT.into())
+        })
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let mut table = Dict::new();
+        for (key, (value, _)) in &self.values {
+            field::nest(&mut table, key, value.clone());
+        }
+        Ok(Profile::Default.collect(table))
+    }
+}
+
+fn known_keys() -> Vec<&'static str> {
+    FIELDS.iter().map(|field| field.key).collect()
+}
+
+fn unknown(what: &str, given: &str, known: &[&str]) -> String {
+    format!("there is no {what} {given}: {}", did_you_mean(given, known))
+}
+
+/// Kubernetes and linked containers set such variables for every service, so that a service called `weir` could
+/// otherwise not be started beside itself.
+fn is_service_link(rest: &str) -> bool {
+    rest == "PORT" || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|prefix| rest.starts_with(prefix))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("the settings cannot be read: {error}");
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(format!("the file has {length} bytes, more than the {FILE_BYTES_MAX} that settings may have"));
+    }
+    fs::read_to_string(path).map_err(failed)
+}

@@ -1,0 +1,137 @@
+//! Layers over one another, and the report of everything that is wrong with them.
+
+use std::{fs, net::Ipv4Addr};
+
+use super::*;
+
+fn sources(variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> Sources {
+    Sources {
+        defaults: Settings::default(),
+        file: None,
+        environment: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        flags: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+    }
+}
+
+fn faults(sources: &Sources) -> Vec<String> {
+    let error = Settings::load(sources).expect_err("mistakes");
+    error.faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_setting_has_a_rule_and_a_default() {
+    fn keys(prefix: &str, value: &serde_json::Value, found: &mut Vec<String>) {
+        for (key, value) in value.as_object().expect("a table") {
+            match value.is_object() {
+                true => keys(&format!("{prefix}{key}."), value, found),
+                false => found.push(format!("{prefix}{key}")),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    keys("", &serde_json::to_value(Settings::default()).expect("JSON"), &mut found);
+    found.sort();
+    let mut ruled: Vec<_> = FIELDS.iter().map(|field| field.key.to_owned()).collect();
+    ruled.sort();
+    assert_eq!(found, ruled);
+    let (settings, origins) = Settings::load(&sources(&[], &[])).expect("defaults are good");
+    assert_eq!(settings, Settings::default());
+    assert!(origins.iter().all(|(_, origin)| origin == layer::DEFAULT));
+}
+
+#[test]
+fn what_a_request_may_have_can_be_written_at_once() {
+    let batch = weir_log_embedded::Options::default().batch_bytes_max;
+    assert_eq!(u64::try_from(batch), Ok(field::REQUEST_BYTES_MAX));
+}
+
+#[test]
+fn later_layers_cover_earlier_ones() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    let text =
+        "events_port = 5000\nconfig_port = 5001\ndurability = \"os\"\n\n[log]\nlevel = \"warn\"\nformat = \"text\"\n";
+    fs::write(&file, text).expect("written");
+    let variables = [("WEIR_CONFIG_PORT", "6001"), ("WEIR_LOG__LEVEL", "debug"), ("PATH", "/bin")];
+    let mut sources = sources(&variables, &[("log.level", "info,weir_flow=trace"), ("host", "0.0.0.0")]);
+    sources.file = Some(file.clone());
+    let (settings, origins) = Settings::load(&sources).expect("good");
+    assert_eq!((settings.events_port, settings.config_port), (5000, 6001));
+    assert_eq!(settings.durability, Durability::Os);
+    assert_eq!(settings.host, Ipv4Addr::UNSPECIFIED);
+    assert_eq!((settings.log.level.as_str(), settings.log.format), ("info,weir_flow=trace", LogFormat::Text));
+    let check = |key: &str, origin: &str| assert_eq!(origins.get(key), origin, "{key}");
+    check("events_port", &format!("{}:1", file.display()));
+    check("config_port", "WEIR_CONFIG_PORT");
+    check("log.level", "--log-level");
+    check("log.format", &format!("{}:7", file.display()));
+    check("host", "--host");
+    check("data_dir", "default");
+}
+
+#[test]
+fn every_mistake_of_every_layer_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    let text = "evnts_port = 1\nevents_port = \"4000\"\nlog = 1\n\n[limits]\nevent_bytes_max = 1\nfoo = 2\n";
+    fs::write(&file, text).expect("written");
+    let variables = [
+        ("WEIR_EVENTS_PORT", "many"),
+        ("WEIR_LOG_LEVEL", "info"),
+        ("WEIR_DURABILITY", "sync"),
+        ("WEIR_PORT", "tcp://10.0.0.1:4000"),
+        ("WEIR_SERVICE_PORT_EVENTS", "4000"),
+    ];
+    let mut sources = sources(&variables, &[("host", "localhost"), ("log.level", "inof")]);
+    sources.file = Some(file.clone());
+    let name = file.display();
+    let expected = [
+        format!("{name}:1: there is no setting evnts_port: did you mean \"events_port\"?"),
+        format!("{name}:3: log must be a table such as [log], but is an integer"),
+        format!("{name}:7: there is no setting limits.foo: choose one of {}", layer_keys()),
+        format!("{name}:2: events_port must be a number from 0 to 65535, but is a string"),
+        format!("{name}:6: limits.event_bytes_max must be a number from 1024 to 33554432, but is 1"),
+        "WEIR_EVENTS_PORT: events_port must be a number from 0 to 65535, but is \"many\"".into(),
+        "WEIR_LOG_LEVEL: there is no variable WEIR_LOG_LEVEL: did you mean \"WEIR_LOG__LEVEL\"?".into(),
+        "WEIR_DURABILITY: durability cannot be \"sync\": did you mean \"synced\"?".into(),
+        "--host: host must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network of this machine, \
+         but is \"localhost\""
+            .into(),
+        "--log-level: log.level cannot be \"inof\": did you mean \"info\"?".into(),
+    ];
+    let mut found = faults(&sources);
+    let mut expected = expected.to_vec();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    let report = Settings::load(&sources).expect_err("mistakes").to_string();
+    assert!(report.starts_with("the settings have 10 mistakes\n  "), "{report}");
+}
+
+fn layer_keys() -> String {
+    FIELDS.iter().map(|field| field.key).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn values_that_exclude_one_another_are_mistakes() {
+    let found = faults(&sources(&[("WEIR_CONFIG_PORT", "4000")], &[]));
+    assert_eq!(found, ["WEIR_CONFIG_PORT: both APIs are to listen on port 4000: give each a port of its own"]);
+    let any = sources(&[], &[("events_port", "0"), ("config_port", "0")]);
+    assert!(Settings::load(&any).is_ok());
+    let found = faults(&sources(&[("WEIR_LIMITS__REQUEST_BYTES_MAX", "2048")], &[]));
+    let expected = "WEIR_LIMITS__REQUEST_BYTES_MAX: an event of 1048576 bytes cannot come in a request of 2048: \
+                    lower limits.event_bytes_max or raise limits.request_bytes_max";
+    assert_eq!(found, [expected]);
+    // What is a mistake by itself is not held against others.
+    let found = faults(&sources(&[("WEIR_EVENTS_PORT", "x"), ("WEIR_CONFIG_PORT", "4000")], &[]));
+    assert_eq!(found, ["WEIR_EVENTS_PORT: events_port must be a number from 0 to 65535, but is \"x\""]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_mistake() {
+    let mut sources = sources(&[], &[]);
+    sources.file = Some("/nowhere/weir.toml".into());
+    let found = faults(&sources);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("/nowhere/weir.toml: the settings cannot be read: "), "{found:?}");
+}

@@ -1,0 +1,131 @@
+//! The command line as people and programs meet it: help, results, errors and exit codes, without a server.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn weir(args: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(args)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    Ended {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        err: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("bound"))
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let check = |args: &[&str], lines: &[&str]| {
+        let ended = weir(args, &[]);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+        for line in lines {
+            assert!(ended.out.contains(line), "{args:?} lacks {line:?}:\n{}", ended.out);
+        }
+        assert!(ended.out.contains("Example"), "{args:?} has no example:\n{}", ended.out);
+    };
+    let commands = ["  dev ", "  serve ", "  emit ", "  tail ", "  log ", "  config ", "--json", "--color <WHEN>"];
+    check(&["--help"], &commands);
+    check(&["dev", "--help"], &["Usage: weir dev [OPTIONS] [DIR]", "--events-port <PORT>", "--config-port <PORT>"]);
+    check(
+        &["serve", "--help"],
+        &["--data-dir <DIR>", "--config <FILE>", "--durability <synced|os>", "--log-level <LEVEL>"],
+    );
+    check(&["emit", "--help"], &["--type <TYPE>", "--ext <NAME=VALUE>", "http://127.0.0.1:4000]", "--in-flight <N>"]);
+    check(&["tail", "--help"], &["-f, --follow", "--since <TIME>", "http://127.0.0.1:4001]"]);
+    check(&["log", "verify", "--help"], &["--data-dir <DIR>"]);
+    check(&["log", "inspect", "--help"], &["--position <POSITION>", "--frames"]);
+    check(&["log", "repair", "--help"], &["--accept-loss"]);
+    check(&["config", "show", "--help"], &["--config <FILE>"]);
+    let version = weir(&["--version"], &[]);
+    assert_eq!((version.code, version.out.trim()), (Some(0), concat!("weir ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn errors_have_a_sentence_and_an_exit_code() {
+    let check = |args: &[&str], code: i32, message: &str| {
+        let ended = weir(args, &[]);
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert!(ended.err.contains(message), "{args:?}: {ended:?}");
+        assert!(!ended.err.contains('\u{1b}'), "no colour where no terminal shows it");
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let empty = directory.path().to_str().expect("UTF-8");
+    let away = nobody();
+    check(&["tail", "--colour", "never"], 2, "unexpected argument '--colour'");
+    check(&["emit", "--type", "t"], 2, "--source <URI>");
+    check(&["emit", "x.jsonl", "--url", "https://weir"], 2, "https is not spoken here");
+    check(&["tail", "--since", "yesterday", "--url", &away], 2, "error: a time must be written as in RFC 3339");
+    check(&["emit", "--type", "t", "--source", "/s", "--data", "{", "--url", &away], 2, "error: the data is not JSON");
+    check(&["emit", "--type", "t", "--source", "a b", "--url", &away], 2, "error: attribute \"source\" is not a URI");
+    check(&["emit", "/nowhere/events.jsonl", "--url", &away], 3, "error: /nowhere/events.jsonl cannot be read: ");
+    let missing = format!("error: no server answers at {away}: start one with `weir dev`");
+    check(&["emit", "--type", "t", "--source", "/s", "--url", &away], 5, &missing);
+    check(&["tail", "--follow", "--url", &away], 5, &missing);
+    check(&["log", "verify", "--data-dir", empty], 3, "error: there is no log in ");
+    check(&["dev", empty], 3, "there is no such file: name the directory of an application, or write one");
+    let manifest = directory.path().join("weir.toml");
+    fs::write(manifest, "[[event]]\ntyp = \"a\"\n[[subscription]]\nevent = \"b\"\nfunction = \"c\"\n")
+        .expect("written");
+    check(&["dev", empty], 2, "error: the manifest has 4 mistakes\n  weir.toml:1: [[event]]: \"type\" is missing");
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_all_their_mistakes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    let file = file.to_str().expect("UTF-8");
+    fs::write(file, "events_port = 5000\n[log]\nlevel = \"debug\"\n").expect("written");
+    let args = ["config", "show", "--config", file, "--host", "0.0.0.0"];
+    let variables = [("WEIR_DURABILITY", "os")];
+    let ended = weir(&args, &variables);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let check = |key: &str, value: &str, origin: &str| {
+        let line = ended.out.lines().find(|line| line.starts_with(key)).expect(key);
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>(), [key, value, origin]);
+    };
+    check("events_port", "5000", &format!("{file}:1"));
+    check("log.level", "debug", &format!("{file}:3"));
+    check("durability", "os", "WEIR_DURABILITY");
+    check("host", "0.0.0.0", "--host");
+    check("config_port", "4001", "default");
+    check("functions.cache_dir", "-", "default");
+    let json = weir(&[&args[..], &["--json"]].concat(), &variables);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&json.out).expect("JSON");
+    let host = rows.iter().find(|row| row["key"] == "host").expect("a row");
+    assert_eq!(host["value"], "0.0.0.0");
+    assert_eq!(host["origin"], "--host");
+
+    fs::write(file, "event_port = 5000\n[log]\nlevel = 7\n").expect("written");
+    let ended = weir(&["serve", "--config", file, "--config-port", "x"], &[("WEIR_DATADIR", "/tmp")]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let expected = format!(
+        "error: the settings have 4 mistakes\n  \
+         {file}:1: there is no setting event_port: did you mean \"events_port\"?\n  \
+         {file}:3: log.level must be a text in quotes, but is an integer\n  \
+         WEIR_DATADIR: there is no variable WEIR_DATADIR: did you mean \"WEIR_DATA_DIR\"?\n  \
+         --config-port: config_port must be a number from 0 to 65535, but is \"x\"\n"
+    );
+    assert_eq!(ended.err, expected);
+}

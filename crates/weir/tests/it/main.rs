@@ -1,0 +1,9 @@
+//! The binary as a process: what it prints, what survives, what it delivers.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect ends there")]
+#![allow(clippy::disallowed_methods, reason = "tests start threads of their own and join them")]
+
+mod cli;
+mod crash;
+mod drain;
+mod process;
