@@ -12,14 +12,17 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use weir_domain::{Clock, Ids, Position};
+use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Runner, Runtimes};
 use weir_functions::{GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
 use weir_gateway::Gateway;
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
 
-use crate::ports::{RandomIds, SystemClock};
+use crate::{
+    cli::output::Failure,
+    ports::{RandomIds, SystemClock},
+};
 
 /// What a server needs to know, whoever starts it.
 pub(crate) struct Plan {
@@ -115,6 +118,8 @@ impl App {
         doors.spawn(open_door(self.gateway.serve_configuration(self.config, stop.clone().cancelled_owned())));
 
         let failure = tokio::select! {
+            // First, because everything else ends too when a stop was asked for.
+            biased;
             () = stop.cancelled() => None,
             Some(ended) = doors.join_next() => Some(unexpected("a listener", ended)),
             Some(ended) = delivery.join_next() => Some(unexpected("the delivery", ended.map(Ok))),
@@ -177,14 +182,14 @@ pub(crate) fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> 
 }
 
 async fn bind(address: SocketAddr, what: &str, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            anyhow!("the {what} API cannot listen on {address}: the port is in use; stop the other program or choose a port with {flag}")
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            anyhow!("the {what} API cannot listen on {address}: ports below 1024 need a privilege; choose another with {flag}")
-        }
-        _ => anyhow!(error).context(format!("the {what} API cannot listen on {address}")),
+    TcpListener::bind(address).await.map_err(|error| {
+        let cure = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "the port is in use; stop the other program or choose a port with",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another with",
+            _ => return anyhow!(error).context(format!("the {what} API cannot listen on {address}")),
+        };
+        let kind = ErrorKind::Unavailable { retry_after: None };
+        Failure::new(kind, format!("the {what} API cannot listen on {address}: {cure} {flag}")).into()
     })
 }
 

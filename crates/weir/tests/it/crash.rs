@@ -1,7 +1,7 @@
 //! kill -9 at random instants with eight producers and a function at work: every acknowledged event is there exactly once,
 //! in the order of its key, the chain verifies, everything is delivered, and no effect stands in the log twice.
 //!
-//! The suite runs a few rounds. `WEIR_CRASH_ROUNDS=200 cargo test --release -p weir --test it crash -- --nocapture`
+//! The suite runs a few rounds. `CRASH_ROUNDS=200 cargo test --release -p weir --test it crash -- --nocapture`
 //! (or `just crash`) runs the full proof.
 
 use std::{
@@ -28,7 +28,7 @@ type Ledger = Arc<Mutex<BTreeMap<String, u64>>>;
 
 #[test]
 fn crash_loses_nothing_and_doubles_nothing() {
-    let rounds: u32 = std::env::var("WEIR_CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let rounds: u32 = std::env::var("CRASH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
     let data = tempfile::tempdir().expect("a directory");
     let ledger = Ledger::default();
     let (events_port, config_port) = (free_port(), free_port());
