@@ -106,9 +106,7 @@ pub(crate) fn check_timestamp(name: &str, value: &str) -> Result<(), AttributeEr
 
 fn is_rfc3339(text: &[u8]) -> bool {
     let digits = |from: usize, to: usize| -> Option<u32> {
-        text.get(from..to)?
-            .iter()
-            .try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
+        text.get(from..to)?.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
     };
     let is = |at: usize, any: &[u8]| text.get(at).is_some_and(|b| any.contains(b));
     let date = (|| {

@@ -13,7 +13,9 @@ pub type KeyRefusal = KeyError;
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The type belongs to the platform.
-    #[error("attribute \"type\" is {event_type:?}, which only the platform may emit: choose a name without this prefix")]
+    #[error(
+        "attribute \"type\" is {event_type:?}, which only the platform may emit: choose a name without this prefix"
+    )]
     Reserved {
         /// The type.
         event_type: String,

@@ -1,7 +1,10 @@
 //! What a function returns enters again at the top: it gets an id that a second run would derive again, the cause, the
 //! correlation, the trace and one hop more.
 
-use weir_cloudevents::{time, trace::{TRACEPARENT, TRACESTATE, TraceParent}};
+use weir_cloudevents::{
+    time,
+    trace::{TRACEPARENT, TRACESTATE, TraceParent},
+};
 use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
 use weir_functions::Draft;
 

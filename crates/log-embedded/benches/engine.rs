@@ -38,8 +38,7 @@ struct Open {
 }
 
 fn open(directory: &Path) -> Open {
-    let (log, workers, _) =
-        EmbeddedLog::open(directory, Options::default(), Arc::new(Wall), &mut |_| {}).unwrap();
+    let (log, workers, _) = EmbeddedLog::open(directory, Options::default(), Arc::new(Wall), &mut |_| {}).unwrap();
     let writer = std::thread::spawn(move || workers.writer.run());
     let indexer = std::thread::spawn(move || workers.indexer.run().unwrap());
     Open { log: Arc::new(log), threads: vec![writer, indexer] }
@@ -124,7 +123,10 @@ async fn engine(runs: usize, batches: usize) {
         open.close().await;
     }
     let (limit, rate) = (median(limit), median(rate));
-    println!("append  1024-event batches: {rate:.0} events/s; raw write + fdatasync {limit:.0} events/s; ratio {:.2}", rate / limit);
+    println!(
+        "append  1024-event batches: {rate:.0} events/s; raw write + fdatasync {limit:.0} events/s; ratio {:.2}",
+        rate / limit
+    );
 }
 
 async fn group_commit(runs: usize, appends: usize) {

@@ -179,13 +179,7 @@ impl Committer {
         }
     }
 
-    fn add_records<'a>(
-        &self,
-        batch: &'a Prepared,
-        receipt: &[EventReceipt],
-        first: Position,
-        built: &mut Group<'a>,
-    ) {
+    fn add_records<'a>(&self, batch: &'a Prepared, receipt: &[EventReceipt], first: Position, built: &mut Group<'a>) {
         let fits = built.open.as_ref().is_some_and(|open| {
             let bytes = built.buffer.len() - open.start + batch.records.len();
             open.space == &batch.space && bytes <= FRAME_BYTES_TARGET
@@ -334,9 +328,7 @@ fn copy_of(error: &LogError) -> LogError {
     let io = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
     match error {
         LogError::DiskFull(source) => LogError::DiskFull(io(source)),
-        LogError::Io { operation, path, source } => {
-            LogError::Io { operation, path: path.clone(), source: io(source) }
-        }
+        LogError::Io { operation, path, source } => LogError::Io { operation, path: path.clone(), source: io(source) },
         LogError::Index { detail } => LogError::Index { detail: detail.clone() },
         other => LogError::Index { detail: other.to_string() },
     }

@@ -16,7 +16,7 @@ use crate::{
     reader,
     recovery::{self, Recovered},
     shared::{BlockQueue, Shared},
-    store::{FjallStore, IndexStore},
+    store::{self, FjallStore, IndexStore},
 };
 
 /// The most batches that are committed with one sync.
@@ -120,10 +120,8 @@ impl EmbeddedLog {
             _lock: lock,
         });
         let committer = Committer::new(shared.clone(), opened.end);
-        let workers = Workers {
-            writer: Writer { committer, queue: messages },
-            indexer: Indexer { shared: shared.clone() },
-        };
+        let workers =
+            Workers { writer: Writer { committer, queue: messages }, indexer: Indexer { shared: shared.clone() } };
         Ok((Self { shared, queue, room }, workers, opened.recovered))
     }
 
@@ -174,7 +172,7 @@ pub(crate) fn open_store(directory: &Path) -> Result<FjallStore, LogError> {
                 .map_err(|error| LogError::io("moving a damaged index aside", directory, error))?;
             tracing::warn!(
                 %error, kept_in = %aside.display(),
-                "the index could not be opened and is built anew; subscriptions begin at the start of the log"
+                "the index could not be opened and is built anew; subscriptions begin again where they were made"
             );
             FjallStore::open(directory)
         }
@@ -324,7 +322,11 @@ impl Indexer {
     }
 
     fn write(&self, block: &crate::store::Block) -> Result<(), LogError> {
-        self.shared.index.store().add(block)?;
+        let store = self.shared.index.store();
+        store.add(block)?;
+        if let Some(watermark) = &block.watermark {
+            store::seal(store.as_ref(), watermark.position)?;
+        }
         self.shared.index.thaw();
         self.shared.blocks.done();
         Ok(())

@@ -81,7 +81,11 @@ impl Index {
     }
 
     /// Finds the positions of events by their identity; `None` for those that never were.
-    pub(crate) fn find_ids(&self, ids: impl Iterator<Item = IdHash>, found: &mut Vec<Option<Position>>) -> Result<(), LogError> {
+    pub(crate) fn find_ids(
+        &self,
+        ids: impl Iterator<Item = IdHash>,
+        found: &mut Vec<Option<Position>>,
+    ) -> Result<(), LogError> {
         let mut missing = Vec::new();
         {
             let memory = self.memory.read();
@@ -127,7 +131,9 @@ impl Index {
             let mut recent = Vec::new();
             match direction {
                 Direction::Forward => memory.oldest_first().for_each(|b| b.list_forward(list, from, most, &mut recent)),
-                Direction::Backward => memory.newest_first().for_each(|b| b.list_backward(list, from, most, &mut recent)),
+                Direction::Backward => {
+                    memory.newest_first().for_each(|b| b.list_backward(list, from, most, &mut recent))
+                }
             }
             (memory.start(), recent)
         };

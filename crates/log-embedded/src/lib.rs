@@ -22,7 +22,6 @@ mod store;
 mod tail;
 pub mod tools;
 
-
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk};
 pub use engine::{EmbeddedLog, Indexer, Workers, Writer};
 pub use options::{Durability, Options};

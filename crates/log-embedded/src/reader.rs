@@ -56,7 +56,8 @@ pub(crate) fn read_tail(shared: &Shared, read: &Read) -> Option<Result<Page, Log
     }
     let frames = shared.tail.read().from(read.from, read.bytes_max.max(1))?;
     let mut next = read.from;
-    for frame in &frames {
+    // Frames reach the tail a moment before the durable end does: those behind it belong to the next read.
+    for frame in frames.iter().take_while(|frame| frame.header.base <= end) {
         match collect_forward(frame, &mut collector) {
             Ok(Some(stopped_at)) => return Some(Ok(collector.page(stopped_at, false))),
             Ok(None) => next = next.max(frame.header.end()),
@@ -168,7 +169,8 @@ fn read_lists(shared: &Shared, lists: &[ListName], mut collector: Collector<'_>)
     let behind = positions.last().copied().filter(|_| positions.len() == most);
     let mut held: Option<(Frame, Vec<(Position, Bytes)>)> = None;
     for position in positions {
-        let fresh = held.as_ref().is_none_or(|(frame, _)| frame.header.base > position || frame.header.end() <= position);
+        let fresh =
+            held.as_ref().is_none_or(|(frame, _)| frame.header.base > position || frame.header.end() <= position);
         if fresh {
             let (frame, walk) = frame_with(shared, position)?;
             let records = split_records(&frame).map_err(|what| walk.damaged(&what))?;

@@ -18,7 +18,7 @@ use crate::{
     prepare::{TypeNames, id_hash, key_list},
     scan::{Next, Scanner},
     segment::{self, Segment},
-    store::IndexStore,
+    store::{self, IndexStore},
     tail::Tail,
 };
 
@@ -84,11 +84,7 @@ impl Cursor {
 }
 
 /// Opens all segments, or makes the first one.
-pub(crate) fn open_segments(
-    disk: &dyn Disk,
-    options: &Options,
-    clock: &dyn Clock,
-) -> Result<Vec<Segment>, LogError> {
+pub(crate) fn open_segments(disk: &dyn Disk, options: &Options, clock: &dyn Clock) -> Result<Vec<Segment>, LogError> {
     let names = segment::list(disk)?;
     let mut segments = Vec::with_capacity(names.len());
     for (number, name) in names.iter().enumerate() {
@@ -180,11 +176,14 @@ pub(crate) fn open(
         (number, offset) = (number + 1, segment::HEADER_BYTES as u64);
     }
     let segment = segments[number].clone();
+    let sealed = store::sealed(store.as_ref())?;
+    if sealed >= cursor.next {
+        return Err(damaged(disk.as_ref(), &segment.name, offset, &lost(cursor.next, Some(sealed.next()))));
+    }
     recovered.cut = cut_remains(disk.as_ref(), &segment, offset, cursor.next)?;
     let capacity = reserve(disk.as_ref(), &segment, offset, options)?;
     recovered.end = cursor.next.previous();
-    let end =
-        End { segment, capacity, offset, last_frame, last_segment, chain: cursor.chain, next: cursor.next };
+    let end = End { segment, capacity, offset, last_frame, last_segment, chain: cursor.chain, next: cursor.next };
     Ok(Opened { segments, end, index, tail, recovered })
 }
 

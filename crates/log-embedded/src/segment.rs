@@ -85,7 +85,9 @@ impl Segment {
         if version != VERSION {
             return Err(LogError::Unusable {
                 path: disk.path(name),
-                detail: format!("its format is version {version}, and this program knows version {VERSION}: use the program that wrote it, or a newer one"),
+                detail: format!(
+                    "its format is version {version}, and this program knows version {VERSION}: use the program that wrote it, or a newer one"
+                ),
             });
         }
         let mut base = [0; 8];

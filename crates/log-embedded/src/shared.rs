@@ -9,7 +9,12 @@ use weir_log::LogError;
 
 use crate::{
     disk::{Disk, DiskLock},
-    index::Index, options::Options, segment::Segment, store::Block, tail::Tail};
+    index::Index,
+    options::Options,
+    segment::Segment,
+    store::Block,
+    tail::Tail,
+};
 
 /// The parts of an open log that several threads use.
 pub(crate) struct Shared {

@@ -27,8 +27,13 @@ pub trait IndexStore: Send + Sync + 'static {
     /// Finds the position of an event by its identity.
     fn id(&self, id: &IdHash) -> Result<Option<Position>, LogError>;
     /// Returns up to `most` positions of a list, beginning at `from`.
-    fn list(&self, list: &ListName, from: Position, direction: Direction, most: usize)
-    -> Result<Vec<Position>, LogError>;
+    fn list(
+        &self,
+        list: &ListName,
+        from: Position,
+        direction: Direction,
+        most: usize,
+    ) -> Result<Vec<Position>, LogError>;
     /// Returns the newest position of a space.
     fn newest_of_space(&self, space: &SpaceName) -> Result<Option<Position>, LogError>;
     /// Returns the place of the nearest noted frame that begins at or before a position.
@@ -39,4 +44,20 @@ pub trait IndexStore: Send + Sync + 'static {
     fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError>;
     /// Makes everything durable.
     fn sync(&self) -> Result<(), LogError>;
+}
+
+/// The checkpoint that says up to where the log was durable when the index was last written: a log that ends before is
+/// damaged, however well-formed its end looks.
+const SEAL: &str = "log/sealed-end";
+
+/// Notes that the log was durable up to a position.
+pub(crate) fn seal(store: &dyn IndexStore, end: Position) -> Result<(), LogError> {
+    store.store_checkpoints(&[(SEAL.to_owned(), Bytes::copy_from_slice(&end.get().to_be_bytes()))])
+}
+
+/// Returns up to where the log is known to have been durable.
+pub(crate) fn sealed(store: &dyn IndexStore) -> Result<Position, LogError> {
+    let bytes = store.load_checkpoint(SEAL)?;
+    let number = bytes.as_deref().and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+    Ok(number.map(Position::new).unwrap_or_default())
 }

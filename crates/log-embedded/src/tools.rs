@@ -13,7 +13,7 @@ use crate::{
     recovery::{self, Cursor, Recovered},
     scan::{Next, Scanner},
     segment::{self, Segment},
-    store::IndexStore,
+    store::{self, FjallStore, IndexStore},
 };
 
 mod inspect;
@@ -81,14 +81,17 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 pub fn verify(directory: &Path, progress: Progress<'_>) -> Result<Verified, LogError> {
     let disk = engine::open_disk(directory)?;
     let _lock = engine::lock(disk.as_ref())?;
-    verify_on(disk.as_ref(), progress)
+    let index = directory.join("index");
+    // Without the index nothing is known of a lost end; opening one that is missing would make it.
+    let sealed = if index.is_dir() { store::sealed(&FjallStore::open(&index)?)? } else { Position::ORIGIN };
+    verify_on(disk.as_ref(), sealed, progress)
 }
 
-/// As [`verify`], on any disk.
+/// As [`verify`], on any disk; the log is known to have been durable up to `sealed`.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_on(disk: &dyn Disk, progress: Progress<'_>) -> Result<Verified, LogError> {
+pub fn verify_on(disk: &dyn Disk, sealed: Position, progress: Progress<'_>) -> Result<Verified, LogError> {
     let names = segment::list(disk)?;
     let mut files = Vec::with_capacity(names.len());
     for name in &names {
@@ -102,6 +105,7 @@ pub fn verify_on(disk: &dyn Disk, progress: Progress<'_>) -> Result<Verified, Lo
         total: files.iter().map(|(_, length)| length).sum(),
         done: 0,
         cursor: Cursor { chain: CHAIN_START, next: Position::ORIGIN.next(), after_gap: false },
+        sealed,
         found: Verified::default(),
     };
     for (number, (name, length)) in files.iter().enumerate() {
@@ -129,6 +133,7 @@ struct Check<'a> {
     total: u64,
     done: u64,
     cursor: Cursor,
+    sealed: Position,
     found: Verified,
 }
 
@@ -227,7 +232,8 @@ impl Check<'_> {
         let next = self.cursor.next;
         // In the last segment, frames that do not know this place as durable are remains of an unfinished group.
         let after = |header: &frame::Header| {
-            header.base >= next && (following.is_some() || header.durable >= next || header.base > next && header.is_gap())
+            header.base >= next
+                && (following.is_some() || header.durable >= next || header.base > next && header.is_gap())
         };
         let from = offset + u64::from(there.is_some());
         let found = recovery::find_frame(segment.file.as_ref(), from, length, after).map_err(failed)?;
@@ -247,7 +253,19 @@ impl Check<'_> {
                 self.cursor.next = following;
                 self.cursor.after_gap = true;
             }
-            None => self.found.unfinished_bytes = recovery::remains(segment, offset, length).map_err(failed)?.len() as u64,
+            None if self.sealed >= next => {
+                self.damage(
+                    &segment.name,
+                    offset,
+                    length,
+                    "the end of the log is damaged",
+                    range(next, self.sealed.next()),
+                );
+                self.cursor.next = self.sealed.next();
+            }
+            None => {
+                self.found.unfinished_bytes = recovery::remains(segment, offset, length).map_err(failed)?.len() as u64
+            }
         }
         Ok(None)
     }
@@ -298,7 +316,7 @@ pub fn repair_on(
     clock: &dyn Clock,
     progress: Progress<'_>,
 ) -> Result<Repaired, LogError> {
-    let found = verify_on(disk.as_ref(), progress)?;
+    let found = verify_on(disk.as_ref(), store::sealed(store.as_ref())?, progress)?;
     if let Some(first) = found.damage.first().filter(|_| !accept_loss) {
         return Err(LogError::Corrupt {
             file: disk.path(&first.file),

@@ -263,7 +263,10 @@ pub async fn reads_filter_by_key_and_type(harness: &dyn Harness) {
     let types = vec!["t0".to_owned(), "t2".to_owned(), "absent".to_owned()];
     for (filter, wanted) in [
         (Filter::Key(key.clone()), whole.iter().filter(|r| r.key.as_ref() == Some(&key)).cloned().collect::<Vec<_>>()),
-        (Filter::Types(types.clone()), whole.iter().filter(|r| types.iter().any(|t| t == r.event.event_type())).cloned().collect()),
+        (
+            Filter::Types(types.clone()),
+            whole.iter().filter(|r| types.iter().any(|t| t == r.event.event_type())).cloned().collect(),
+        ),
         (Filter::Types(Vec::new()), Vec::new()),
     ] {
         for events_max in [1, 10, 1000] {

@@ -71,7 +71,8 @@ impl MemoryLog {
 
 impl Stored {
     fn append(&mut self, append: Append, now: Timestamp) -> Result<Receipt, LogError> {
-        let identity = |new: &NewEvent| (append.space.clone(), new.event.source().to_owned(), new.event.id().to_owned());
+        let identity =
+            |new: &NewEvent| (append.space.clone(), new.event.source().to_owned(), new.event.id().to_owned());
         let all_known = append.events.iter().all(|new| self.ids.contains_key(&identity(new)));
         if let Some(condition) = append.condition.as_ref().filter(|_| !all_known) {
             self.check(&append.space, condition)?;

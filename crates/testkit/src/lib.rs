@@ -7,6 +7,6 @@ mod faulty_log;
 mod functions;
 mod ports;
 
-pub use faulty_log::{FaultyLog, Faults};
+pub use faulty_log::{Faults, FaultyLog};
 pub use functions::{Calls, FakeFunction};
 pub use ports::{CountingIds, SteppingClock};

@@ -107,7 +107,10 @@ fn event(id: &str, key: u64) -> String {
 }
 
 fn post(media_type: &str, body: &str, out: &mut Vec<u8>) {
-    let head = format!("POST / HTTP/1.1\r\nhost: bench\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: bench\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(body.as_bytes());
 }
@@ -182,7 +185,8 @@ fn route() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
     let code = "export function handle(event) { return { statusCode: 200, body: 'hello ' + event.data.params.name } }";
-    server.configure("functions", &json!({ "functionId": "greet", "type": "wasm", "provider": { "javascript": code } }));
+    server
+        .configure("functions", &json!({ "functionId": "greet", "type": "wasm", "provider": { "javascript": code } }));
     let route = json!({ "type": "sync", "eventType": "http.request", "functionId": "greet", "method": "GET", "path": "/hello/:name" });
     server.configure("subscriptions", &route);
     let request = |_: usize, _: u64, out: &mut Vec<u8>| {
@@ -193,8 +197,10 @@ fn route() {
         let time = Duration::from_secs(2);
         rates.push(load(server.events, 64, time, "HTTP/1.1 200", request).per_second);
         limits.push(load(noop_address, 64, time, "HTTP/1.1 202", request).per_second);
-        let (ours, limit) =
-            (load(server.events, 1, time, "HTTP/1.1 200", request), load(noop_address, 1, time, "HTTP/1.1 202", request));
+        let (ours, limit) = (
+            load(server.events, 1, time, "HTTP/1.1 200", request),
+            load(noop_address, 1, time, "HTTP/1.1 202", request),
+        );
         added50.push(ours.p50.as_secs_f64() * 1e6 - limit.p50.as_secs_f64() * 1e6);
         added99.push(ours.p99.as_secs_f64() * 1e6 - limit.p99.as_secs_f64() * 1e6);
     }
@@ -226,7 +232,8 @@ fn deliver(instances: &str, events: u64) {
                 .map(|n| format!("{{\"specversion\":\"1.0\",\"id\":\"{run}-{n}\",\"source\":\"/bench\",\"type\":\"job\",\"subject\":\"key/{}\",\"data\":{{\"number\":{n}}}}}", n % 1000))
                 .collect();
             let body = format!("[{}]", batch.join(","));
-            let answer = http.send("POST", "/", &[("content-type", "application/cloudevents-batch+json")], body.as_bytes());
+            let answer =
+                http.send("POST", "/", &[("content-type", "application/cloudevents-batch+json")], body.as_bytes());
             assert_eq!(answer.unwrap().status, 202);
         }
         assert_eq!(server.wait_for("done", 1000, Duration::from_secs(120)), 1000);

@@ -101,7 +101,11 @@ impl App {
     /// Runs until told to stop or until a part fails, then stops from the edge inwards: doors, delivery, log.
     ///
     /// The doors open when `before_doors` is done. The ports are bound already, so callers who come earlier wait.
-    pub(crate) async fn run(self, before_doors: impl Future<Output = ()>, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        self,
+        before_doors: impl Future<Output = ()>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let stop_ticker = self.ticker.stop_handle();
         let ticker = self.ticker;
         let mut threads = start_workers(self.workers)?;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 use weir_catalog::{
-    Catalog, Command, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind, diff,
+    Catalog, Command, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind,
+    diff,
 };
 
 use crate::make::{asynchronous, authorized, event_type, http, javascript, metadata, name, space, sync, with};

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use weir_flow::Options;
 use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
-use weir_testkit::{FakeFunction, FaultyLog, Faults};
+use weir_testkit::{FakeFunction, Faults, FaultyLog};
 
 use crate::support::{Functions, all_of, draft, event, memory, quick_retry, start};
 
@@ -42,7 +42,9 @@ async fn life(seed: u64) {
         let running = start(faulty, &functions, Options { calls_max: 8, ..Options::default() }).await;
         // Events come from outside through the sound log; the flow sees them through the faulty one.
         while emitted < EVENTS && emitted < (round as usize + 1) * 12 {
-            let new = running.flow.admit(&crate::support::space(), event(&emitted.to_string(), "job", &format!("k{}", emitted % 5)));
+            let new = running
+                .flow
+                .admit(&crate::support::space(), event(&emitted.to_string(), "job", &format!("k{}", emitted % 5)));
             let append = weir_log::Append::new(crate::support::space(), vec![new.expect("admitted")]);
             inner.append(append).await.expect("appended");
             emitted += 1;

@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind};
+use weir_catalog::{
+    Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind,
+};
 use weir_domain::{Event, FunctionId, Position, SpaceName};
 use weir_flow::{Flow, MakeFunction, NoObserver, Options};
 use weir_functions::{Draft, Invoke, Outcome};

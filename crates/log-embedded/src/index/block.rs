@@ -136,9 +136,10 @@ impl Block {
 
     /// Notes where a frame begins, where it is far enough from the one noted before.
     pub(crate) fn note_frame(&mut self, place: FramePlace) {
-        let near = self.frames.last().is_some_and(|last| {
-            last.segment == place.segment && place.offset - last.offset < FRAME_STRIDE_BYTES
-        });
+        let near = self
+            .frames
+            .last()
+            .is_some_and(|last| last.segment == place.segment && place.offset - last.offset < FRAME_STRIDE_BYTES);
         if !near {
             self.frames.push(place);
         }

@@ -80,8 +80,11 @@ impl FjallStore {
     /// Where the files are damaged or cannot be read; [`FjallStore::set_aside`] then makes room for a new store.
     pub fn open(directory: &Path) -> Result<Self, LogError> {
         let open = || -> Result<Self, fjall::Error> {
-            let database =
-                Database::builder(directory).cache_size(CACHE_BYTES).worker_threads(1).max_cached_files(Some(128)).open()?;
+            let database = Database::builder(directory)
+                .cache_size(CACHE_BYTES)
+                .worker_threads(1)
+                .max_cached_files(Some(128))
+                .open()?;
             let index = Keyspaces::open(&database)?;
             Ok(Self { index: index.into(), checkpoints: database.keyspace("checkpoints", plain)?, database })
         };

@@ -118,8 +118,7 @@ pub fn events_at(directory: &Path, from: Position, most: usize) -> Result<Vec<(S
                 .and_then(record::decode)
                 .map_err(|error| LogError::Index { detail: format!("the event at position {position}: {error}") })?;
             if position >= from {
-                let recorded =
-                    Recorded { position, recorded: frame.header.recorded, key: new.key, event: new.event };
+                let recorded = Recorded { position, recorded: frame.header.recorded, key: new.key, event: new.event };
                 events.push((space.clone(), recorded));
             }
             position = position.next();
