@@ -69,7 +69,7 @@ fn chosen(names: &[&str]) -> anyhow::Result<Vec<&'static Step>> {
     }
     let known = || STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
     let find = |name: &str| STEPS.iter().find(|step| step.name == name);
-    names.iter().map(|name| find(*name).with_context(|| format!("no such step, one of {}: {name}", known()))).collect()
+    names.iter().map(|name| find(name).with_context(|| format!("no such step, one of {}: {name}", known()))).collect()
 }
 
 fn summary(name: &str, outcome: Outcome, took: Duration) -> String {

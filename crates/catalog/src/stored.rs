@@ -146,7 +146,7 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         6 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionCreated(it.try_into()?)))?,
         7 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionUpdated(it.try_into()?)))?,
         _ => read(data, |it: Deleted| {
-            let id = SubscriptionId::parse(&it.id).ok_or_else(|| StoredError::Value(it.id))?;
+            let id = SubscriptionId::parse(&it.id).ok_or(StoredError::Value(it.id))?;
             Ok(ChangeKind::SubscriptionDeleted(id))
         })?,
     };

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod attribute;
+mod data;
 mod error;
 mod event;
 mod key;
@@ -17,8 +18,9 @@ mod position;
 mod syntax;
 
 pub use attribute::{AttributeError, AttributeValue, ValueKind};
+pub use data::Data;
 pub use error::{ErrorKind, error_chain};
-pub use event::{Data, Event, EventBuilder, ExtensionLayout, Layout};
+pub use event::{Event, EventBuilder, ExtensionLayout, Layout};
 pub use key::Key;
 pub use limits::Limits;
 pub use names::{FunctionId, NameError, SpaceName};

@@ -118,13 +118,11 @@ impl Gateway {
     }
 
     /// Returns the Events API: every method and path is an event, a call, or nobody's.
-    #[must_use]
     pub fn events_api(&self) -> Router {
         events::router(Arc::clone(&self.shared))
     }
 
     /// Returns the Configuration API.
-    #[must_use]
     pub fn configuration_api(&self) -> Router {
         configuration::router(Arc::clone(&self.shared))
     }

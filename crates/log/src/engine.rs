@@ -17,7 +17,7 @@ use crate::{Append, LogError, Page, Read, Receipt};
 ///   read(b, from 6, backwards) ──▶ 6, 5, 3
 /// ```
 ///
-/// An engine keeps these promises, and [`crate::conformance`] checks each of them:
+/// An engine keeps these promises, and the module `conformance` checks each of them:
 ///
 /// 1. **Acknowledged is durable.** When [`append`](Self::append) returns a receipt, the events are on stable storage
 ///    (embedded: synced; cluster: acknowledged by a quorum), and every later read and every reopened engine has them.

@@ -92,7 +92,7 @@ fn the_fixture_of_version_1_is_read_and_written() {
     assert_eq!(lines.len(), changes.len());
     for (line, kind) in lines.iter().zip(changes) {
         let change = Change { space: space(), kind };
-        assert_eq!(decode(&line.r#type, line.data.get()).expect(line.data.get()), change);
+        assert_eq!(decode(&line.r#type, line.data.get()).expect("a change that can be read"), change);
         let stored = encode(&change);
         assert_eq!(
             (stored.event_type, stored.subject, stored.data.as_str()),

@@ -277,7 +277,7 @@ impl Key<'_> {
         match self {
             Self::Core(index) => CORE[*index],
             Self::Data => "data",
-            Self::Extension(name) => &**name,
+            Self::Extension(name) => name,
         }
     }
 }

@@ -107,8 +107,7 @@ impl Worker {
         let Some(event_type) = self.subscription().map(|it| it.event_type.as_str().to_owned()) else {
             return (space, id, created);
         };
-        loop {
-            let Some(subscription) = self.subscription() else { break };
+        while let Some(subscription) = self.subscription() {
             self.start_calls(&subscription);
             let room = self.lanes.span() < self.shared.options.window_events_max
                 && self.lanes.bytes() < self.shared.options.window_bytes_max;

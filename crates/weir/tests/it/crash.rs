@@ -53,7 +53,7 @@ fn crash_loses_nothing_and_doubles_nothing() {
         server.kill();
         server = Server::start_on(data.path(), events_port, config_port);
         if round % 20 == 19 {
-            println!("round {}: {} events acknowledged", round + 1, ledger.lock().expect("sound").len());
+            eprintln!("round {}: {} events acknowledged", round + 1, ledger.lock().expect("sound").len());
         }
     }
     stop.store(true, Ordering::SeqCst);
@@ -118,7 +118,7 @@ fn check(server: &Server, ledger: &BTreeMap<String, u64>) {
     let causes: BTreeSet<&str> = done.iter().filter_map(|it| it["causationid"].as_str()).collect();
     assert_eq!(causes, unique);
     in_order(&done);
-    println!("{} events acknowledged, {} in the log, {} effects", ledger.len(), jobs.len(), done.len());
+    eprintln!("{} events acknowledged, {} in the log, {} effects", ledger.len(), jobs.len(), done.len());
 }
 
 fn verify(data: &Path) {

@@ -145,5 +145,5 @@ fn a_slow_subscriber_under_full_load_loses_none() {
     // The rest would take minutes at this pace, and nothing else would be learnt.
     subscriber.takes_ms.store(0, Ordering::SeqCst);
     assert_eq!(subscriber.wait_for(accepted as usize, Duration::from_secs(120)) as u64, accepted);
-    println!("{accepted} events accepted in 5 s, {during} delivered meanwhile, all in the end");
+    eprintln!("{accepted} events accepted in 5 s, {during} delivered meanwhile, all in the end");
 }

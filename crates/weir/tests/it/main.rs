@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect ends there")]
 #![allow(clippy::disallowed_methods, reason = "tests start threads of their own and join them")]
+#![allow(clippy::print_stderr, reason = "the long proofs say how far they are")]
 
 mod cli;
 mod crash;
