@@ -1,6 +1,12 @@
 //! Reads the body of a request within bounds of size and time.
 
-use std::{fmt::Display, future::poll_fn, pin::Pin, time::Duration};
+use std::{
+    fmt::Display,
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
 use axum::body::HttpBody;
 use bytes::{Bytes, BytesMut};
@@ -38,7 +44,12 @@ pub(crate) async fn read<B: RequestBody>(body: B, place: &mut Place<'_>, bounds:
         return Ok(Bytes::new());
     }
     place.hold(announced.unwrap_or_default())?;
-    match tokio::time::timeout(bounds.time_max, collect(body, announced, place, bounds.bytes_max)).await {
+    let mut collected = pin!(collect(body, announced, place, bounds.bytes_max));
+    // A small body came with its head: then no timer is needed, which every request would pay for.
+    if let Poll::Ready(read) = poll_fn(|context| Poll::Ready(collected.as_mut().poll(context))).await {
+        return read;
+    }
+    match tokio::time::timeout(bounds.time_max, collected).await {
         Ok(read) => read,
         Err(_) => {
             let seconds = bounds.time_max.as_secs_f64();
@@ -85,7 +96,7 @@ async fn collect<B: RequestBody>(
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, task::Poll};
+    use std::convert::Infallible;
 
     use axum::body::Body;
     use futures_util::stream;
