@@ -8,3 +8,4 @@ mod cli;
 mod crash;
 mod drain;
 mod process;
+mod providers;

@@ -32,11 +32,19 @@ impl Server {
     }
 
     pub(crate) fn start_on(data: &Path, events_port: u16, config_port: u16) -> Self {
+        let data = data.as_os_str();
+        Self::spawn(&["serve".as_ref(), "--data-dir".as_ref(), data], events_port, config_port)
+    }
+
+    /// Runs the application of a directory.
+    pub(crate) fn develop(directory: &Path) -> Self {
+        Self::spawn(&["dev".as_ref(), directory.as_os_str()], free_port(), free_port())
+    }
+
+    fn spawn(arguments: &[&std::ffi::OsStr], events_port: u16, config_port: u16) -> Self {
         let begun = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(data)
+            .args(arguments)
             .args(["--events-port", &events_port.to_string(), "--config-port", &config_port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
