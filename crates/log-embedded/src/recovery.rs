@@ -183,7 +183,16 @@ pub(crate) fn open(
     recovered.cut = cut_remains(disk.as_ref(), &segment, offset, cursor.next)?;
     let capacity = reserve(disk.as_ref(), &segment, offset, options)?;
     recovered.end = cursor.next.previous();
-    let end = End { segment, capacity, offset, last_frame, last_segment, chain: cursor.chain, next: cursor.next };
+    let end = End {
+        segment,
+        capacity,
+        offset,
+        zeroed: offset,
+        last_frame,
+        last_segment,
+        chain: cursor.chain,
+        next: cursor.next,
+    };
     Ok(Opened { segments, end, index, tail, recovered })
 }
 
