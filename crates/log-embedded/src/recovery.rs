@@ -132,13 +132,8 @@ pub(crate) fn open(
     let (mut number, mut offset, mut cursor, mut last_frame) = match start_at(disk.as_ref(), store, &segments)? {
         Some(start) => start,
         None => {
-            if store.watermark()?.is_some() {
-                tracing::warn!("the index does not belong to the segments: it is built anew");
-            }
-            // Without a watermark the rest of the index cannot be trusted either.
-            store.clear_index()?;
             recovered.rebuilt = segments.len() > 1;
-            (0, segment::HEADER_BYTES as u64, Cursor::at(&segments[0]), 0)
+            start_anew(store.as_ref(), &segments)?
         }
     };
     let index = Index::new(store.clone(), cursor.next);
@@ -162,8 +157,8 @@ pub(crate) fn open(
             tail.push(frame);
             if index.active_events() >= options.index_block_events {
                 let position = cursor.next.previous();
-                let watermark = Watermark { position, segment: last_segment, offset: last_frame, chain: cursor.chain };
-                store.add(index.freeze(watermark).as_ref())?;
+                let mark = Watermark { position, segment: last_segment, offset: last_frame, chain: cursor.chain };
+                store.add(index.freeze(mark).as_ref())?;
                 index.thaw();
                 progress(recovered.scanned_events);
             }
@@ -176,10 +171,7 @@ pub(crate) fn open(
         (number, offset) = (number + 1, segment::HEADER_BYTES as u64);
     }
     let segment = segments[number].clone();
-    let sealed = store::sealed(store.as_ref())?;
-    if sealed >= cursor.next {
-        return Err(damaged(disk.as_ref(), &segment.name, offset, &lost(cursor.next, Some(sealed.next()))));
-    }
+    check_seal(disk.as_ref(), store.as_ref(), &segment, offset, cursor.next)?;
     recovered.cut = cut_remains(disk.as_ref(), &segment, offset, cursor.next)?;
     let capacity = reserve(disk.as_ref(), &segment, offset, options)?;
     recovered.end = cursor.next.previous();
@@ -194,6 +186,27 @@ pub(crate) fn open(
         next: cursor.next,
     };
     Ok(Opened { segments, end, index, tail, recovered })
+}
+
+/// Forgets an index that is of no use: without a fitting watermark the rest of it cannot be trusted either.
+fn start_anew(store: &dyn IndexStore, segments: &[Segment]) -> Result<(usize, u64, Cursor, u64), LogError> {
+    if store.watermark()?.is_some() {
+        tracing::warn!("the index does not belong to the segments: it is built anew");
+    }
+    store.clear_index()?;
+    Ok((0, segment::HEADER_BYTES as u64, Cursor::at(&segments[0]), 0))
+}
+
+/// Refuses a log that ends before the position up to which it is known to have been durable.
+fn check_seal(
+    disk: &dyn Disk,
+    store: &dyn IndexStore,
+    segment: &Segment,
+    offset: u64,
+    next: Position,
+) -> Result<(), LogError> {
+    let sealed = store::sealed(store)?;
+    if sealed < next { Ok(()) } else { Err(damaged(disk, &segment.name, offset, &lost(next, Some(sealed.next())))) }
 }
 
 /// What is left to scan according to the index: segment, offset, cursor and the last indexed frame; `None` where the
