@@ -161,3 +161,9 @@ impl<'de> Visitor<'de> for &mut Batch<'_, 'de> {
         Ok(())
     }
 }
+
+/// Returns how deeply arrays and objects nest in a text that is known to be JSON.
+#[must_use]
+pub fn nesting(json: &str) -> usize {
+    check::deepest(json)
+}

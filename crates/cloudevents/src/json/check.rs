@@ -28,7 +28,8 @@ pub(crate) fn depth(json: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn deepest(json: &str) -> usize {
+/// Returns how deeply arrays and objects nest in a text that is known to be JSON.
+pub(crate) fn deepest(json: &str) -> usize {
     let (mut depth, mut deepest) = (0usize, 0usize);
     let (mut quoted, mut escaped) = (false, false);
     for byte in json.bytes() {

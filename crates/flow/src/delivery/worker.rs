@@ -195,7 +195,7 @@ impl Worker {
             }
             Err(error) => {
                 tracing::error!(error = %error_chain(&error), space = %self.name.0, "a subscription cannot read the log");
-                tokio::time::sleep(READ_PAUSE).await;
+                self.pause().await;
             }
         }
     }
@@ -230,7 +230,15 @@ impl Worker {
         self.retries.clear();
         self.lanes = Lanes::default();
         self.next = self.kept.next();
-        tokio::time::sleep(READ_PAUSE).await;
+        self.pause().await;
+    }
+
+    /// Waits a moment before what failed is tried again, but not longer than until a stop.
+    async fn pause(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(READ_PAUSE) => {}
+        }
     }
 
     /// Waits for the calls in flight; what waits for a retry is delivered after the next start.

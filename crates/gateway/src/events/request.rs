@@ -24,7 +24,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use weir_catalog::{HTTP_REQUEST, Params};
-use weir_cloudevents::time;
+use weir_cloudevents::{json, time};
 use weir_domain::{Data, ErrorKind, Event};
 
 use super::trace::Trace;
@@ -160,7 +160,7 @@ fn content<'a>(media_type: Option<&str>, body: &'a Bytes) -> Content<'a> {
     }
     let kind = Kind::of(media_type.unwrap_or_default());
     match (kind, str::from_utf8(body)) {
-        (Kind::Json, Ok(text)) if nesting(text) <= DEPTH_MAX => {
+        (Kind::Json, Ok(text)) if json::nesting(text) <= DEPTH_MAX => {
             serde_json::from_str(text).map_or_else(|_| Content::Base64(STANDARD.encode(body)), Content::Json)
         }
         (Kind::Text, Ok(text)) => Content::Text(text),
@@ -186,27 +186,6 @@ impl Kind {
             _ => Self::Bytes,
         }
     }
-}
-
-/// How deeply a text nests, where it is JSON: what is deeper than usual readers go is not given to them as JSON.
-fn nesting(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0usize);
-    let (mut quoted, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 #[cfg(test)]
