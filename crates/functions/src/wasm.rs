@@ -26,12 +26,14 @@
 mod artifact;
 mod component;
 mod engine;
+mod fragments;
 mod function;
 mod guest;
 mod host;
 mod options;
 mod prepare;
 mod pulse;
+mod quickjs;
 mod reply;
 mod script;
 mod slots;
@@ -45,7 +47,7 @@ use wasmtime::{Engine, component::Linker};
 
 use weir_domain::FunctionId;
 
-use self::{artifact::Artifacts, host::Host, pulse::Pulse, slots::Slots};
+use self::{artifact::Artifacts, fragments::Fragments, host::Host, pulse::Pulse, quickjs::Bases, slots::Slots};
 
 pub use self::{
     function::WasmFunction,
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     slots: Slots,
     pulse: Arc<Pulse>,
     artifacts: Artifacts,
+    bases: Bases,
     builds: Semaphore,
     options: RuntimeOptions,
 }
@@ -84,9 +87,10 @@ impl WasmRuntime {
     /// cannot be made.
     pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         options.check()?;
-        let engine = engine::new(&options).map_err(RuntimeError::engine)?;
+        let fragments = Arc::new(Fragments::default());
+        let engine = engine::new(&options, &fragments).map_err(RuntimeError::engine)?;
         let linker = host::linker(&engine).map_err(RuntimeError::engine)?;
-        let artifacts = Artifacts::open(options.cache_dir.clone()).map_err(RuntimeError::CacheDir)?;
+        let artifacts = Artifacts::open(options.cache_dir.clone(), fragments).map_err(RuntimeError::CacheDir)?;
         let shared = Shared {
             slots: Slots::new(options.instances_max as usize),
             pulse: Arc::new(Pulse::new()),
@@ -94,6 +98,7 @@ impl WasmRuntime {
             engine,
             linker,
             artifacts,
+            bases: Bases::default(),
             options,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -105,7 +110,8 @@ impl WasmRuntime {
         Ticker::new(self.shared.engine.clone(), Arc::clone(&self.shared.pulse), self.shared.options.tick)
     }
 
-    /// Makes a function of code: about a second of work for JavaScript, next to none where the artefact was kept.
+    /// Makes a function of code: a fraction of a second of work for JavaScript, a second more where the runtime itself was
+    /// never compiled before, next to none where the artefact was kept.
     ///
     /// The work is done on the blocking threads of the tokio runtime on which this is awaited.
     ///

@@ -9,11 +9,14 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
 use tempfile::NamedTempFile;
 use wasmtime::{Engine, component::Component};
+
+use super::fragments::{Fragments, Lease};
 
 /// Artefacts that are kept; the oldest go first. One of a JavaScript function has five megabytes.
 const ARTIFACTS_MAX: usize = 64;
@@ -23,6 +26,8 @@ const KEY_VERSION: u32 = 1;
 
 const CODE: &str = "cwasm";
 const HASH: &str = "blake3";
+/// What was gathered while the code was compiled ([`super::fragments`]).
+const FRAGMENTS: &str = "fragments";
 
 /// What an artefact was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +48,25 @@ impl Key {
         }
         Self(hasher.finalize())
     }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The folder of kept artefacts.
 pub(super) struct Artifacts {
     dir: Option<PathBuf>,
+    fragments: Arc<Fragments>,
 }
 
 impl Artifacts {
     /// Makes the folder where there is none yet.
-    pub(super) fn open(dir: Option<PathBuf>) -> io::Result<Self> {
+    pub(super) fn open(dir: Option<PathBuf>, fragments: Arc<Fragments>) -> io::Result<Self> {
         if let Some(dir) = &dir {
             fs::create_dir_all(dir)?;
         }
-        Ok(Self { dir })
+        Ok(Self { dir, fragments })
     }
 
     /// Loads a component that was kept.
@@ -101,6 +111,38 @@ impl Artifacts {
     }
 }
 
+impl Artifacts {
+    /// Compiles a component from which others descend, and keeps with it what makes compiling them fast.
+    pub(super) fn compile_base(&self, engine: &Engine, key: Key, component: &[u8]) -> wasmtime::Result<Component> {
+        let lease = self.fragments.lease();
+        let compiled = self.compile(engine, key, component)?;
+        self.with_fragments(key, |path| lease.save(path));
+        Ok(compiled)
+    }
+
+    /// Compiles a component that descends from another one, and keeps it.
+    pub(super) fn compile_descendant(
+        &self,
+        engine: &Engine,
+        base: Key,
+        key: Key,
+        component: &[u8],
+    ) -> wasmtime::Result<Component> {
+        let lease: Lease = self.fragments.lease();
+        self.with_fragments(base, |path| lease.load(path));
+        self.compile(engine, key, component)
+    }
+
+    /// Does something with the fragments of a base; a failure costs time and nothing else.
+    fn with_fragments(&self, base: Key, work: impl FnOnce(&Path) -> io::Result<()>) {
+        let Some(dir) = self.dir.as_deref() else { return };
+        let path = path(dir, base, FRAGMENTS);
+        if let Err(error) = work(&path) {
+            tracing::warn!(path = %path.display(), %error, "compiled parts cannot be kept or read: compiling takes longer");
+        }
+    }
+}
+
 fn path(dir: &Path, key: Key, extension: &str) -> PathBuf {
     dir.join(format!("{}.{extension}", key.0.to_hex()))
 }
@@ -116,15 +158,15 @@ fn verify(code: &Path, hash: &Path) -> io::Result<bool> {
 /// Writes code, then its hash: a crash between leaves a miss.
 fn keep(dir: &Path, key: Key, code: &[u8]) -> io::Result<PathBuf> {
     let to = path(dir, key, CODE);
-    write(dir, &to, code)?;
-    write(dir, &path(dir, key, HASH), blake3::hash(code).as_bytes())?;
+    write(&to, code)?;
+    write(&path(dir, key, HASH), blake3::hash(code).as_bytes())?;
     prune(dir)?;
     Ok(to)
 }
 
 /// Replaces a file in one step: others see the old one or the new one.
-fn write(dir: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(dir)?;
+pub(super) fn write(to: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(to.parent().unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     // Not synced: what a power failure leaves behind does not fit its hash.
     file.persist(to).map_err(|error| error.error)?;
@@ -145,9 +187,11 @@ fn prune(dir: &Path) -> io::Result<()> {
     let surplus = kept.len().saturating_sub(ARTIFACTS_MAX);
     for (_, code) in &kept[..surplus] {
         fs::remove_file(code)?;
-        match fs::remove_file(code.with_extension(HASH)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        for extension in [HASH, FRAGMENTS] {
+            match fs::remove_file(code.with_extension(extension)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -182,7 +226,7 @@ mod tests {
     fn a_kept_artefact_is_loaded_and_a_broken_one_is_made_again() {
         let engine = Engine::default();
         let dir = tempfile::tempdir().expect("a folder");
-        let artifacts = Artifacts::open(Some(dir.path().join("deep/er"))).expect("made");
+        let artifacts = Artifacts::open(Some(dir.path().join("deep/er")), Arc::default()).expect("made");
         let key = Key::new(&engine, &[b"a", b"b"]);
         assert_ne!(key, Key::new(&engine, &[b"ab", b""]));
         assert!(artifacts.load(&engine, key).is_none());

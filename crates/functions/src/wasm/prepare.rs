@@ -7,11 +7,11 @@ use wasmtime::component::Component;
 
 use weir_domain::{ErrorKind, FunctionId};
 
-use super::{Code, FunctionOptions, Instances, Shared, WasmFunction, artifact::Key, function::Exports, script};
+use super::{Code, FunctionOptions, Instances, Shared, WasmFunction, artifact::Key, function::Exports, quickjs, script};
 use crate::CallError;
 
 /// A file whose top level never ends is given up after this time.
-const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The first bytes of a component, and of a module, which is none.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -183,7 +183,7 @@ async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Comp
     match tokio::time::timeout(BUILD_TIMEOUT, built).await {
         Ok(Ok(component)) => component,
         Ok(Err(error)) => Err(PrepareError::Internal { message: error.to_string() }),
-        // Nothing can end the thread; it is left to itself, and the place is free for others.
+        // The guest ends by itself at the same limit, unless the ticker does not run yet; the place is free for others.
         Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
     }
 }
@@ -193,8 +193,9 @@ fn build_script(shared: &Shared, id: &FunctionId, source: &str) -> Result<Compon
     if let Some(component) = shared.artifacts.load(&shared.engine, key) {
         return Ok(component);
     }
-    let component = script::make(source, id)?;
-    let compiled = shared.artifacts.compile(&shared.engine, key, &component);
+    let component = script::make(shared, source, id)?;
+    let base = quickjs::key(&shared.engine);
+    let compiled = shared.artifacts.compile_descendant(&shared.engine, base, key, &component);
     compiled.map_err(|error| PrepareError::Internal { message: format!("{error:#}") })
 }
 

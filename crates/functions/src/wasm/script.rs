@@ -1,74 +1,58 @@
 //! From a JavaScript file to a component of the world `script`, and from what QuickJS says to a sentence.
 //!
-//! The componentizer works on files: WIT, the author's file and the lines that join the two are laid out in a folder of
-//! their own for it. The author's file is a module by itself, so that the lines named in errors are its lines.
+//! The author's file is a module by itself beside the lines that join it to the world, so that the lines named in errors
+//! are its lines.
 
-use std::{fs, io, iter};
+use std::{iter, sync::Arc};
 
-use componentize_qjs::{ComponentizeOpts, Runtime, componentize, default_sync_runtime_wasm};
-use tempfile::TempDir;
 use tokio::runtime::Handle;
 use wasmtime::Engine;
 
 use weir_domain::FunctionId;
 
-use super::{PrepareError, artifact::Key};
+use super::{
+    PrepareError, Shared,
+    artifact::Key,
+    prepare::BUILD_TIMEOUT,
+    quickjs::{self, LoadError, Modules},
+};
 
-/// The world of a JavaScript file.
-const WORLD: &str = "script";
 /// What the joining lines throw where there is no `handle`.
 const NO_HANDLER: &str = "weir:no-handler";
 /// Where the author's file lies for the guest.
 const FILE: &str = "/function.js";
 
-const FUNCTION_WIT: &str = include_str!("../../../../wit/function.wit");
-const SCRIPT_WIT: &str = include_str!("../../../../wit/script.wit");
 const MAIN_JS: &str = include_str!("script/main.js");
 const PRELUDE_JS: &str = include_str!("script/prelude.js");
 
 /// Returns the key of the artefact of a file.
 pub(super) fn key(engine: &Engine, source: &str) -> Key {
-    let texts = [WORLD, FUNCTION_WIT, SCRIPT_WIT, MAIN_JS, PRELUDE_JS, source];
-    let parts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).chain([default_sync_runtime_wasm()]).collect();
-    Key::new(engine, &parts)
+    let base = quickjs::key(engine);
+    Key::new(engine, &[base.as_bytes(), MAIN_JS.as_bytes(), PRELUDE_JS.as_bytes(), source.as_bytes()])
 }
 
-/// Makes a component of the file of a function. Blocks for about a second; to be called where that is allowed, inside a
-/// tokio runtime.
-pub(super) fn make(source: &str, function: &FunctionId) -> Result<Vec<u8>, PrepareError> {
-    let folder = lay_out(source).map_err(|error| PrepareError::Internal {
-        message: format!("the folder for the componentizer cannot be written: {error}"),
-    })?;
-    let at = |path: &str| folder.path().join(path);
-    let (wit, root, main) = (at("wit"), at("js"), at("js/weir/main.js"));
-    let options = ComponentizeOpts {
-        wit_path: &wit,
-        js_source: MAIN_JS,
-        js_path: Some(&main),
-        module_root: Some(&root),
-        world_name: Some(WORLD),
-        // The clock is one of them.
-        stub_wasi: false,
-        disable_gc: false,
-        runtime: Runtime::DefaultSync,
-    };
-    let made = Handle::current().block_on(componentize(&options));
-    made.map_err(|error| explain(&format!("{error:#}"), function))
-}
-
-fn lay_out(source: &str) -> io::Result<TempDir> {
-    let folder = tempfile::tempdir()?;
-    let write = |path: &str, text: &str| {
-        let path = folder.path().join(path);
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(path, text)
-    };
-    write("wit/function.wit", FUNCTION_WIT)?;
-    write("wit/script.wit", SCRIPT_WIT)?;
-    write("js/function.js", source)?;
-    write("js/weir/main.js", MAIN_JS)?;
-    write("js/weir/prelude.js", PRELUDE_JS)?;
-    Ok(folder)
+/// Makes a component of the file of a function. Blocks for as long as the file needs to load, and for a second where the
+/// runtime was not compiled before; to be called where that is allowed, inside a tokio runtime.
+pub(super) fn make(shared: &Shared, source: &str, function: &FunctionId) -> Result<Vec<u8>, PrepareError> {
+    let internal = |error: wasmtime::Error| PrepareError::Internal { message: format!("{error:#}") };
+    let base = shared.bases.get(shared).map_err(internal)?;
+    let modules: Modules = Arc::new([
+        ("/weir/main.js", MAIN_JS.to_owned()),
+        ("/weir/prelude.js", PRELUDE_JS.to_owned()),
+        (FILE, source.to_owned()),
+    ]);
+    let loaded = Handle::current().block_on(async {
+        let _slot = shared.slots.acquire().await;
+        // What its top level does is interrupted like a call.
+        let _beat = shared.pulse.enter();
+        tokio::time::timeout(BUILD_TIMEOUT, base.load(&shared.engine, &modules)).await
+    });
+    match loaded {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(LoadError::Script(said))) => Err(explain(&said, function)),
+        Ok(Err(LoadError::Internal(error))) => Err(internal(error)),
+        Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
+    }
 }
 
 /// Turns what the componentizer says into what the author has to know.
