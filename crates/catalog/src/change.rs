@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_domain::{FunctionId, SpaceName};
 
-use crate::{EventType, EventTypeName, Function, Subscription, SubscriptionId};
+use crate::{Cors, CorsId, EventType, EventTypeName, Function, Subscription, SubscriptionId};
 
 /// What somebody asks of one space. Names of what is to be deleted or updated come as they were given: one that cannot
 /// be a name is simply not found.
@@ -33,6 +33,17 @@ pub enum Command {
     },
     /// Takes a subscription away.
     DeleteSubscription(String),
+    /// Makes a CORS configuration.
+    CreateCors(Cors),
+    /// Replaces what a CORS configuration allows.
+    UpdateCors {
+        /// Which one.
+        id: String,
+        /// The whole new configuration; method and path must be as they are.
+        cors: Cors,
+    },
+    /// Takes a CORS configuration away.
+    DeleteCors(String),
 }
 
 /// A command that was found good: a fact once the log has it.
@@ -65,4 +76,10 @@ pub enum ChangeKind {
     SubscriptionUpdated(Arc<Subscription>),
     /// A subscription is gone.
     SubscriptionDeleted(SubscriptionId),
+    /// A CORS configuration was made.
+    CorsCreated(Arc<Cors>),
+    /// A CORS configuration was replaced.
+    CorsUpdated(Arc<Cors>),
+    /// A CORS configuration is gone.
+    CorsDeleted(CorsId),
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Command, EventType, Function, SpaceCatalog, Subscription};
+use crate::{Command, Cors, EventType, Function, SpaceCatalog, Subscription};
 
 /// What a space should have, and nothing else. Names should not repeat: where they do, planning refuses the second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Desired {
     pub functions: Vec<Function>,
     /// The subscriptions.
     pub subscriptions: Vec<Subscription>,
+    /// The CORS configurations.
+    pub cors: Vec<Cors>,
 }
 
 /// Returns the commands, in an order in which each can be planned after those before it were applied.
@@ -23,7 +25,7 @@ pub struct Desired {
 /// keeps its identifier then. Equal resources give no commands.
 #[must_use]
 pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
-    let Desired { event_types, functions, subscriptions } = desired;
+    let Desired { event_types, functions, subscriptions, cors } = desired;
     let wanted_types: BTreeSet<_> = event_types.iter().map(|it| it.name.clone()).collect();
     let wanted_uses: BTreeSet<_> = subscriptions.iter().map(|it| it.event_type.clone()).collect();
     let wanted_functions: BTreeSet<_> = functions.iter().map(|it| it.id.clone()).collect();
@@ -70,5 +72,19 @@ pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
     }
     let gone = current.functions().filter(|it| !wanted_functions.contains(&it.id));
     commands.extend(gone.map(|it| Command::DeleteFunction(it.id.to_string())));
+    commands.extend(cors_commands(current, cors));
     commands
+}
+
+/// What goes is deleted first, because it may hold the paths of what comes.
+fn cors_commands(current: &SpaceCatalog, wanted: Vec<Cors>) -> impl Iterator<Item = Command> {
+    let ids: BTreeSet<_> = wanted.iter().map(|it| it.id.clone()).collect();
+    let gone = current.all_cors().filter(|it| !ids.contains(&it.id));
+    let gone: Vec<_> = gone.map(|it| Command::DeleteCors(it.id.to_string())).collect();
+    let come = wanted.into_iter().filter_map(|it| match current.cors(it.id.as_str()) {
+        None => Some(Command::CreateCors(it)),
+        Some(present) if **present != it => Some(Command::UpdateCors { id: it.id.to_string(), cors: it }),
+        Some(_) => None,
+    });
+    gone.into_iter().chain(come)
 }

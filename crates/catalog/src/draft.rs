@@ -10,7 +10,7 @@ use weir_domain::{FunctionId, SpaceName};
 use weir_routing::Method;
 
 use crate::{
-    CatalogError, Code, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
+    CatalogError, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
     KeyRule, Resource, RetryPolicy, Subscription, SubscriptionKind, rules,
 };
 
@@ -195,11 +195,7 @@ impl SubscriptionDraft {
         let function = reader.function("FunctionID", &self.function);
         let method = match self.method.as_str() {
             "" => Some(Method::default()),
-            text => Method::parse(&text.to_ascii_uppercase()).or_else(|| {
-                let rule = Method::ALL.map(|method| format!("eq={method}")).join("|");
-                let names = Method::ALL.map(Method::as_str).join(", ");
-                reader.refuse("Method", &rule, format!("choose one of the methods {names}"))
-            }),
+            text => reader.method(&text.to_ascii_uppercase()),
         };
         let (Some(space), Some(kind), Some(event_type), Some(function), Some(method)) =
             (space, kind, event_type, function, method)
@@ -208,6 +204,53 @@ impl SubscriptionDraft {
         };
         let subscription = Subscription::new(kind, event_type, function, method, &self.path);
         Ok((space, subscription.with_retry(self.retry).with_metadata(self.metadata)))
+    }
+}
+
+/// A CORS configuration that is not checked yet. What is left out has the defaults of [`Cors::new`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CorsDraft {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// Origins that may call.
+    pub allowed_origins: Option<Vec<String>>,
+    /// Methods that may be asked for.
+    pub allowed_methods: Option<Vec<String>>,
+    /// Request headers that may be asked for.
+    pub allowed_headers: Option<Vec<String>>,
+    /// Whether credentials may come along.
+    pub allow_credentials: bool,
+    /// Free texts.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl CorsDraft {
+    /// Makes the configuration, in a space that is `default` where its name is empty.
+    ///
+    /// # Errors
+    /// All texts that cannot be what they should.
+    pub fn check(self, space: &str) -> Result<(SpaceName, Cors), CatalogError> {
+        let mut reader = Reader::of(Resource::Cors);
+        let space = reader.space(space);
+        let method = match self.method.as_str() {
+            "" => reader.refuse("Method", "required", "give the method in capitals, such as GET"),
+            text => reader.method(text),
+        };
+        if self.path.is_empty() {
+            reader.refuse::<()>("Path", "required", "give the path, which begins with a slash");
+        }
+        let (Some(space), Some(method), false) = (space, method, self.path.is_empty()) else {
+            return Err(reader.refused());
+        };
+        let mut cors = Cors::new(method, &self.path);
+        cors.allowed_origins = self.allowed_origins.unwrap_or(cors.allowed_origins);
+        cors.allowed_methods = self.allowed_methods.unwrap_or(cors.allowed_methods);
+        cors.allowed_headers = self.allowed_headers.unwrap_or(cors.allowed_headers);
+        cors.allow_credentials = self.allow_credentials;
+        cors.metadata = self.metadata;
+        Ok((space, cors))
     }
 }
 
@@ -240,6 +283,14 @@ impl Reader {
             0..3 => self.refuse("Space", "min", "give the space a name of 3 characters at least"),
             3..=128 => self.refuse("Space", "space", NAME_CHARACTERS),
             _ => self.refuse("Space", "max", "shorten the name of the space to 128 characters"),
+        })
+    }
+
+    fn method(&mut self, text: &str) -> Option<Method> {
+        Method::parse(text).or_else(|| {
+            let rule = Method::ALL.map(|method| format!("eq={method}")).join("|");
+            let names = Method::ALL.map(Method::as_str).join(", ");
+            self.refuse("Method", &rule, format!("choose one of the methods {names}"))
         })
     }
 

@@ -19,6 +19,8 @@ pub enum Resource {
     Function,
     /// A subscription.
     Subscription,
+    /// A CORS configuration.
+    Cors,
 }
 
 impl fmt::Display for Resource {
@@ -27,6 +29,7 @@ impl fmt::Display for Resource {
             Self::EventType => "Event Type",
             Self::Function => "Function",
             Self::Subscription => "Subscription",
+            Self::Cors => "CORS configuration",
         })
     }
 }
@@ -38,6 +41,7 @@ impl Resource {
             Self::EventType => "Type",
             Self::Function => "Function",
             Self::Subscription => "Subscription",
+            Self::Cors => "CORS",
         }
     }
 }
@@ -128,15 +132,22 @@ pub enum CatalogError {
         /// The first event type that names it.
         event_type: String,
     },
-    /// An update changes what makes a subscription that subscription.
-    #[error("Invalid update. '{field}' of existing subscription cannot be updated.")]
+    /// An update changes what makes a resource that resource.
+    #[error("Invalid update. '{field}' of existing {} cannot be updated.", existing(.resource))]
     FixedField {
+        /// What was to be updated.
+        resource: Resource,
         /// The field.
         field: &'static str,
     },
     /// The route cannot stand beside those that are there.
-    #[error("Subscription path conflict: {0}")]
-    PathConflict(RouteError),
+    #[error("{resource} path conflict: {error}")]
+    PathConflict {
+        /// What has the route.
+        resource: Resource,
+        /// Which route is in its way, and how.
+        error: RouteError,
+    },
     /// The space has as many as it may.
     #[error("{resource} cannot be created because the space has {max} already.", max = limits::ITEMS_MAX)]
     Full {
@@ -180,8 +191,8 @@ impl CatalogError {
             Self::AuthorizerMissing => "register the function first, then name it as authorizer".into(),
             Self::EventTypeInUse | Self::FunctionInUse => "delete its subscriptions first".into(),
             Self::FunctionIsAuthorizer { .. } => "give the event type another authorizer first".into(),
-            Self::FixedField { .. } => "delete the subscription and create another".into(),
-            Self::PathConflict(_) => "choose another path, or delete the subscription that holds this one".into(),
+            Self::FixedField { .. } => "delete it and create another".into(),
+            Self::PathConflict { .. } => "choose another path, or delete what holds this one".into(),
             Self::Full { .. } => "delete what is no longer needed, or use another space".into(),
         }
     }
@@ -191,7 +202,17 @@ impl CatalogError {
 fn there(resource: &Resource) -> &'static str {
     match resource {
         Resource::Function => "registered",
-        Resource::EventType | Resource::Subscription => "exists",
+        Resource::EventType | Resource::Subscription | Resource::Cors => "exists",
+    }
+}
+
+/// As the Event Gateway writes it in the middle of a sentence.
+fn existing(resource: &Resource) -> &'static str {
+    match resource {
+        Resource::EventType => "event type",
+        Resource::Function => "function",
+        Resource::Subscription => "subscription",
+        Resource::Cors => "CORS configuration",
     }
 }
 

@@ -62,10 +62,7 @@ impl KeyRule {
     pub(crate) fn key_of(&self, event: &Event) -> Result<Option<Key>, KeyError> {
         let fault = |problem| KeyError { event_type: event.event_type().into(), rule: self.to_string(), problem };
         match self {
-            Self::Default => match event.extension_str("partitionkey").or_else(|| event.subject()) {
-                Some(text) if !text.is_empty() => checked(text).map(Some).map_err(fault),
-                _ => Ok(None),
-            },
+            Self::Default => event.default_key_text().map(checked).transpose().map_err(fault),
             Self::Attribute(name) => attribute(event, name)
                 .ok_or(KeyProblem::NoAttribute)
                 .and_then(|value| match value {
@@ -75,7 +72,7 @@ impl KeyRule {
                 })
                 .map(Some)
                 .map_err(fault),
-            Self::Pointer(pointer) => in_data(event.data(), pointer).map(Some).map_err(fault),
+            Self::Pointer(pointer) => in_data(event, pointer).map(Some).map_err(fault),
         }
     }
 }
@@ -100,9 +97,13 @@ fn attribute<'a>(event: &'a Event, name: &str) -> Option<AttributeValue<'a>> {
     text.map(AttributeValue::String)
 }
 
-fn in_data(data: &Data, pointer: &JsonPointer) -> Result<Key, KeyProblem> {
-    let json = match data {
-        Data::Json(json) => json,
+fn in_data(event: &Event, pointer: &JsonPointer) -> Result<Key, KeyProblem> {
+    let json = match event.data() {
+        Data::Json(json) => &**json,
+        // JSON may have come in base64: the mode of the sender must not decide the order.
+        Data::Binary(bytes) if is_json(event.datacontenttype()) => {
+            str::from_utf8(bytes).map_err(|error| KeyProblem::BrokenJson(error.to_string()))?
+        }
         Data::None => return Err(KeyProblem::NotJson("nothing")),
         Data::Text(_) => return Err(KeyProblem::NotJson("text")),
         Data::Binary(_) => return Err(KeyProblem::NotJson("binary")),
@@ -118,6 +119,14 @@ fn in_data(data: &Data, pointer: &JsonPointer) -> Result<Key, KeyProblem> {
         // The text of true, false and numbers as the producer wrote it: no precision is lost.
         _ => checked(value),
     }
+}
+
+/// Tells whether a media type is that of JSON, which is what data have whose type is not told.
+fn is_json(media_type: Option<&str>) -> bool {
+    let Some(media_type) = media_type else { return true };
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
+    subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json")
 }
 
 /// Copied on purpose: a key outlives its event, and must not keep the event's buffer in memory.

@@ -11,6 +11,7 @@
 
 mod catalog;
 mod change;
+mod cors;
 mod diff;
 pub mod draft;
 mod error;
@@ -30,12 +31,13 @@ pub use weir_routing::{Method, MethodSet, Params, RouteError};
 
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Command};
+pub use cors::Cors;
 pub use diff::{Desired, diff};
 pub use error::{ApplyError, CatalogError, Detail, Resource};
 pub use event_type::EventType;
 pub use function::{Code, Function, FunctionKind, Instances};
 pub use key_rule::{KeyError, KeyRule, KeyRuleError};
-pub use names::{EventTypeName, EventTypeNameError, HTTP_REQUEST, SubscriptionId, is_reserved};
+pub use names::{CorsId, EventTypeName, EventTypeNameError, HTTP_REQUEST, SubscriptionId, is_reserved};
 pub use pointer::{JsonPointer, PointerError};
 pub use space::{RouteMatch, SpaceCatalog};
 pub use subscription::{RetryPolicy, Subscription, SubscriptionKind};

@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use weir_domain::FunctionId;
 use weir_routing::Method;
 
@@ -164,9 +164,52 @@ impl Borrow<str> for SubscriptionId {
     }
 }
 
+/// The identifier of a CORS configuration within its space: the method, then the path escaped as one segment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CorsId(Arc<str>);
+
+impl CorsId {
+    /// Derives the identifier as the Event Gateway did, for example `GET%2Fhello`.
+    #[must_use]
+    pub fn derive(method: Method, path: &str) -> Self {
+        Self(format!("{method}{}", utf8_percent_encode(path, PATH_SEGMENT)).into())
+    }
+
+    /// Takes an identifier that was derived before; `None` where the text cannot be one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let method = Method::ALL.into_iter().find(|method| text.starts_with(method.as_str()))?;
+        let path = percent_decode_str(&text[method.as_str().len()..]).decode_utf8().ok()?;
+        path.starts_with('/').then(|| Self::derive(method, &path)).filter(|id| id.as_str() == text)
+    }
+
+    /// Returns the text of the identifier.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CorsId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_of_cors_configurations_are_those_of_the_event_gateway() {
+        let id = CorsId::derive(Method::Get, "/hello");
+        assert_eq!(id.as_str(), "GET%2Fhello");
+        assert_eq!(CorsId::parse("GET%2Fhello"), Some(id));
+        assert_eq!(CorsId::derive(Method::Post, "/a b/:id").as_str(), "POST%2Fa%20b%2F:id");
+        for bad in ["", "GET/hello", "get%2Fhello", "%2Fhello", "GET%2fhello", "GET%FF"] {
+            assert_eq!(CorsId::parse(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn identifiers_are_those_of_the_event_gateway() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use weir_domain::{FunctionId, SpaceName};
 
 use crate::{
-    Catalog, CatalogError, Change, ChangeKind, Command, Detail, EventType, Function, Resource, SpaceCatalog,
+    Catalog, CatalogError, Change, ChangeKind, Command, Cors, Detail, EventType, Function, Resource, SpaceCatalog,
     Subscription, SubscriptionKind, limits, rules,
 };
 
@@ -29,6 +29,9 @@ impl Catalog {
             Command::CreateSubscription(it) => create_subscription(present, it)?,
             Command::UpdateSubscription { id, subscription } => update_subscription(present, id, subscription)?,
             Command::DeleteSubscription(id) => delete_subscription(present, id)?,
+            Command::CreateCors(it) => create_cors(present, it)?,
+            Command::UpdateCors { id, cors } => update_cors(present, id, cors)?,
+            Command::DeleteCors(id) => delete_cors(present, id)?,
         };
         Ok(Change { space: space.clone(), kind })
     }
@@ -99,7 +102,8 @@ fn create_subscription(present: &SpaceCatalog, it: Subscription) -> Result<Chang
         return Err(CatalogError::AlreadyExists { resource: Resource::Subscription, id: it.id.to_string() });
     }
     if it.kind == SubscriptionKind::Sync {
-        present.check_route(&it).map_err(CatalogError::PathConflict)?;
+        let conflict = |error| CatalogError::PathConflict { resource: Resource::Subscription, error };
+        present.check_route(&it).map_err(conflict)?;
     }
     if present.event_type(it.event_type.as_str()).is_none() {
         let id = it.event_type.to_string();
@@ -116,7 +120,7 @@ fn update_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> 
         return Err(CatalogError::not_found(Resource::Subscription, id));
     };
     if let Some(field) = current.fixed_difference(&it) {
-        return Err(CatalogError::FixedField { field });
+        return Err(CatalogError::FixedField { resource: Resource::Subscription, field });
     }
     function_exists(present, &it.function)?;
     Ok(ChangeKind::SubscriptionUpdated(Arc::new(it)))
@@ -126,6 +130,33 @@ fn delete_subscription(present: &SpaceCatalog, id: String) -> Result<ChangeKind,
     match present.subscription(&id) {
         Some(it) => Ok(ChangeKind::SubscriptionDeleted(it.id.clone())),
         None => Err(CatalogError::not_found(Resource::Subscription, id)),
+    }
+}
+
+fn create_cors(present: &SpaceCatalog, it: Cors) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Cors, rules::cors(&it))?;
+    if present.cors(it.id.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::Cors, id: it.id.to_string() });
+    }
+    let conflict = |error| CatalogError::PathConflict { resource: Resource::Cors, error };
+    present.check_origins(&it).map_err(conflict)?;
+    has_room(present, Resource::Cors)?;
+    Ok(ChangeKind::CorsCreated(Arc::new(it)))
+}
+
+fn update_cors(present: &SpaceCatalog, id: String, it: Cors) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Cors, rules::cors(&it))?;
+    let Some(current) = present.cors(&id) else { return Err(CatalogError::not_found(Resource::Cors, id)) };
+    if let Some(field) = current.fixed_difference(&it) {
+        return Err(CatalogError::FixedField { resource: Resource::Cors, field });
+    }
+    Ok(ChangeKind::CorsUpdated(Arc::new(it)))
+}
+
+fn delete_cors(present: &SpaceCatalog, id: String) -> Result<ChangeKind, CatalogError> {
+    match present.cors(&id) {
+        Some(it) => Ok(ChangeKind::CorsDeleted(it.id.clone())),
+        None => Err(CatalogError::not_found(Resource::Cors, id)),
     }
 }
 
@@ -148,11 +179,5 @@ fn function_exists(present: &SpaceCatalog, id: &FunctionId) -> Result<(), Catalo
 }
 
 fn has_room(present: &SpaceCatalog, resource: Resource) -> Result<(), CatalogError> {
-    let [event_types, functions, subscriptions] = present.counts();
-    let count = match resource {
-        Resource::EventType => event_types,
-        Resource::Function => functions,
-        Resource::Subscription => subscriptions,
-    };
-    if count < limits::ITEMS_MAX { Ok(()) } else { Err(CatalogError::Full { resource }) }
+    if present.count(resource) < limits::ITEMS_MAX { Ok(()) } else { Err(CatalogError::Full { resource }) }
 }

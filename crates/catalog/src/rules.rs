@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
-    Code, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription, limits,
+    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription, limits,
     names::OWN_PREFIX,
 };
 
@@ -41,6 +41,22 @@ impl Faults {
             let (entries, most) = (limits::ENTRIES_MAX, limits::ENTRIES_BYTES_MAX);
             format!("keep {field} within {entries} entries and {most} bytes")
         });
+    }
+}
+
+impl Faults {
+    fn list(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        fits: impl Fn(&String) -> bool,
+        cure: impl FnOnce() -> String,
+    ) {
+        let bytes: usize = texts.iter().map(String::len).sum();
+        self.field(texts.len() > limits::ENTRIES_MAX || bytes > limits::ENTRIES_BYTES_MAX, field, "max", || {
+            format!("keep {field} within {} entries and {} bytes", limits::ENTRIES_MAX, limits::ENTRIES_BYTES_MAX)
+        });
+        self.field(!texts.iter().all(fits), field, "dive", cure);
     }
 }
 
@@ -133,6 +149,27 @@ pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
     faults.details
 }
 
+pub(crate) fn cors(cors: &Cors) -> Vec<Detail> {
+    let mut faults = Faults::of(Resource::Cors);
+    faults.field(!cors.is_consistent(), "ID", "derived", || {
+        "leave the identifier to Weir, which derives it from method and path".into()
+    });
+    faults.field(!cors.path.starts_with('/'), "Path", "path", || "begin the path with a slash".into());
+    faults.field(cors.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
+        format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
+    });
+    let is_origin = |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+    faults.list("AllowedOrigins", &cors.allowed_origins, is_origin, || {
+        "give origins such as https://example.com, or *".into()
+    });
+    faults.list("AllowedMethods", &cors.allowed_methods, |text| is_token(text), || "give methods such as GET".into());
+    faults.list("AllowedHeaders", &cors.allowed_headers, |text| is_token(text), || {
+        "give names of headers such as X-Api-Key, or *".into()
+    });
+    faults.entries("Metadata", &cors.metadata);
+    faults.details
+}
+
 /// An absolute URL (RFC 3986) of HTTP with a host, in printable ASCII.
 fn is_http_url(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
@@ -151,12 +188,15 @@ fn is_http_url(url: &str) -> bool {
     !host.is_empty() && port_fits && url.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>'))
 }
 
+/// A token (RFC 9110, section 5.6.2).
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 /// A field name (RFC 9110, section 5.1) that no HTTP client sets by itself.
 fn is_header_name(name: &str) -> bool {
     const OURS: [&str; 6] = ["connection", "content-length", "content-type", "host", "te", "transfer-encoding"];
-    !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-        && !OURS.iter().any(|each| name.eq_ignore_ascii_case(each))
+    is_token(name) && !OURS.iter().any(|each| name.eq_ignore_ascii_case(each))
 }
 
 /// A field value (RFC 9110, section 5.5) in visible ASCII.

@@ -8,10 +8,13 @@ use std::{
 use weir_domain::{Event, FunctionId};
 use weir_routing::{Matcher, Method, MethodSet, Params, RouteError, Router, Rule};
 
-use crate::{ApplyError, ChangeKind, EventType, Function, HTTP_REQUEST, Subscription, SubscriptionKind};
+use crate::{ApplyError, ChangeKind, Cors, EventType, Function, HTTP_REQUEST, Resource, Subscription, SubscriptionKind};
 
 /// Resources by name or identifier. Whole maps are shared between catalogs, and copied when one of them changes.
 type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
+
+/// CORS configurations are for a method and a path, whatever the type of the event.
+const ANY_TYPE: &str = "";
 
 /// What one space has. Equal where the resources are equal; everything else is derived from them.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +22,8 @@ pub struct SpaceCatalog {
     event_types: Arc<Map<EventType>>,
     functions: Arc<Map<Function>>,
     subscriptions: Arc<Map<Subscription>>,
+    cors: Arc<Map<Cors>>,
+    origins: Arc<Router<Arc<Cors>>>,
     routes: Arc<Router<Arc<Subscription>>>,
     listeners: OnceLock<Arc<Listeners>>,
 }
@@ -44,6 +49,7 @@ impl PartialEq for SpaceCatalog {
         self.event_types == other.event_types
             && self.functions == other.functions
             && self.subscriptions == other.subscriptions
+            && self.cors == other.cors
     }
 }
 
@@ -92,7 +98,7 @@ impl SpaceCatalog {
     /// Tells whether the space has nothing: then it is as if it had never been named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.event_types.is_empty() && self.functions.is_empty() && self.subscriptions.is_empty()
+        self.event_types.is_empty() && self.functions.is_empty() && self.subscriptions.is_empty() && self.cors.is_empty()
     }
 
     /// Finds the sync subscription of an event type that has a route for this path, which is still percent-encoded.
@@ -100,6 +106,29 @@ impl SpaceCatalog {
     pub fn route<'a>(&'a self, method: Method, event_type: &str, path: &'a str) -> Option<RouteMatch<'a>> {
         let found = self.routes.find(method, event_type, path)?;
         Some(RouteMatch { subscription: Arc::clone(found.value), params: found.params })
+    }
+
+    /// Finds a CORS configuration.
+    #[must_use]
+    pub fn cors(&self, id: &str) -> Option<&Arc<Cors>> {
+        self.cors.get(id)
+    }
+
+    /// Returns the CORS configurations in the order of their identifiers.
+    pub fn all_cors(&self) -> impl Iterator<Item = &Arc<Cors>> {
+        self.cors.values()
+    }
+
+    /// Finds the CORS configuration for requests with this method and path, which is still percent-encoded.
+    #[must_use]
+    pub fn cors_for<'a>(&'a self, method: Method, path: &'a str) -> Option<&'a Arc<Cors>> {
+        self.origins.find(method, ANY_TYPE, path).map(|found| found.value)
+    }
+
+    /// Tells whether there is any CORS configuration: where there is none, nobody need look for it.
+    #[must_use]
+    pub fn has_cors(&self) -> bool {
+        !self.cors.is_empty()
     }
 
     /// Returns the methods that have a route of this event type for a path: the header `Allow` of a 405.
@@ -164,8 +193,20 @@ impl SpaceCatalog {
         self.event_types.values().find(names)
     }
 
-    pub(crate) fn counts(&self) -> [usize; 3] {
-        [self.event_types.len(), self.functions.len(), self.subscriptions.len()]
+    /// Tells whether a CORS configuration could be added beside those that are there.
+    pub(crate) fn check_origins(&self, cors: &Cors) -> Result<(), RouteError> {
+        self.origins.check(cors.method, ANY_TYPE, &cors.path)
+    }
+
+    /// Returns how many of a kind there are.
+    #[must_use]
+    pub fn count(&self, resource: Resource) -> usize {
+        match resource {
+            Resource::EventType => self.event_types.len(),
+            Resource::Function => self.functions.len(),
+            Resource::Subscription => self.subscriptions.len(),
+            Resource::Cors => self.cors.len(),
+        }
     }
 
     /// Makes the change; on an error nothing has changed.
@@ -180,6 +221,21 @@ impl SpaceCatalog {
             ChangeKind::SubscriptionCreated(it) => self.subscribe(it),
             ChangeKind::SubscriptionUpdated(it) => self.resubscribe(it),
             ChangeKind::SubscriptionDeleted(id) => self.unsubscribe(id.as_str()),
+            ChangeKind::CorsCreated(it) => {
+                absent(&self.cors, it.id.as_str())?;
+                Arc::make_mut(&mut self.origins).insert(it.method, ANY_TYPE, &it.path, Arc::clone(it))?;
+                create(&mut self.cors, it.id.as_str(), it)
+            }
+            ChangeKind::CorsUpdated(it) => {
+                present(&self.cors, it.id.as_str())?;
+                Arc::make_mut(&mut self.origins).replace(it.method, ANY_TYPE, &it.path, Arc::clone(it));
+                update(&mut self.cors, it.id.as_str(), it)
+            }
+            ChangeKind::CorsDeleted(id) => {
+                let gone = delete(&mut self.cors, id.as_str())?;
+                Arc::make_mut(&mut self.origins).remove(gone.method, ANY_TYPE, &gone.path);
+                Ok(())
+            }
         }
     }
 

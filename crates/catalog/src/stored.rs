@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use weir_domain::{ErrorKind, FunctionId, SpaceName};
 
-use crate::{Change, ChangeKind, EventTypeName, SubscriptionId};
+use crate::{Change, ChangeKind, CorsId, EventTypeName, SubscriptionId};
 
 mod v1;
 
@@ -17,7 +17,7 @@ mod v1;
 const VERSION: u32 = 1;
 
 /// The event types under which changes are kept.
-pub const EVENT_TYPES: [&str; 9] = [
+pub const EVENT_TYPES: [&str; 12] = [
     "weir.eventtype.created",
     "weir.eventtype.updated",
     "weir.eventtype.deleted",
@@ -27,6 +27,9 @@ pub const EVENT_TYPES: [&str; 9] = [
     "weir.subscription.created",
     "weir.subscription.updated",
     "weir.subscription.deleted",
+    "weir.cors.created",
+    "weir.cors.updated",
+    "weir.cors.deleted",
 ];
 
 /// What a change needs of the event that keeps it.
@@ -34,7 +37,7 @@ pub const EVENT_TYPES: [&str; 9] = [
 pub struct StoredChange {
     /// The attribute `type`, one of [`EVENT_TYPES`].
     pub event_type: &'static str,
-    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions/{id}`.
+    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions|cors/{id}`.
     pub subject: String,
     /// The data, JSON (RFC 8259).
     pub data: String,
@@ -106,6 +109,9 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::SubscriptionCreated(it) => stored(space, 6, it.id.as_str(), v1::Subscription::from(&**it)),
         ChangeKind::SubscriptionUpdated(it) => stored(space, 7, it.id.as_str(), v1::Subscription::from(&**it)),
         ChangeKind::SubscriptionDeleted(id) => deleted(space, 8, id.as_str()),
+        ChangeKind::CorsCreated(it) => stored(space, 9, it.id.as_str(), v1::Cors::from(&**it)),
+        ChangeKind::CorsUpdated(it) => stored(space, 10, it.id.as_str(), v1::Cors::from(&**it)),
+        ChangeKind::CorsDeleted(id) => deleted(space, 11, id.as_str()),
     }
 }
 
@@ -115,7 +121,7 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
 
 /// The place is that in [`EVENT_TYPES`], which come in threes.
 fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
-    let collection = ["eventtypes", "functions", "subscriptions"][place / 3];
+    let collection = ["eventtypes", "functions", "subscriptions", "cors"][place / 3];
     let envelope = Envelope { v: VERSION, space: space.to_string(), item };
     StoredChange {
         event_type: EVENT_TYPES[place],
@@ -145,9 +151,14 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         })?,
         6 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionCreated(it.try_into()?)))?,
         7 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionUpdated(it.try_into()?)))?,
-        _ => read(data, |it: Deleted| {
+        8 => read(data, |it: Deleted| {
             let id = SubscriptionId::parse(&it.id).ok_or(StoredError::Value(it.id))?;
             Ok(ChangeKind::SubscriptionDeleted(id))
+        })?,
+        9 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsCreated(it.try_into()?)))?,
+        10 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsUpdated(it.try_into()?)))?,
+        _ => read(data, |it: Deleted| {
+            CorsId::parse(&it.id).map(ChangeKind::CorsDeleted).ok_or(StoredError::Value(it.id))
         })?,
     };
     Ok(Change { space, kind })

@@ -4,6 +4,7 @@
 //! resources follow one pattern, which [`resource`] has: another resource is a module with a [`resource::Resource`] and a
 //! line below.
 
+mod cors;
 mod event_types;
 mod fields;
 mod functions;
@@ -34,6 +35,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(resource::routes::<event_types::EventTypes>())
         .merge(resource::routes::<functions::Functions>())
         .merge(resource::routes::<subscriptions::Subscriptions>())
+        .merge(resource::routes::<cors::CorsConfigurations>())
         .route("/v1/spaces/{space}/events", get(reading::events))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

@@ -118,9 +118,11 @@ fn describe(command: &weir_catalog::Command) -> String {
         Command::CreateSubscription(it) | Command::UpdateSubscription { subscription: it, .. } => {
             format!("subscription of {} to {}", it.function, it.event_type.as_str())
         }
-        Command::DeleteEventType(id) | Command::DeleteFunction(id) | Command::DeleteSubscription(id) => {
-            format!("deleting {id}")
-        }
+        Command::CreateCors(it) | Command::UpdateCors { cors: it, .. } => format!("cors of {} {}", it.method, it.path),
+        Command::DeleteEventType(id)
+        | Command::DeleteFunction(id)
+        | Command::DeleteSubscription(id)
+        | Command::DeleteCors(id) => format!("deleting {id}"),
     }
 }
 

@@ -197,6 +197,27 @@ impl<'d> Table<'d> {
         texts
     }
 
+    /// Returns a list of texts.
+    pub(crate) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
+        const WANTED: &str = "a list of texts such as [\"one\", \"two\"]";
+        let value = self.entry(key)?;
+        let DeValue::Array(items) = value.get_ref() else { return self.wrong_type(key, value, WANTED) };
+        let text = |item: &'d Spanned<DeValue<'d>>| match item.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            _ => self.wrong_type(key, item, WANTED),
+        };
+        items.iter().map(text).collect()
+    }
+
+    /// Returns a truth value.
+    pub(crate) fn truth(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.entry(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(truth) => Some(*truth),
+            _ => self.wrong_type(key, value, "true or false"),
+        }
+    }
+
     /// Returns a table within this one.
     pub(crate) fn table(&mut self, key: &'static str) -> Option<Table<'d>> {
         let value = self.entry(key)?;

@@ -211,3 +211,48 @@ impl TryFrom<Subscription<'_>> for Arc<crate::Subscription> {
         if made.id.as_str() == it.id { Ok(Self::new(made)) } else { Err(StoredError::value(&it.id)) }
     }
 }
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Cors<'a> {
+    /// For readers of the log; it follows from the rest.
+    id: Cow<'a, str>,
+    method: Cow<'a, str>,
+    path: Cow<'a, str>,
+    allowed_origins: Cow<'a, [String]>,
+    allowed_methods: Cow<'a, [String]>,
+    allowed_headers: Cow<'a, [String]>,
+    allow_credentials: bool,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    metadata: Texts<'a>,
+}
+
+impl<'a> From<&'a crate::Cors> for Cors<'a> {
+    fn from(it: &'a crate::Cors) -> Self {
+        Self {
+            id: it.id.as_str().into(),
+            method: it.method.as_str().into(),
+            path: it.path.as_str().into(),
+            allowed_origins: it.allowed_origins.as_slice().into(),
+            allowed_methods: it.allowed_methods.as_slice().into(),
+            allowed_headers: it.allowed_headers.as_slice().into(),
+            allow_credentials: it.allow_credentials,
+            metadata: Cow::Borrowed(&it.metadata),
+        }
+    }
+}
+
+impl TryFrom<Cors<'_>> for Arc<crate::Cors> {
+    type Error = StoredError;
+
+    fn try_from(it: Cors<'_>) -> Result<Self, StoredError> {
+        let method = Method::parse(&it.method).ok_or_else(|| StoredError::value(&it.method))?;
+        let mut made = crate::Cors::new(method, &it.path);
+        made.allowed_origins = it.allowed_origins.into_owned();
+        made.allowed_methods = it.allowed_methods.into_owned();
+        made.allowed_headers = it.allowed_headers.into_owned();
+        made.allow_credentials = it.allow_credentials;
+        made.metadata = it.metadata.into_owned();
+        if made.id.as_str() == it.id { Ok(Self::new(made)) } else { Err(StoredError::value(&it.id)) }
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 use weir_catalog::{
-    Catalog, Command, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind,
+    Catalog, Command, Cors, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind,
     diff,
 };
 
@@ -31,10 +31,12 @@ fn check(current: &Desired, desired: &Desired) {
     expected.event_types.sort_by(|a, b| a.name.cmp(&b.name));
     expected.functions.sort_by(|a, b| a.id.cmp(&b.id));
     expected.subscriptions.sort_by(|a, b| a.id.cmp(&b.id));
+    expected.cors.sort_by(|a, b| a.id.cmp(&b.id));
     let found = Desired {
         event_types: space.event_types().map(|it| (**it).clone()).collect(),
         functions: space.functions().map(|it| (**it).clone()).collect(),
         subscriptions: space.subscriptions().map(|it| (**it).clone()).collect(),
+        cors: space.all_cors().map(|it| (**it).clone()).collect(),
     };
     assert_eq!(found, expected);
     for it in desired.subscriptions.iter().filter(|it| it.kind == SubscriptionKind::Sync) {
@@ -60,6 +62,9 @@ fn names(commands: &[Command]) -> Vec<String> {
                 format!("~ {} {}", subscription.method, subscription.path)
             }
             Command::DeleteSubscription(_) => "- subscription".into(),
+            Command::CreateCors(it) => format!("+ cors {}", it.id),
+            Command::UpdateCors { id, .. } => format!("~ cors {id}"),
+            Command::DeleteCors(id) => format!("- cors {id}"),
         })
         .collect()
 }
@@ -70,16 +75,29 @@ fn commands_come_in_an_order_that_works() {
         event_types: vec![authorized("a", "old"), event_type("b")],
         functions: vec![http("old"), http("f")],
         subscriptions: vec![sync(Method::Get, "/x/:id", "f"), asynchronous("b", "old")],
+        cors: vec![Cors::new(Method::Get, "/x/:id"), Cors::new(Method::Put, "/x")],
     };
+    let mut credentials = Cors::new(Method::Put, "/x");
+    credentials.allow_credentials = true;
     let desired = Desired {
         event_types: vec![authorized("a", "new"), event_type("c")],
         functions: vec![javascript("f", "x"), http("new")],
         subscriptions: vec![sync(Method::Get, "/x/:name", "new"), asynchronous("c", "f")],
+        cors: vec![Cors::new(Method::Get, "/x/:name"), credentials],
     };
     let (catalog, commands) = reach(&Catalog::new(), &current);
     assert_eq!(
         names(&commands),
-        ["+ function old", "+ function f", "+ type a", "+ type b", "+ GET /x/:id", "+ POST /"]
+        [
+            "+ function old",
+            "+ function f",
+            "+ type a",
+            "+ type b",
+            "+ GET /x/:id",
+            "+ POST /",
+            "+ cors GET%2Fx%2F:id",
+            "+ cors PUT%2Fx",
+        ]
     );
     assert_eq!(
         names(&reach(&catalog, &desired).1),
@@ -94,6 +112,9 @@ fn commands_come_in_an_order_that_works() {
             "+ POST /",
             "- type b",
             "- function old",
+            "- cors GET%2Fx%2F:id",
+            "+ cors GET%2Fx%2F:name",
+            "~ cors PUT%2Fx",
         ]
     );
     check(&current, &desired);
@@ -133,7 +154,7 @@ type Seed = (u8, u8, u8, u8);
 
 fn desired() -> impl Strategy<Value = Desired> {
     let seed = || vec(any::<Seed>(), 0..8);
-    (seed(), seed(), seed()).prop_map(|(functions, event_types, subscriptions)| {
+    (seed(), seed(), seed(), seed()).prop_map(|(functions, event_types, subscriptions, cors)| {
         let functions: BTreeMap<_, _> = functions.into_iter().map(function).map(|it| (it.id.clone(), it)).collect();
         let authorizers: Vec<_> = functions.keys().map(|id| id.as_str()).collect();
         let event_types: BTreeMap<_, _> =
@@ -142,6 +163,7 @@ fn desired() -> impl Strategy<Value = Desired> {
             event_types: event_types.into_values().collect(),
             functions: functions.into_values().collect(),
             subscriptions: Vec::new(),
+            cors: cors.into_iter().map(allowed).map(|it| (it.id.clone(), it)).collect::<BTreeMap<_, _>>().into_values().collect(),
         };
         let mut taken = BTreeSet::new();
         for it in subscriptions.into_iter().filter_map(|seed| bound(seed, &space)).collect::<Vec<_>>() {
@@ -185,4 +207,12 @@ proptest! {
     fn a_difference_gives_what_is_desired(current in desired(), wanted in desired()) {
         check(&current, &wanted);
     }
+}
+
+/// Static paths only, which exclude nothing.
+fn allowed((method, path, credentials, origins): Seed) -> Cors {
+    let mut it = Cors::new(Method::ALL[usize::from(method) % Method::COUNT], ["/a", "/b", "/a/b"][usize::from(path) % 3]);
+    it.allow_credentials = credentials % 2 == 1;
+    it.allowed_origins.truncate(usize::from(origins % 2));
+    it
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use weir_catalog::{
-    Change, ChangeKind, Code, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
+    Change, ChangeKind, Code, Cors, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
     SubscriptionKind,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
@@ -65,6 +65,10 @@ fn changes() -> Vec<ChangeKind> {
         RetryPolicy { attempts_max: 3, backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
     let listening = asynchronous("product.created", "catalog");
     let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
+    let mut origins = Cors::new(Method::Get, "/hello");
+    origins.allowed_origins = vec!["https://example.com".into()];
+    origins.allow_credentials = true;
+    origins.metadata = metadata(("a", "b"));
     vec![
         ChangeKind::EventTypeCreated(Arc::new(event_type("order.placed"))),
         ChangeKind::EventTypeCreated(Arc::new(described.clone())),
@@ -82,6 +86,9 @@ fn changes() -> Vec<ChangeKind> {
         ChangeKind::SubscriptionCreated(Arc::new(listening.clone())),
         ChangeKind::SubscriptionUpdated(Arc::new(changed)),
         ChangeKind::SubscriptionDeleted(listening.id),
+        ChangeKind::CorsCreated(Arc::new(Cors::new(Method::Get, "/hello"))),
+        ChangeKind::CorsUpdated(Arc::new(origins.clone())),
+        ChangeKind::CorsDeleted(origins.id),
     ]
 }
 
@@ -130,6 +137,7 @@ fn what_is_no_change_is_refused() {
     check(deleted, r#"{"v":1,"space":"shop","item":{"id":"a b"}}"#, ErrorKind::Corrupt, "function id");
     check("weir.eventtype.deleted", r#"{"v":1,"space":"shop","item":{"id":""}}"#, ErrorKind::Corrupt, "empty");
     check("weir.subscription.deleted", r#"{"v":1,"space":"shop","item":{"id":","}}"#, ErrorKind::Corrupt, ",");
+    check("weir.cors.deleted", r#"{"v":1,"space":"shop","item":{"id":"GET"}}"#, ErrorKind::Corrupt, "GET");
 
     // An identifier that does not follow from the rest would take another subscription's cursor.
     let moved =

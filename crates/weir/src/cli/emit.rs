@@ -79,6 +79,10 @@ impl Transport for Door<'_> {
     fn refused(&self, answer: &Answer) -> ClientError {
         self.client.refused(answer)
     }
+
+    async fn rest(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
 }
 
 /// Emits one event and shows its receipt.

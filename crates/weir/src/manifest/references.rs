@@ -2,7 +2,8 @@
 //! that exclude each other. The rules are the catalog's: they are asked by planning the whole on an empty one.
 
 use weir_catalog::{
-    Catalog, CatalogError, Command, Desired, EventType, EventTypeName, Function, HTTP_REQUEST, Subscription,
+    Catalog, CatalogError, Command, Cors, Desired, EventType, EventTypeName, Function, HTTP_REQUEST, Resource,
+    Subscription,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -14,7 +15,7 @@ use crate::{
 
 /// Checks everything together; `None` where nothing can be made of it, which then has a fault.
 pub(super) fn check(document: &Document<'_>, resources: Resources) -> Option<(SpaceName, Desired)> {
-    let Resources { space, event_types, functions, subscriptions, event_type_names, function_ids } = resources;
+    let Resources { space, event_types, functions, subscriptions, cors, event_type_names, function_ids } = resources;
     refuse_repeated(document, "event type", &event_type_names);
     refuse_repeated(document, "function", &function_ids);
     let mut known_types: Vec<&str> = event_type_names.iter().map(|name| name.value.as_str()).collect();
@@ -24,11 +25,13 @@ pub(super) fn check(document: &Document<'_>, resources: Resources) -> Option<(Sp
     let subscriptions: Vec<Placed<Subscription>> = bound.collect();
     refuse_repeated_subscriptions(document, &subscriptions);
     // Rules do not depend on the name of the space: they are asked also where that is a fault itself.
-    plan(document, &space.clone().unwrap_or_default(), &event_types, &functions, &subscriptions);
+    let planned = Declared { event_types: &event_types, functions: &functions, subscriptions: &subscriptions, cors: &cors };
+    plan(document, &space.clone().unwrap_or_default(), &planned);
     let desired = Desired {
         event_types: event_types.into_iter().map(|it| it.value).collect(),
         functions: functions.into_iter().map(|it| it.value).collect(),
         subscriptions: subscriptions.into_iter().map(|it| it.value).collect(),
+        cors: cors.into_iter().map(|it| it.value).collect(),
     };
     Some((space?, desired))
 }
@@ -82,14 +85,17 @@ fn is_declared(document: &Document<'_>, what: &str, name: &Placed<String>, known
     declared
 }
 
+/// All that is asked about.
+struct Declared<'a> {
+    event_types: &'a [Placed<EventType>],
+    functions: &'a [Placed<Function>],
+    subscriptions: &'a [Placed<Subscription>],
+    cors: &'a [Placed<Cors>],
+}
+
 /// Asks the catalog about everything, in the order in which it would be made.
-fn plan(
-    document: &Document<'_>,
-    space: &SpaceName,
-    event_types: &[Placed<EventType>],
-    functions: &[Placed<Function>],
-    subscriptions: &[Placed<Subscription>],
-) {
+fn plan(document: &Document<'_>, space: &SpaceName, declared: &Declared<'_>) {
+    let Declared { event_types, functions, subscriptions, cors } = declared;
     let mut catalog = Catalog::new();
     let mut ask = |at: usize, what: String, command: Command| match catalog.plan(space, command) {
         Ok(change) => {
@@ -99,20 +105,26 @@ fn plan(
         }
         Err(error) => refuse(document, at, &what, &error),
     };
-    for it in functions {
+    for it in *functions {
         ask(it.at, format!("function {:?}", it.value.id.as_str()), Command::CreateFunction(it.value.clone()));
     }
-    for it in event_types {
+    for it in *event_types {
         ask(it.at, format!("event type {:?}", it.value.name.as_str()), Command::CreateEventType(it.value.clone()));
     }
-    for it in subscriptions {
+    for it in *subscriptions {
         let what = format!("subscription of {:?}", it.value.function.as_str());
         ask(it.at, what, Command::CreateSubscription(it.value.clone()));
+    }
+    for it in *cors {
+        ask(it.at, format!("cors of {} {}", it.value.method, it.value.path), Command::CreateCors(it.value.clone()));
     }
 }
 
 fn refuse(document: &Document<'_>, at: usize, what: &str, error: &CatalogError) {
     match error {
+        CatalogError::AlreadyExists { resource: Resource::Cors, .. } => {
+            document.fault(at, format!("{what}: it is declared already: remove one"));
+        }
         // Told where it stands, with a guess at what was meant.
         CatalogError::AlreadyExists { .. } | CatalogError::MissingReference { .. } => {}
         CatalogError::Invalid { details, .. } => {

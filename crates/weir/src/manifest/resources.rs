@@ -7,7 +7,7 @@ use std::{
 
 use serde::de::IgnoredAny;
 use weir_catalog::{
-    Code, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, limits,
+    Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, limits,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -27,6 +27,7 @@ pub(super) struct Resources {
     pub(super) event_types: Vec<Placed<EventType>>,
     pub(super) functions: Vec<Placed<Function>>,
     pub(super) subscriptions: Vec<SubscriptionDraft>,
+    pub(super) cors: Vec<Placed<Cors>>,
     /// Names of all event types, also of those that have faults: who refers to them is not at fault.
     pub(super) event_type_names: Vec<Placed<String>>,
     /// Identifiers of all functions, likewise.
@@ -65,6 +66,9 @@ pub(super) fn read(document: &Document<'_>, directory: &Path, files: &mut Vec<Pa
     }
     for table in root.tables("subscription") {
         resources.subscriptions.push(subscription(table));
+    }
+    for table in root.tables("cors") {
+        resources.cors.extend(cors(table));
     }
     root.finish();
     resources
@@ -229,7 +233,7 @@ fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
     let route = table.text("route");
     let source = match (event, route) {
         (Some(event), None) => Some(Source::Event(event)),
-        (None, Some(route)) => parse_route(&table, &route),
+        (None, Some(route)) => parse_route(&table, &route).map(|(method, path)| Source::Route { method, path }),
         (Some(_), Some(route)) => {
             table.fault_at(route.at, "it has an event and a route: make two subscriptions of it");
             None
@@ -257,7 +261,31 @@ fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
     SubscriptionDraft { at, function, source, retry, metadata }
 }
 
-fn parse_route(table: &Table<'_>, route: &Placed<String>) -> Option<Source> {
+fn cors(mut table: Table<'_>) -> Option<Placed<Cors>> {
+    let route = table.required_text("route", "name the route that browsers may call, such as \"GET /products/:id\"");
+    if let Some(route) = &route {
+        table.entitle(format!("cors of {:?}", route.value));
+    }
+    let route = route.and_then(|route| parse_route(&table, &route));
+    let origins = table.list("origins");
+    let methods = table.list("methods");
+    let headers = table.list("headers");
+    let credentials = table.truth("credentials");
+    let metadata = table.texts("metadata");
+    let at = table.at();
+    table.finish();
+    let (method, path) = route?;
+    let mut value = Cors::new(method, &path);
+    // What a pre-flight is about is allowed where nothing else is said.
+    value.allowed_methods = methods.unwrap_or_else(|| vec![method.to_string()]);
+    value.allowed_origins = origins.unwrap_or(value.allowed_origins);
+    value.allowed_headers = headers.unwrap_or(value.allowed_headers);
+    value.allow_credentials = credentials.unwrap_or_default();
+    value.metadata = metadata;
+    Some(Placed { value, at })
+}
+
+fn parse_route(table: &Table<'_>, route: &Placed<String>) -> Option<(Method, String)> {
     let mut words = route.value.split_whitespace();
     let (Some(method), Some(path), None) = (words.next(), words.next(), words.next()) else {
         table.fault_at(route.at, format!("the route {:?} must be a method and a path: \"GET /path\"", route.value));
@@ -272,7 +300,7 @@ fn parse_route(table: &Table<'_>, route: &Placed<String>) -> Option<Source> {
         table.fault_at(route.at, format!("the path {path:?} must begin with a slash: write \"{known} /{path}\""));
         return None;
     }
-    Some(Source::Route { method: known, path: path.to_owned() })
+    Some((known, path.to_owned()))
 }
 
 fn read_retry(mut table: Table<'_>) -> RetryPolicy {

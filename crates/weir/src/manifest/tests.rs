@@ -209,7 +209,7 @@ fn the_rules_of_the_catalog_hold_too() {
             "weir.toml:7: function \"f\": give provider.url an absolute URL that begins with http:// or https://",
             "weir.toml:16: the same subscription stands in line 13 already: remove one",
             "weir.toml:22: subscription of \"g\": Subscription path conflict: parameter with different name (\"id\") \
-             already defined: for route: /a/:name: choose another path, or delete the subscription that holds this one",
+             already defined: for route: /a/:name: choose another path, or delete what holds this one",
         ],
     );
 }

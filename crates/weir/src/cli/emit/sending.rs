@@ -3,6 +3,7 @@
 use std::{
     ops::Range,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -25,6 +26,9 @@ pub(super) trait Transport {
 
     /// Makes the error of an answer whose status is one.
     fn refused(&self, answer: &Answer) -> ClientError;
+
+    /// Waits before the same body is sent again.
+    async fn rest(&self, wait: Duration);
 }
 
 /// What the server said to events.
@@ -140,7 +144,7 @@ impl<T: Transport> Sender<T> {
             if !helps || backoff.attempts() >= REPEATS_MAX {
                 return Err(error);
             }
-            tokio::time::sleep(backoff.next(asked)).await;
+            self.transport.rest(backoff.next(asked)).await;
         }
     }
 }

@@ -1,0 +1,172 @@
+//! CORS configurations on the wire.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use weir_catalog::{
+    CatalogError, ChangeKind, Command, Cors, Detail, Resource as Kind, SpaceCatalog, draft::CorsDraft,
+};
+use weir_domain::SpaceName;
+
+use super::{
+    fields::Fields,
+    resource::{Resource, is_empty},
+};
+
+/// The resource `cors`.
+pub(super) struct CorsConfigurations;
+
+/// A CORS configuration as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct View<'a> {
+    space: &'a str,
+    cors_id: &'a str,
+    method: &'a str,
+    path: &'a str,
+    allowed_origins: &'a [String],
+    allowed_methods: &'a [String],
+    allowed_headers: &'a [String],
+    allow_credentials: bool,
+    #[serde(skip_serializing_if = "is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Resource for CorsConfigurations {
+    type Item = Cors;
+    type View<'a> = View<'a>;
+
+    const KIND: Kind = Kind::Cors;
+    const SEGMENT: &'static str = "cors";
+    const LIST: &'static str = "cors";
+
+    fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Cors>> {
+        present.all_cors()
+    }
+
+    fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<Cors>> {
+        present.cors(id)
+    }
+
+    fn metadata(item: &Cors) -> &BTreeMap<String, String> {
+        &item.metadata
+    }
+
+    fn view<'a>(space: &'a str, item: &'a Cors) -> View<'a> {
+        View {
+            space,
+            cors_id: item.id.as_str(),
+            method: item.method.as_str(),
+            path: &item.path,
+            allowed_origins: &item.allowed_origins,
+            allowed_methods: &item.allowed_methods,
+            allowed_headers: &item.allowed_headers,
+            allow_credentials: item.allow_credentials,
+            metadata: &item.metadata,
+        }
+    }
+
+    fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, cors) = draft(text, None).map_err(invalid)?.check(space)?;
+        Ok((space, Command::CreateCors(cors)))
+    }
+
+    fn replace(
+        text: &str,
+        space: &str,
+        id: String,
+        present: Option<&Cors>,
+    ) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, cors) = draft(text, present).map_err(invalid)?.check(space)?;
+        Ok((space, Command::UpdateCors { id, cors }))
+    }
+
+    fn delete(id: String) -> Command {
+        Command::DeleteCors(id)
+    }
+
+    fn changed(kind: &ChangeKind) -> Option<&Arc<Cors>> {
+        match kind {
+            ChangeKind::CorsCreated(item) | ChangeKind::CorsUpdated(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+fn invalid(detail: Detail) -> CatalogError {
+    CatalogError::invalid(Kind::Cors, detail)
+}
+
+/// Reads what a client wrote; method and path of an update need not be said again.
+fn draft(text: &str, present: Option<&Cors>) -> Result<CorsDraft, Detail> {
+    let mut fields = Fields::read(text, "")?;
+    let method = fields.optional("method")?;
+    let path = fields.optional("path")?;
+    Ok(CorsDraft {
+        method: method.or_else(|| present.map(|cors| cors.method.to_string())).unwrap_or_default(),
+        path: path.or_else(|| present.map(|cors| cors.path.clone())).unwrap_or_default(),
+        allowed_origins: list(&mut fields, "allowedOrigins")?,
+        allowed_methods: list(&mut fields, "allowedMethods")?,
+        allowed_headers: list(&mut fields, "allowedHeaders")?,
+        allow_credentials: fields.take("allowCredentials")?.unwrap_or_default(),
+        metadata: fields.map("metadata")?,
+    })
+}
+
+/// An empty list is as good as none, as in the Event Gateway.
+fn list(fields: &mut Fields<'_>, name: &str) -> Result<Option<Vec<String>>, Detail> {
+    Ok(fields.take(name)?.filter(|texts: &Vec<String>| !texts.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn create(text: &str) -> Result<Value, String> {
+        let (space, command) = CorsConfigurations::create(text, "shop").map_err(|error| error.to_string())?;
+        let Command::CreateCors(item) = command else { panic!("another command") };
+        Ok(serde_json::to_value(CorsConfigurations::view(space.as_str(), &item)).expect("JSON"))
+    }
+
+    #[test]
+    fn all_fields_come_back_and_defaults_are_those_of_the_event_gateway() {
+        let whole = json!({
+            "space": "shop",
+            "corsId": "PUT%2Fhello",
+            "method": "PUT",
+            "path": "/hello",
+            "allowedOrigins": ["https://example.com"],
+            "allowedMethods": ["PUT"],
+            "allowedHeaders": ["X-Api-Key"],
+            "allowCredentials": true,
+            "metadata": { "team": "a" },
+        });
+        assert_eq!(create(&whole.to_string()), Ok(whole));
+        let plain = json!({
+            "space": "shop",
+            "corsId": "GET%2Fhello",
+            "method": "GET",
+            "path": "/hello",
+            "allowedOrigins": ["*"],
+            "allowedMethods": ["HEAD", "GET", "POST"],
+            "allowedHeaders": ["Origin", "Accept", "Content-Type"],
+            "allowCredentials": false,
+        });
+        assert_eq!(create(r#"{"method":"GET","path":"/hello","allowedOrigins":[]}"#), Ok(plain));
+    }
+
+    #[test]
+    fn faults_are_told_in_the_words_of_the_event_gateway() {
+        let prefix = "CORS configuration doesn't validate. Validation error: ";
+        let check = |text: &str, detail: &str| assert_eq!(create(text), Err(format!("{prefix}{detail}")), "{text}");
+        check("{", "unexpected EOF");
+        let field = |name: &str, rule: &str| {
+            format!("Key: 'CORS.{name}' Error:Field validation for '{name}' failed on the '{rule}' tag")
+        };
+        check("{}", &format!("{}\n{}", field("Method", "required"), field("Path", "required")));
+        let methods = "eq=GET|eq=POST|eq=DELETE|eq=PUT|eq=PATCH|eq=HEAD|eq=OPTIONS";
+        check(r#"{"method":"get","path":"/"}"#, &field("Method", methods));
+    }
+}
