@@ -163,14 +163,7 @@ fn data(body: Bytes, content_type: Option<&str>) -> Result<Data, Problem> {
         return Ok(Data::None);
     }
     match content_type {
-        Some(media_type) if media::is_json(media_type) => {
-            let text = ByteString::try_from(body).map_err(|error| {
-                let at = error.valid_up_to();
-                Problem::Data(format!("is not UTF-8 at byte {at}: send JSON in UTF-8 (RFC 8259)"))
-            })?;
-            check::value(&text)?;
-            Ok(Data::Json(text))
-        }
+        Some(media_type) if media::is_json(media_type) => check::json_data(body),
         Some(media_type) if media::is_text(media_type) && media::is_utf8(media_type) => {
             Ok(ByteString::try_from(body.clone()).map_or(Data::Binary(body), Data::Text))
         }

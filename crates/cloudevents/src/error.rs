@@ -40,6 +40,10 @@ pub enum DecodeError {
 /// Which rule a message breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// Required attributes of CloudEvents 0.1 are missing or broken, in the words of the Event Gateway, which its
+    /// clients know.
+    #[error("CloudEvent doesn't validate: {0}")]
+    Validation(String),
     /// An attribute is missing, given twice, or has a value that it must not have.
     #[error(transparent)]
     Attribute(#[from] AttributeError),

@@ -38,6 +38,7 @@ pub mod json;
 pub mod mode;
 pub mod time;
 pub mod trace;
+pub mod v01;
 
 pub use error::{DecodeError, Problem};
 pub use mode::Mode;

@@ -1,6 +1,9 @@
 //! Whether a text is JSON that every reader of it can take: its grammar and its depth. Meaning is not looked at.
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use serde::de::IgnoredAny;
+use weir_domain::Data;
 
 use crate::{Problem, error::json_reason};
 
@@ -16,6 +19,16 @@ pub(crate) fn value(text: &str) -> Result<(), Problem> {
         )));
     }
     depth(text)
+}
+
+/// Makes data of bytes that are JSON by their media type.
+pub(crate) fn json_data(bytes: Bytes) -> Result<Data, Problem> {
+    let text = ByteString::try_from(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        Problem::Data(format!("is not UTF-8 at byte {at}: send JSON in UTF-8 (RFC 8259)"))
+    })?;
+    value(&text)?;
+    Ok(Data::Json(text))
 }
 
 /// Checks the depth of a text that is known to be JSON.

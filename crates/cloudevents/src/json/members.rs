@@ -211,6 +211,7 @@ fn plain_data(raw: &str, body: &ByteString, content_type: Option<&str>) -> Resul
     }
 }
 
+/// Makes data of the member `data_base64`. It stays bytes even beside the media type of JSON: its sender chose so.
 fn base64_data(text: &str) -> Result<Data, Problem> {
     let problem = match STANDARD.decode(text) {
         Ok(bytes) => return Ok(Data::Binary(bytes.into())),
