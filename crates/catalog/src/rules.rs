@@ -45,13 +45,7 @@ impl Faults {
 }
 
 impl Faults {
-    fn list(
-        &mut self,
-        field: &str,
-        texts: &[String],
-        fits: impl Fn(&String) -> bool,
-        cure: impl FnOnce() -> String,
-    ) {
+    fn list(&mut self, field: &str, texts: &[String], fits: impl Fn(&String) -> bool, cure: impl FnOnce() -> String) {
         let bytes: usize = texts.iter().map(String::len).sum();
         self.field(texts.len() > limits::ENTRIES_MAX || bytes > limits::ENTRIES_BYTES_MAX, field, "max", || {
             format!("keep {field} within {} entries and {} bytes", limits::ENTRIES_MAX, limits::ENTRIES_BYTES_MAX)
@@ -163,9 +157,12 @@ pub(crate) fn cors(cors: &Cors) -> Vec<Detail> {
         "give origins such as https://example.com, or *".into()
     });
     faults.list("AllowedMethods", &cors.allowed_methods, |text| is_token(text), || "give methods such as GET".into());
-    faults.list("AllowedHeaders", &cors.allowed_headers, |text| is_token(text), || {
-        "give names of headers such as X-Api-Key, or *".into()
-    });
+    faults.list(
+        "AllowedHeaders",
+        &cors.allowed_headers,
+        |text| is_token(text),
+        || "give names of headers such as X-Api-Key, or *".into(),
+    );
     faults.entries("Metadata", &cors.metadata);
     faults.details
 }

@@ -8,7 +8,9 @@ use std::{
 use weir_domain::{Event, FunctionId};
 use weir_routing::{Matcher, Method, MethodSet, Params, RouteError, Router, Rule};
 
-use crate::{ApplyError, ChangeKind, Cors, EventType, Function, HTTP_REQUEST, Resource, Subscription, SubscriptionKind};
+use crate::{
+    ApplyError, ChangeKind, Cors, EventType, Function, HTTP_REQUEST, Resource, Subscription, SubscriptionKind,
+};
 
 /// Resources by name or identifier. Whole maps are shared between catalogs, and copied when one of them changes.
 type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
@@ -98,7 +100,10 @@ impl SpaceCatalog {
     /// Tells whether the space has nothing: then it is as if it had never been named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.event_types.is_empty() && self.functions.is_empty() && self.subscriptions.is_empty() && self.cors.is_empty()
+        self.event_types.is_empty()
+            && self.functions.is_empty()
+            && self.subscriptions.is_empty()
+            && self.cors.is_empty()
     }
 
     /// Finds the sync subscription of an event type that has a route for this path, which is still percent-encoded.

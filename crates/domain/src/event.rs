@@ -217,10 +217,29 @@ impl Event {
         }
     }
 
-    /// Returns the key that holds where the event type declares none: `partitionkey`, else `subject`.
+    /// Returns the text of one extension attribute, whatever its type: what HTTP headers would show of it.
+    #[must_use]
+    pub fn extension_text(&self, name: &str) -> Option<&str> {
+        let mut at = self.layout.fixed.iter().sum::<u32>() as usize;
+        self.layout.extensions.iter().find_map(|layout| {
+            let value_at = at + usize::from(layout.name_len);
+            let (own, value) = (&self.text[at..value_at], &self.text[value_at..value_at + layout.value_len as usize]);
+            at = value_at + value.len();
+            (own == name).then_some(value)
+        })
+    }
+
+    /// Returns what the key is made of where the event type declares none: `partitionkey`, else `subject`. The same in
+    /// every mode: a number that came as JSON gives the key that its header would give.
+    #[must_use]
+    pub fn default_key_text(&self) -> Option<&str> {
+        self.extension_text("partitionkey").filter(|text| !text.is_empty()).or_else(|| self.subject())
+    }
+
+    /// Returns the key of [`Self::default_key_text`].
     #[must_use]
     pub fn default_key(&self) -> Option<Key> {
-        self.extension_str("partitionkey").or_else(|| self.subject()).and_then(Key::new)
+        self.default_key_text().and_then(Key::new)
     }
 
     /// Returns the bytes of attributes and data together, which limits are about.

@@ -6,6 +6,9 @@ use weir_log::NewEvent;
 
 use crate::live::is_system;
 
+/// In front of the types of the Event Gateway's own events.
+const OLD_PREFIX: &str = "eventgateway.";
+
 /// Why a key could not be found.
 pub type KeyRefusal = KeyError;
 
@@ -46,6 +49,8 @@ impl Refusal {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
+            // As the Event Gateway answered: its clients may tell by the status.
+            Self::Reserved { event_type } if event_type.starts_with(OLD_PREFIX) => ErrorKind::Invalid,
             Self::Reserved { .. } | Self::ReservedSpace { .. } => ErrorKind::Denied,
             Self::Unregistered { .. } | Self::Key(_) => ErrorKind::Invalid,
         }

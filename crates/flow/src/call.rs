@@ -8,7 +8,7 @@ use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
 use weir_log::{Append, NewEvent};
 
 use crate::{
-    CallFailure, Happening, admission,
+    CallFailure, Happening, Settled, Way, admission,
     flow::Shared,
     reentry::{self, Cause},
 };
@@ -22,12 +22,13 @@ pub(crate) async fn call(
 ) -> Result<HttpAnswer, CallFailure> {
     let _permit = shared.callers.try_acquire().map_err(|_| CallFailure::Busy)?;
     let snapshot = shared.state.borrow().clone();
-    let position = if is_recorded(&snapshot.catalog, space, &event) {
+    let receipt = if is_recorded(&snapshot.catalog, space, &event) {
         let admitted = admission::admit(&snapshot.catalog, space, event.clone())?;
-        Some(shared.log.append(Append::new(space.clone(), vec![admitted])).await?.range().last)
+        shared.log.append(Append::new(space.clone(), vec![admitted])).await?.events.first().copied()
     } else {
         None
     };
+    let position = receipt.map(|entry| entry.position);
     let Some(function) = snapshot.function(space, &subscription.function) else {
         return Err(CallFailure::Failed {
             message: format!("function \"{}\" does not exist", subscription.function),
@@ -69,7 +70,15 @@ pub(crate) async fn call(
             retry_in: None,
         }),
     }
-    outcome.map(|(answer, _)| answer)
+    let way = Way::Route { receipt };
+    shared.observer.settled(&Settled { space, function: &call.function, event: &call.event, way });
+    outcome.map(|(mut answer, returned)| {
+        // Where the function returned events their receipt stands there, else that of the event itself.
+        if let (Some(entry), true) = (receipt, returned.is_empty()) {
+            answer.headers.push(("weir-position".to_owned(), entry.position.to_string()));
+        }
+        answer
+    })
 }
 
 /// A plain HTTP request is recorded only where somebody listens to such requests; every other event is.

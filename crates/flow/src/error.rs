@@ -61,9 +61,15 @@ pub enum ChangeError {
         /// What is wrong with its code.
         detail: String,
     },
-    /// The change is in the log and could not be read back, or the flow is shutting down.
-    #[error("the configuration cannot be changed any more: {0}")]
-    Stopped(String),
+    /// More changes wait than may.
+    #[error("too many changes of the configuration wait for one another: repeat the request later")]
+    Busy,
+    /// The change is in the log, and the configuration could not be read back from there.
+    #[error("the configuration in the log cannot be read")]
+    Unreadable(#[from] OpenError),
+    /// The flow is shutting down.
+    #[error("the configuration cannot be changed any more: the server is shutting down")]
+    Stopped,
 }
 
 impl ChangeError {
@@ -74,7 +80,9 @@ impl ChangeError {
             Self::Catalog(error) => error.kind(),
             Self::Log(error) => error.kind(),
             Self::Function { .. } => ErrorKind::Invalid,
-            Self::Stopped(_) => ErrorKind::Closed,
+            Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
+            Self::Unreadable(error) => error.kind(),
+            Self::Stopped => ErrorKind::Closed,
         }
     }
 }

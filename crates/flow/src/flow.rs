@@ -1,8 +1,15 @@
 //! The handle that others hold, and the component behind it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{
+    Semaphore,
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Catalog, Command, Subscription};
 use weir_domain::{Clock, Event, Ids, Position, SpaceName};
@@ -41,7 +48,7 @@ impl Default for Options {
             window_events_max: 16 * 1024,
             window_bytes_max: 32 * 1024 * 1024,
             callers_max: 4096,
-            changes_max: 64,
+            changes_max: 32,
         }
     }
 }
@@ -55,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// One permit for each caller that may wait.
     pub(crate) callers: Semaphore,
+    /// Events that workers have read and not settled.
+    pub(crate) backlog: AtomicUsize,
 }
 
 /// A handle on the flow, cheap to clone.
@@ -90,7 +99,7 @@ impl Flow {
             Registrar { log: log.clone(), maker, clock: clock.clone(), ids, state: state.clone(), requests: receiver };
         registrar.load().await?;
         let callers = Semaphore::new(options.callers_max);
-        let shared = Arc::new(Shared { log, state, clock, observer, options, callers });
+        let shared = Arc::new(Shared { log, state, clock, observer, options, callers, backlog: AtomicUsize::new(0) });
         Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
     }
 
@@ -106,6 +115,13 @@ impl Flow {
         self.shared.state.borrow().position
     }
 
+    /// Returns how many events were read for subscriptions and are not settled. What still lies in the log unread is not
+    /// among them.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.shared.backlog.load(Ordering::Relaxed)
+    }
+
     /// Changes the configuration. When this returns, the change is durable and in force; a caller who goes away does
     /// not take it back.
     ///
@@ -113,10 +129,13 @@ impl Flow {
     /// Where the command breaks a rule, the code of a function cannot be made ready, or the log cannot be written.
     pub async fn change(&self, space: &SpaceName, command: Command) -> Result<Changed, ChangeError> {
         let (answer, changed) = oneshot::channel();
-        let stopped = || ChangeError::Stopped("the server is shutting down".into());
         let request = Request { space: space.clone(), command, answer };
-        self.requests.send(request).await.map_err(|_| stopped())?;
-        changed.await.map_err(|_| stopped())?
+        // Who comes when too many wait is refused: a change may hold a whole component in memory.
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => ChangeError::Busy,
+            TrySendError::Closed(_) => ChangeError::Stopped,
+        })?;
+        changed.await.map_err(|_| ChangeError::Stopped)?
     }
 
     /// Checks an event from outside and finds its key.

@@ -22,7 +22,7 @@ pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::MakeFunction;
-pub use observer::{Happening, NoObserver, Observer};
+pub use observer::{Happening, NoObserver, Observer, Observers, Settled, Way};
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
 pub use runtimes::Runtimes;
 pub use weir_functions::HttpAnswer;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_catalog::{Change, ChangeKind, Command, stored};
 use weir_domain::{Clock, Data, Event, Ids, Position, SpaceName};
-use weir_log::{Append, Condition, LogEngine, LogError, NewEvent, Query, Read};
+use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
 use crate::{ChangeError, MakeFunction, OpenError, making::Unready, snapshot::Snapshot};
 
@@ -62,15 +62,14 @@ impl Registrar {
     pub(crate) async fn load(&self) -> Result<(), OpenError> {
         let mut next = Snapshot::clone(&self.state.borrow());
         let mut catalog = (*next.catalog).clone();
-        let mut read = Read::forward(system_space(), next.position.next());
+        // By type, which has an index: the log of the others is not looked through for it.
+        let types = stored::EVENT_TYPES.map(str::to_owned).to_vec();
+        let mut read = Read::forward(system_space(), next.position.next()).filter(Filter::Types(types));
         loop {
             let page = self.log.read(read.clone()).await?;
             for recorded in &page.events {
                 let position = recorded.position;
                 next.position = position;
-                if !stored::is_change(recorded.event.event_type()) {
-                    continue;
-                }
                 let Data::Json(data) = recorded.event.data() else { continue };
                 let change = stored::decode(recorded.event.event_type(), data)
                     .map_err(|source| OpenError::Stored { position, source })?;
@@ -129,14 +128,14 @@ impl Registrar {
             let position = match self.write(&change, snapshot.position).await {
                 Ok(position) => position,
                 Err(LogError::ConditionFailed { .. }) => {
-                    self.load().await.map_err(|error| ChangeError::Stopped(weir_domain::error_chain(&error)))?;
+                    self.load().await?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             let mut next = Snapshot::clone(&snapshot);
             let catalog = snapshot.catalog.apply(&change);
-            next.catalog = Arc::new(catalog.map_err(|error| ChangeError::Stopped(error.to_string()))?);
+            next.catalog = Arc::new(catalog.map_err(|source| OpenError::Apply { position, source })?);
             next.position = position;
             note(&mut next, &change, position);
             if let (Some(ready), ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it)) =

@@ -1,8 +1,9 @@
 //! What can be watched while events flow: the live picture of `weir dev` is drawn from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use weir_domain::{Event, FunctionId, Position, SpaceName};
+use weir_log::EventReceipt;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +48,43 @@ pub enum Happening<'a> {
     },
 }
 
+/// An event that is done with: nothing more happens to it at this function.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled<'a> {
+    /// The space.
+    pub space: &'a SpaceName,
+    /// The function.
+    pub function: &'a FunctionId,
+    /// The event it was given.
+    pub event: &'a Event,
+    /// How it came to the function, and what became of it.
+    pub way: Way,
+}
+
+/// How an event came to a function.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// From the log, to an async subscription.
+    Delivery {
+        /// How long ago the log took the event.
+        age: Duration,
+        /// Whether it was given up, which is recorded, and not delivered.
+        is_given_up: bool,
+    },
+    /// On a route, from a caller who waits.
+    Route {
+        /// What the log said to it, where it was recorded.
+        receipt: Option<EventReceipt>,
+    },
+}
+
 /// Watches. Called on the path of every event, so it must be quick and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// Takes note.
     fn observe(&self, happening: &Happening<'_>);
+
+    /// Takes note that an event is done with. Of one attempt after another only the last one ends here.
+    fn settled(&self, _settled: &Settled<'_>) {}
 }
 
 /// Watches nothing.
@@ -59,4 +93,17 @@ pub struct NoObserver;
 
 impl Observer for NoObserver {
     fn observe(&self, _happening: &Happening<'_>) {}
+}
+
+/// Watches with several, in their order.
+pub struct Observers(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Observers {
+    fn observe(&self, happening: &Happening<'_>) {
+        self.0.iter().for_each(|observer| observer.observe(happening));
+    }
+
+    fn settled(&self, settled: &Settled<'_>) {
+        self.0.iter().for_each(|observer| observer.settled(settled));
+    }
 }

@@ -43,7 +43,6 @@ pub(crate) async fn read<B: RequestBody>(body: B, place: &mut Place<'_>, bounds:
     if announced == Some(0) {
         return Ok(Bytes::new());
     }
-    place.hold(announced.unwrap_or_default())?;
     let mut collected = pin!(collect(body, announced, place, bounds.bytes_max));
     // A small body came with its head: then no timer is needed, which every request would pay for.
     if let Poll::Ready(read) = poll_fn(|context| Poll::Ready(collected.as_mut().poll(context))).await {
@@ -75,14 +74,14 @@ async fn collect<B: RequestBody>(
         if length > bytes_max {
             return Err(Problem::too_large("body so far", length as u64, bytes_max));
         }
-        if announced.is_none() {
-            place.hold(chunk.len())?;
-        }
+        // Room is taken for what has come, not for what was announced: who announces much and sends nothing would
+        // keep everybody else out.
+        place.hold(chunk.len())?;
         if first.is_empty() {
             first = chunk;
         } else {
             if all.is_empty() {
-                all.reserve(announced.unwrap_or(2 * length));
+                all.reserve(announced.map_or(2 * length, |announced| announced.min(4 * length)));
                 all.extend_from_slice(&first);
             }
             all.extend_from_slice(&chunk);

@@ -8,6 +8,8 @@ mod cors;
 mod event_types;
 mod fields;
 mod functions;
+mod guard;
+mod metrics;
 mod reading;
 mod resource;
 mod subscriptions;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, rejection::PathRejection},
+    middleware,
     routing::get,
 };
 use http::StatusCode;
@@ -32,6 +35,7 @@ type ItemPath = Result<Path<(String, String)>, PathRejection>;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/metrics", get(metrics::show))
         .merge(resource::routes::<event_types::EventTypes>())
         .merge(resource::routes::<functions::Functions>())
         .merge(resource::routes::<subscriptions::Subscriptions>())
@@ -39,6 +43,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/spaces/{space}/events", get(reading::events))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
+        .layer(middleware::from_fn(guard::refuse_foreign_pages))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | request | with a sync subscription for (method, type, path) | without |
 //! |---|---|---|
-//! | one CloudEvent, structured or binary | the function's answer | appended: 202, where the method carries content |
+//! | one CloudEvent, structured or binary, of 1.0 or 0.1 | the function's answer | appended: 202, where the method carries content |
+//! | a body with the header `Event`, as the Event Gateway took it | the function's answer | appended: 202, likewise |
 //! | a batch of CloudEvents, by POST | appended: 202 | appended: 202 |
 //! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404 or 405 |
 //!
@@ -10,7 +11,9 @@
 //! An append survives the client's disconnect, see the documentation of the crate.
 
 mod call;
+mod cors;
 mod emit;
+mod legacy;
 mod request;
 mod trace;
 
@@ -21,23 +24,29 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{StatusCode, header::CONTENT_ENCODING, request::Parts};
 use hyper::{
     body::Incoming,
     service::{Service, service_fn},
 };
 use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog, Subscription};
-use weir_cloudevents::{Mode, binary, json, mode};
-use weir_domain::SpaceName;
+use weir_cloudevents::{Mode, binary, json, mode, v01};
+use weir_domain::{Event, Limits, SpaceName};
 
 use crate::{
     body::RequestBody,
     gateway::Shared,
+    metrics::{Api, OpenRequest},
     problem::Problem,
     room::Place,
     space::{self, Target},
 };
+use cors::Allowance;
 use trace::Trace;
+
+/// The header that only events of 1.0 have.
+const SPECVERSION: &str = "ce-specversion";
 
 /// The methods by which an event is emitted.
 const EMITTING: [Method; 3] = [Method::Post, Method::Put, Method::Patch];
@@ -65,7 +74,10 @@ pub(crate) fn service(
 }
 
 async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> Response {
-    answer(shared, request).await.unwrap_or_else(IntoResponse::into_response)
+    let mut open = shared.metrics.request(Api::Events);
+    let response = answer(shared, request, &mut open).await.unwrap_or_else(IntoResponse::into_response);
+    open.answered(response.status(), || shared.flow.catalog());
+    response
 }
 
 /// A request without its body, with what is known about it.
@@ -76,37 +88,107 @@ struct Exchange<'a> {
     path: &'a str,
 }
 
-async fn answer<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> Result<Response, Problem> {
-    let mut place = shared.events_room.enter()?;
+async fn answer<B: RequestBody>(
+    shared: &Shared,
+    request: http::Request<B>,
+    open: &mut OpenRequest<'_>,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
-    let exchange = Exchange { shared, parts: &parts, space, path };
-    match mode::detect(&parts.headers)? {
-        Mode::NotCloudEvent => plain(exchange, body, &mut place).await,
-        Mode::Batch => batch(exchange, body, &mut place).await,
-        mode => single(exchange, mode, body, &mut place).await,
+    open.names(&space);
+    let present = shared.flow.catalog();
+    let present = present.space_or_empty(&space);
+    if let Some(response) = cors::preflight(present, &parts, path) {
+        return Ok(response);
     }
+    let allowance = Allowance::of(present, &parts, path);
+    let exchange = Exchange { shared, parts: &parts, space, path };
+    let Some(allowance) = allowance else { return dispatch(exchange, body).await };
+    // A page may read why its request failed, too.
+    Ok(allowance.told_in(dispatch(exchange, body).await.unwrap_or_else(IntoResponse::into_response)))
+}
+
+/// Finds out what a request carries, and does what it is for.
+async fn dispatch<B: RequestBody>(exchange: Exchange<'_>, body: B) -> Result<Response, Problem> {
+    let Exchange { shared, parts, ref space, .. } = exchange;
+    let mut place = shared.events_room.enter().inspect_err(|problem| shared.unread(space, problem))?;
+    let form = match mode::detect(&parts.headers)? {
+        Mode::Batch => return batch(exchange, body, &mut place).await,
+        Mode::Structured => Form::Structured,
+        // All of its headers are told apart from the one that both versions have.
+        _ if !parts.headers.contains_key(SPECVERSION) && v01::is_binary(&parts.headers) => Form::Binary01,
+        Mode::Binary => Form::Binary,
+        Mode::NotCloudEvent => match legacy::event_type(&parts.headers)? {
+            Some(event_type) => Form::Custom(event_type),
+            None => return plain(exchange, body, &mut place).await,
+        },
+    };
+    single(exchange, form, body, &mut place).await
+}
+
+/// How a request carries one event.
+enum Form<'a> {
+    /// As a JSON object, of 1.0 or 0.1.
+    Structured,
+    /// As headers of 1.0.
+    Binary,
+    /// As headers of 0.1.
+    Binary01,
+    /// As a body of the type that the header `Event` names.
+    Custom(&'a str),
+}
+
+impl Form<'_> {
+    /// Reads the event.
+    fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes) -> Result<Event, Problem> {
+        let limits = &shared.options.limits;
+        match self {
+            Self::Structured => structured(&body, limits),
+            Self::Binary => Ok(binary::decode(&parts.headers, body, limits)?),
+            Self::Binary01 => Ok(v01::decode_binary(&parts.headers, body, limits)?),
+            Self::Custom(event_type) => {
+                if legacy::may_be_cloudevent(&parts.headers)
+                    && let Ok(event) = structured(&body, limits)
+                {
+                    return Ok(event);
+                }
+                legacy::wrap(shared, parts, event_type, body)
+            }
+        }
+    }
+}
+
+/// Reads an event of 1.0, else of 0.1: only one that fails is looked at twice.
+fn structured(body: &Bytes, limits: &Limits) -> Result<Event, Problem> {
+    let decoded = json::decode(body, limits);
+    let decoded = decoded.or_else(|error| match v01::is_structured(body) {
+        true => v01::decode_structured(body, limits),
+        false => Err(error),
+    });
+    Ok(decoded?)
 }
 
 async fn single<B: RequestBody>(
     exchange: Exchange<'_>,
-    mode: Mode,
+    form: Form<'_>,
     body: B,
     place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
     let Exchange { shared, parts, space, path } = exchange;
     check_encoding(parts)?;
-    let body = shared.read_event_body(body, place).await?;
     let limits = &shared.options.limits;
-    let mut event = match mode {
-        Mode::Binary => binary::decode(&parts.headers, body, limits)?,
-        _ => json::decode(&body, limits)?,
-    };
+    // Of one event in binary mode the body is the data, and nothing else can be.
+    let is_structured = matches!(form, Form::Structured);
+    let bytes_max = if is_structured { limits.request_bytes_max } else { limits.event_bytes_max };
+    let body =
+        shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
+    let mut event = form.decode(shared, parts, body).inspect_err(|problem| shared.unread(&space, problem))?;
     if let Some(trace) = Trace::of(&parts.headers) {
-        event = trace.given_to(event);
+        event = trace.given_to(event, limits);
     }
+    refuse_request(&event)?;
     if let Some(subscription) = subscribed(shared, &space, parts, event.event_type(), path) {
-        return call::answer(shared.flow.call(&space, &subscription, event).await?);
+        return call::make(shared, &space, &subscription, event).await;
     }
     if !emits(parts) {
         let catalog = shared.flow.catalog();
@@ -124,10 +206,16 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         return Err(problem.allowing(MethodSet::EMPTY.with(Method::Post)));
     }
     check_encoding(parts)?;
-    let body = shared.read_event_body(body, place).await?;
-    let mut events = json::decode_batch(&body, &shared.options.limits)?;
+    let limits = &shared.options.limits;
+    let unread = |problem: &Problem| shared.unread(&space, problem);
+    let body = shared.read_event_body(body, place, limits.request_bytes_max).await.inspect_err(unread)?;
+    let mut events = json::decode_batch(&body, limits).map_err(Problem::from).inspect_err(unread)?;
     if let Some(trace) = Trace::of(&parts.headers) {
-        events = events.into_iter().map(|event| trace.given_to(event)).collect();
+        place.hold(trace.size() * events.len())?;
+        events = events.into_iter().map(|event| trace.given_to(event, limits)).collect();
+    }
+    for (index, event) in events.iter().enumerate() {
+        refuse_request(event).map_err(|problem| problem.in_batch(index))?;
     }
     emit::batch(shared, space, events).await
 }
@@ -142,11 +230,13 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     if found.is_none() && !is_kept {
         return Err(unrouted(present, parts, &space, path));
     }
-    let body = shared.read_event_body(body, place).await?;
+    // As text in the event it may take more, but never less.
+    let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
+    let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
     match found {
-        Some(found) => call::answer(shared.flow.call(&space, &found.subscription, event).await?),
+        Some(found) => call::make(shared, &space, &found.subscription, event).await,
         None => emit::one(shared, space, event).await,
     }
 }
@@ -171,6 +261,16 @@ fn subscribed(
     let catalog = shared.flow.catalog();
     let found = route(catalog.space_or_empty(space), parts, event_type, path)?;
     Some(found.subscription)
+}
+
+/// What functions read in an `http.request` must be what was requested: nobody but the door makes these events.
+fn refuse_request(event: &Event) -> Result<(), Problem> {
+    if event.event_type() != HTTP_REQUEST {
+        return Ok(());
+    }
+    Err(Problem::denied(format!(
+        "attribute \"type\" is \"{HTTP_REQUEST}\", which only the platform may emit: send the request itself"
+    )))
 }
 
 fn emits(parts: &Parts) -> bool {

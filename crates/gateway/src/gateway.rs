@@ -4,25 +4,29 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
+use http::StatusCode;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use weir_domain::{Clock, Ids, Limits, SpaceName};
+use weir_domain::{Clock, Event, Ids, Limits, SpaceName};
 use weir_flow::Flow;
 use weir_log::LogEngine;
 
 use crate::{
     body::{self, Bounds, RequestBody},
     configuration, events,
+    metrics::{Api, EventSeries, Metrics, Refused},
     problem::Problem,
     room::{Place, Room},
     serve::{self, ServeOptions},
+    tls::Tls,
 };
 
 /// What a request to the Configuration API may have as its body: the largest component as base64, and room beside it.
 const CONFIGURATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Bounds of the door.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// What events and requests of the Events API may be.
     pub limits: Limits,
@@ -37,6 +41,12 @@ pub struct Options {
     pub header_read_timeout: Duration,
     /// How long the body of a request may take.
     pub body_read_timeout: Duration,
+    /// The TLS of the Events API; without it, it is served in clear text.
+    pub events_tls: Option<Tls>,
+    /// The TLS of the Configuration API; without it, it is served in clear text.
+    pub configuration_tls: Option<Tls>,
+    /// How long the TLS handshake of a connection may take.
+    pub handshake_timeout: Duration,
 }
 
 impl Default for Options {
@@ -48,6 +58,9 @@ impl Default for Options {
             connections_max: 16 * 1024,
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(60),
+            events_tls: None,
+            configuration_tls: None,
+            handshake_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -59,22 +72,40 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) options: Options,
+    pub(crate) metrics: Metrics,
     /// The space of who names none, made once.
     pub(crate) default_space: SpaceName,
     pub(crate) events_room: Room,
     pub(crate) configuration_room: Room,
+    /// For reads that wait for events to come.
+    pub(crate) waiting_room: Room,
     /// Ends the waiting of reads, when the server stops.
     pub(crate) stopping: CancellationToken,
 }
 
 impl Shared {
+    /// Returns what is counted of events of one type.
+    pub(crate) fn counted(&self, space: &SpaceName, event: &Event) -> EventSeries<'_> {
+        self.metrics.event(space, event.event_type(), || self.flow.catalog())
+    }
+
+    /// Counts a request whose event could not be read.
+    pub(crate) fn unread(&self, space: &SpaceName, problem: &Problem) {
+        let catalog = || self.flow.catalog();
+        match problem.status() {
+            StatusCode::SERVICE_UNAVAILABLE => self.metrics.unread(Some(space), catalog),
+            StatusCode::PAYLOAD_TOO_LARGE => self.metrics.refused(space, Refused::TooLarge, catalog),
+            _ => self.metrics.refused(space, Refused::Malformed, catalog),
+        }
+    }
+
     /// Reads the body of a request to the Events API.
     pub(crate) async fn read_event_body<B: RequestBody>(
         &self,
         body: B,
         place: &mut Place<'_>,
+        bytes_max: usize,
     ) -> Result<Bytes, Problem> {
-        let bytes_max = self.options.limits.request_bytes_max;
         body::read(body, place, Bounds { bytes_max, time_max: self.options.body_read_timeout }).await
     }
 
@@ -99,19 +130,25 @@ impl Gateway {
         log: Arc<dyn LogEngine>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+        metrics: Metrics,
         options: Options,
     ) -> Self {
         let room =
             |body_bytes_max: usize| Room::new(options.requests_max, options.in_flight_bytes_max.max(body_bytes_max));
+        let events_room = room(options.limits.request_bytes_max);
+        let configuration_room = room(CONFIGURATION_BYTES_MAX);
+        let waiting_room = Room::new(options.requests_max, 1);
         let shared = Shared {
             flow,
             log,
             clock,
             ids,
             options,
+            metrics,
             default_space: SpaceName::default(),
-            events_room: room(options.limits.request_bytes_max),
-            configuration_room: room(CONFIGURATION_BYTES_MAX),
+            events_room,
+            configuration_room,
+            waiting_room,
             stopping: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -128,11 +165,15 @@ impl Gateway {
     }
 
     /// Returns how the APIs are to be served: with these, reads that wait for events end when the server stops.
+    ///
+    /// Without TLS, which each API has for itself.
     #[must_use]
     pub fn serve_options(&self) -> ServeOptions {
         ServeOptions {
             connections_max: self.shared.options.connections_max,
             header_read_timeout: self.shared.options.header_read_timeout,
+            handshake_timeout: self.shared.options.handshake_timeout,
+            tls: None,
             stopping: self.shared.stopping.clone(),
         }
     }
@@ -148,8 +189,11 @@ impl Gateway {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let options = self.serve_options();
-        serve::run(listener, events::service(self.shared), shutdown, options).await
+        let tls = self.shared.options.events_tls.clone();
+        let options = ServeOptions { tls, ..self.serve_options() };
+        let metrics = self.shared.metrics.clone();
+        let opened = move || Some(metrics.connection(Api::Events));
+        serve::run(listener, events::service(self.shared), shutdown, options, opened).await
     }
 
     /// Serves the Configuration API until `shutdown`, then finishes the requests in flight.
@@ -161,6 +205,11 @@ impl Gateway {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        serve::serve(listener, self.configuration_api(), shutdown, self.serve_options()).await
+        let tls = self.shared.options.configuration_tls.clone();
+        let options = ServeOptions { tls, ..self.serve_options() };
+        let metrics = self.shared.metrics.clone();
+        let opened = move || Some(metrics.connection(Api::Configuration));
+        let service = TowerToHyperService::new(self.configuration_api());
+        serve::run(listener, service, shutdown, options, opened).await
     }
 }

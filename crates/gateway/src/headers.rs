@@ -16,3 +16,14 @@ pub(crate) static NEXT: HeaderName = HeaderName::from_static("weir-next");
 
 /// Whether a read came to the end: forwards the durable end of the log, backwards its beginning.
 pub(crate) static END: HeaderName = HeaderName::from_static("weir-end");
+
+/// Writes a name as the Event Gateway did: capitals at the beginning and after each hyphen.
+pub(crate) fn canonical(name: &HeaderName) -> String {
+    let mut begins = true;
+    let letters = name.as_str().chars().map(|letter| {
+        let letter = if begins { letter.to_ascii_uppercase() } else { letter };
+        begins = letter == '-';
+        letter
+    });
+    letters.collect()
+}

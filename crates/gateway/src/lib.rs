@@ -23,11 +23,18 @@ mod configuration;
 mod events;
 mod gateway;
 mod headers;
+mod metrics;
 mod problem;
 mod query;
 mod room;
 mod serve;
 mod space;
+mod tls;
 
 pub use gateway::{Gateway, Options};
-pub use serve::{ServeOptions, serve};
+pub use metrics::{
+    Api, Authorization, EventSeries, Format, InFlight, Metrics, OpenConnection, OpenRequest, Operation, Refused,
+    Scrape, Unauthenticated,
+};
+pub use serve::{Peer, ServeOptions, serve};
+pub use tls::{Tls, TlsError, TlsOptions};

@@ -118,7 +118,7 @@ impl Problem {
         &self.message
     }
 
-    #[cfg(test)]
+    /// Returns the status.
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }

@@ -5,12 +5,14 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::problem::Problem;
+use crate::{metrics::InFlight, problem::Problem};
 
 /// The room of one API.
 pub(crate) struct Room {
     requests: Semaphore,
     bytes: Semaphore,
+    requests_max: usize,
+    bytes_max: usize,
 }
 
 /// The place of one request; what it takes is given back when it is dropped.
@@ -23,8 +25,17 @@ pub(crate) struct Place<'r> {
 impl Room {
     /// Makes room for this many requests with bodies of this many bytes together.
     pub(crate) fn new(requests_max: usize, bytes_max: usize) -> Self {
-        let semaphore = |permits: usize| Semaphore::new(permits.min(Semaphore::MAX_PERMITS));
-        Self { requests: semaphore(requests_max), bytes: semaphore(bytes_max) }
+        let requests_max = requests_max.min(Semaphore::MAX_PERMITS);
+        let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
+        Self { requests: Semaphore::new(requests_max), bytes: Semaphore::new(bytes_max), requests_max, bytes_max }
+    }
+
+    /// Returns what is in flight.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        InFlight {
+            requests: self.requests_max - self.requests.available_permits(),
+            bytes: self.bytes_max - self.bytes.available_permits(),
+        }
     }
 
     /// Takes a place.

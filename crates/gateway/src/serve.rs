@@ -1,12 +1,22 @@
-//! Accepts connections and speaks HTTP/1.1 on them, until it is told to stop.
+//! Accepts connections and speaks HTTP/1.1 and HTTP/2 on them, until it is told to stop.
 //!
-//! This is not `axum::serve`, which bounds neither the time to send a request head nor the number of connections.
+//! This is not `axum::serve`, which bounds neither the time to send a request head nor the number of connections. Nor
+//! is it the builder of `hyper_util` that finds out the protocol: that waits for the first bytes without a bound, and
+//! stands between HTTP/1.1 and its socket ever after. Here TLS tells the protocol, and without TLS the first bytes do,
+//! which are looked at and left where they are.
 
-use std::{convert::Infallible, future::Future, io, pin::pin, time::Duration};
+mod http2;
+
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, response::Response};
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{
+    body::Incoming,
+    rt::{Read, Write},
+    server::conn::http1,
+    service::Service,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -15,21 +25,53 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinError, JoinSet},
 };
+use tokio_rustls::{TlsAcceptor, rustls::pki_types::CertificateDer, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use weir_domain::error_chain;
 
+use crate::{
+    metrics::OpenConnection,
+    tls::{ALPN_HTTP2, Tls},
+};
+
 /// How long nothing is accepted after the system had no file descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The head of a request of HTTP/1.1. Every open connection may have as much of one in memory.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// What a connection of HTTP/2 begins with. No request of HTTP/1.1 does: the method `PRI` is reserved for this
+/// (RFC 9113, section 3.4).
+const HTTP2_BEGINNING: &[u8] = b"PRI ";
+
+/// How long to wait for the rest of an `HTTP2_BEGINNING` that came in pieces. Only clients that mean harm send such.
+const BEGINNING_PAUSE: Duration = Duration::from_millis(10);
 
 /// Bounds of a listener, and what its shutdown ends.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Open connections; beyond, connections wait to be accepted.
     pub connections_max: usize,
-    /// How long a connection may take to send the head of a request, and may idle between two.
+    /// How long a connection may take to send the head of a request, and may idle between two. One of HTTP/2 is closed
+    /// between this time and twice this time after its last request.
     pub header_read_timeout: Duration,
+    /// How long the TLS handshake of a connection may take.
+    pub handshake_timeout: Duration,
+    /// The TLS that every connection must speak; none for clear text.
+    pub tls: Option<Tls>,
     /// Cancelled when the shutdown begins, so that requests that only wait come to their end.
     pub stopping: CancellationToken,
+}
+
+/// Who sent a request: every request that came by a connection has this as an extension.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The other end of the connection.
+    pub address: SocketAddr,
+    /// The certificate of the client, which is checked. Only with TLS that asks for one.
+    pub certificate: Option<Arc<CertificateDer<'static>>>,
+    /// Whether the connection speaks TLS.
+    pub tls: bool,
 }
 
 /// Serves a router until `shutdown`: then accepts no more connections, finishes the requests in flight, and returns.
@@ -45,20 +87,31 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
     options: ServeOptions,
 ) -> io::Result<()> {
-    run(listener, TowerToHyperService::new(router), shutdown, options).await
+    run(listener, TowerToHyperService::new(router), shutdown, options, || None).await
 }
 
-/// As [`serve`], for any service.
-pub(crate) async fn run<S>(
+/// What answers the requests of a connection.
+pub(crate) trait Answering:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// As [`serve`], for any service; `opened` counts a connection for as long as what it returns lives.
+pub(crate) async fn run<S: Answering>(
     listener: TcpListener,
     service: S,
     shutdown: impl Future<Output = ()> + Send + 'static,
     options: ServeOptions,
-) -> io::Result<()>
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-{
+    opened: impl Fn() -> Option<OpenConnection>,
+) -> io::Result<()> {
     // Not the one of the options, which other listeners may share.
     let closing = CancellationToken::new();
     let mut connections = JoinSet::new();
@@ -74,9 +127,16 @@ where
             accepted = listener.accept(), if connections.len() < options.connections_max.max(1) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let timeout = options.header_read_timeout;
-                connections.spawn(connection(stream, service.clone(), closing.child_token(), timeout));
+            Ok((stream, address)) => {
+                let accepted = Accepted {
+                    stream,
+                    address,
+                    acceptor: options.tls.as_ref().map(Tls::acceptor),
+                    header_read_timeout: options.header_read_timeout,
+                    handshake_timeout: options.handshake_timeout,
+                    _open: opened(),
+                };
+                connections.spawn(connection(accepted, service.clone(), closing.child_token()));
             }
             // The peer has gone before it was accepted.
             Err(error) if is_of_connection(&error) => {}
@@ -99,37 +159,160 @@ where
     result
 }
 
-async fn connection<S>(stream: TcpStream, service: S, closing: CancellationToken, header_read_timeout: Duration)
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send,
-    S::Future: Send,
-{
+/// A connection of which nothing was read.
+struct Accepted {
+    stream: TcpStream,
+    address: SocketAddr,
+    /// What TLS was like when it was accepted.
+    acceptor: Option<TlsAcceptor>,
+    header_read_timeout: Duration,
+    handshake_timeout: Duration,
+    _open: Option<OpenConnection>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+async fn connection<S: Answering>(accepted: Accepted, service: S, closing: CancellationToken) {
+    let Accepted { stream, address, acceptor, header_read_timeout, handshake_timeout, _open } = accepted;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = error_chain(&error), "a connection keeps its delay");
     }
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_read_timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
+    let Some(acceptor) = acceptor else {
+        let Some(protocol) = begin(protocol_of(&stream), header_read_timeout, &closing).await else { return };
+        let service = Introducing { service, peer: Peer { address, certificate: None, tls: false } };
+        return speak(protocol, TokioIo::new(stream), service, header_read_timeout, &closing).await;
+    };
+    // In boxes, here and below: a connection in clear text and HTTP/1.1 does not hold the room that the others need.
+    let handshake = Box::pin(begin(acceptor.accept(stream), handshake_timeout, &closing));
+    let Some(stream) = handshake.await else { return };
+    let (protocol, peer) = introduction(&stream, address);
+    let service = Introducing { service, peer };
+    Box::pin(speak(protocol, TokioIo::new(stream), service, header_read_timeout, &closing)).await;
+}
+
+/// Waits for the beginning of a connection; nothing where it fails, takes too long, or the shutdown comes first.
+async fn begin<T>(
+    beginning: impl Future<Output = io::Result<T>>,
+    time_max: Duration,
+    closing: &CancellationToken,
+) -> Option<T> {
+    let outcome = tokio::select! {
+        // What has begun before the shutdown is answered.
         biased;
-        result = connection.as_mut() => result,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        outcome = tokio::time::timeout(time_max, beginning) => outcome,
+        () = closing.cancelled() => return None,
+    };
+    match outcome {
+        Ok(Ok(begun)) => Some(begun),
+        Ok(Err(error)) => {
+            tracing::debug!(error = error_chain(&error), "a connection broke off before it began");
+            None
         }
+        Err(_) => {
+            tracing::debug!("a connection did not begin in time");
+            None
+        }
+    }
+}
+
+/// Finds out what the client speaks, and leaves its bytes where they are.
+async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
+    let mut buffer = [0; HTTP2_BEGINNING.len()];
+    loop {
+        let count = stream.peek(&mut buffer).await?;
+        let begun = &buffer[..count];
+        if begun.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !HTTP2_BEGINNING.starts_with(begun) {
+            return Ok(Protocol::Http1);
+        }
+        if begun == HTTP2_BEGINNING {
+            return Ok(Protocol::Http2);
+        }
+        // The socket says that there is something to read until it is read.
+        tokio::time::sleep(BEGINNING_PAUSE).await;
+    }
+}
+
+/// Tells what was agreed in a handshake; a client that names no protocol speaks HTTP/1.1.
+fn introduction(stream: &TlsStream<TcpStream>, address: SocketAddr) -> (Protocol, Peer) {
+    let (_, session) = stream.get_ref();
+    let is_http2 = session.alpn_protocol() == Some(ALPN_HTTP2);
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    let certificate = certificate.map(|certificate| Arc::new(certificate.clone()));
+    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+    (protocol, Peer { address, certificate, tls: true })
+}
+
+async fn speak<I, S>(protocol: Protocol, io: I, service: S, idle_max: Duration, closing: &CancellationToken)
+where
+    I: Read + Write + Unpin + Send + 'static,
+    S: Answering,
+{
+    let result = match protocol {
+        Protocol::Http1 => speak_http1(io, service, idle_max, closing).await,
+        Protocol::Http2 => Box::pin(http2::speak(io, service, idle_max, closing)).await,
     };
     if let Err(error) = result {
         tracing::debug!(error = error_chain(&error), "a connection broke off");
     }
 }
 
+async fn speak_http1<I, S>(
+    io: I,
+    service: S,
+    header_read_timeout: Duration,
+    closing: &CancellationToken,
+) -> hyper::Result<()>
+where
+    I: Read + Write + Unpin + Send + 'static,
+    S: Answering,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_read_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => result,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+/// Puts the peer of a connection on its requests.
+#[derive(Clone)]
+struct Introducing<S> {
+    service: S,
+    peer: Peer,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Introducing<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> S::Future {
+        request.extensions_mut().insert(self.peer.clone());
+        self.service.call(request)
+    }
+}
+
+/// Tells of a panic: of the task of a connection, or of a request where it has one.
 fn note(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(error = error_chain(&error), "a request panicked, and its connection is closed");
+        tracing::error!(error = error_chain(&error), "a request panicked, and is broken off");
     }
 }
 

@@ -13,9 +13,9 @@ use anyhow::{Context, anyhow};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
-use weir_flow::{Flow, Observer, Runner, Runtimes};
+use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
 use weir_functions::{GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
-use weir_gateway::Gateway;
+use weir_gateway::{Gateway, Metrics};
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
 
@@ -80,8 +80,10 @@ impl App {
         .context("the WebAssembly runtime cannot be started")?;
         let ticker = runtime.ticker();
         let maker = Arc::new(Runtimes::new(runtime, HttpClient::new()));
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
+        let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
         let (flow, runner) = Flow::open(engine.clone(), maker, clock.clone(), ids.clone(), observer, plan.flow).await?;
-        let gateway = Gateway::new(flow.clone(), engine, clock, ids, plan.gateway);
+        let gateway = Gateway::new(flow.clone(), engine, clock, ids, metrics, plan.gateway);
         Ok(Self {
             flow,
             log,

@@ -89,5 +89,9 @@ fn a_pointer_gives_the_text_of_a_scalar() {
     check("/data/id", json(r#"{"id":"\ud800"}"#), Err("not JSON"));
     check("/data/id", event(), Err("the event has nothing"));
     check("/data/id", event().data(Data::Text("id".into())), Err("the event has text"));
-    check("/data/id", event().data(Data::Binary(vec![1].into())), Err("the event has binary"));
+    let bytes = |text: &'static [u8]| event().data(Data::Binary(text.into()));
+    check("/data/id", bytes(b"\x01").datacontenttype("image/png"), Err("the event has binary"));
+    // In base64 it is as much JSON as any other.
+    check("/data/id", bytes(b"{\"id\":7}").datacontenttype("application/cloudevents+json"), Ok("7"));
+    check("/data/id", bytes(b"\xff"), Err("not JSON"));
 }

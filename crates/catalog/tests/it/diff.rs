@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 use weir_catalog::{
-    Catalog, Command, Cors, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription, SubscriptionKind,
-    diff,
+    Catalog, Command, Cors, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription,
+    SubscriptionKind, diff,
 };
 
 use crate::make::{asynchronous, authorized, event_type, http, javascript, metadata, name, space, sync, with};
@@ -163,7 +163,13 @@ fn desired() -> impl Strategy<Value = Desired> {
             event_types: event_types.into_values().collect(),
             functions: functions.into_values().collect(),
             subscriptions: Vec::new(),
-            cors: cors.into_iter().map(allowed).map(|it| (it.id.clone(), it)).collect::<BTreeMap<_, _>>().into_values().collect(),
+            cors: cors
+                .into_iter()
+                .map(allowed)
+                .map(|it| (it.id.clone(), it))
+                .collect::<BTreeMap<_, _>>()
+                .into_values()
+                .collect(),
         };
         let mut taken = BTreeSet::new();
         for it in subscriptions.into_iter().filter_map(|seed| bound(seed, &space)).collect::<Vec<_>>() {
@@ -211,7 +217,8 @@ proptest! {
 
 /// Static paths only, which exclude nothing.
 fn allowed((method, path, credentials, origins): Seed) -> Cors {
-    let mut it = Cors::new(Method::ALL[usize::from(method) % Method::COUNT], ["/a", "/b", "/a/b"][usize::from(path) % 3]);
+    let mut it =
+        Cors::new(Method::ALL[usize::from(method) % Method::COUNT], ["/a", "/b", "/a/b"][usize::from(path) % 3]);
     it.allow_credentials = credentials % 2 == 1;
     it.allowed_origins.truncate(usize::from(origins % 2));
     it

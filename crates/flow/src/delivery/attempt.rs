@@ -12,7 +12,7 @@ use weir_log::{Append, NewEvent, Recorded};
 
 use super::backoff;
 use crate::{
-    DELIVERY_FAILED, Happening,
+    DELIVERY_FAILED, Happening, Settled, Way,
     flow::Shared,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
 };
@@ -80,6 +80,7 @@ pub(crate) async fn attempt(
                 returned: &returned,
                 status: None,
             });
+            settled(&shared, &space, &subscription, recorded, false);
             return (delivery, Ended::Settled);
         }
         Err(failure) => failure,
@@ -105,7 +106,10 @@ pub(crate) async fn attempt(
     let ended = match again {
         Some((attempt, wait)) => Ended::Again { attempt, wait },
         None => match give_up(&shared, &space, &subscription, &delivery, &failure.text).await {
-            Ok(()) => Ended::Settled,
+            Ok(()) => {
+                settled(&shared, &space, &subscription, &delivery.recorded, true);
+                Ended::Settled
+            }
             // What cannot be recorded is not given up: it would be gone without a trace.
             Err(error) => {
                 tracing::error!(%error, %space, position = %delivery.recorded.position, "a failed delivery cannot be recorded");
@@ -114,6 +118,13 @@ pub(crate) async fn attempt(
         },
     };
     (delivery, ended)
+}
+
+/// Tells the observer that nothing more happens to an event here.
+fn settled(shared: &Shared, space: &SpaceName, subscription: &Subscription, recorded: &Recorded, is_given_up: bool) {
+    let micros = shared.clock.now().unix_micros().saturating_sub(recorded.recorded.unix_micros());
+    let way = Way::Delivery { age: Duration::from_micros(micros), is_given_up };
+    shared.observer.settled(&Settled { space, function: &subscription.function, event: &recorded.event, way });
 }
 
 async fn deliver(

@@ -27,6 +27,8 @@ pub(crate) struct Lanes {
     ready: VecDeque<Recorded>,
     /// Every event that is not known to be done, in the order of the log, with whether it is.
     open: VecDeque<(Position, bool)>,
+    /// How many of them are not done.
+    waiting: usize,
     bytes: usize,
 }
 
@@ -35,6 +37,7 @@ impl Lanes {
     pub(crate) fn add(&mut self, recorded: Recorded) {
         debug_assert!(self.open.back().is_none_or(|(last, _)| *last < recorded.position), "the log goes forward");
         self.open.push_back((recorded.position, false));
+        self.waiting += 1;
         self.bytes += recorded.event.size();
         match self.behind.entry(lane_of(&recorded)) {
             std::collections::hash_map::Entry::Occupied(mut lane) => lane.get_mut().push_back(recorded),
@@ -67,6 +70,7 @@ impl Lanes {
         }
         if let Ok(index) = self.open.binary_search_by_key(&recorded.position, |(position, _)| *position) {
             self.open[index].1 = true;
+            self.waiting -= 1;
         }
         while self.open.front().is_some_and(|(_, done)| *done) {
             self.open.pop_front();
@@ -81,6 +85,11 @@ impl Lanes {
     /// Returns the number of events between the oldest open one and the newest.
     pub(crate) fn span(&self) -> usize {
         self.open.len()
+    }
+
+    /// Returns how many events are not done.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Returns the bytes of all events that are not done.
@@ -134,7 +143,7 @@ mod tests {
                 prop_assert!(order.is_sorted());
             }
             if done.len() == keys.len() {
-                prop_assert_eq!((lanes.bytes(), lanes.span()), (0, 0));
+                prop_assert_eq!((lanes.bytes(), lanes.span(), lanes.waiting()), (0, 0, 0));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -41,6 +41,27 @@ pub(crate) struct Worker {
     next: Position,
     /// The cursor as it was last written down.
     kept: Position,
+    share: Share,
+}
+
+/// What this worker has in the backlog of all.
+struct Share {
+    shared: Arc<Shared>,
+    events: usize,
+}
+
+impl Share {
+    fn set(&mut self, events: usize) {
+        self.shared.backlog.fetch_add(events, Ordering::Relaxed);
+        self.shared.backlog.fetch_sub(self.events, Ordering::Relaxed);
+        self.events = events;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
 }
 
 /// A delivery that waits for its next attempt.
@@ -82,7 +103,9 @@ enum Incident {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, name: WorkerName, stop: CancellationToken) -> Self {
         let kept = name.2;
+        let share = Share { shared: Arc::clone(&shared), events: 0 };
         Self {
+            share,
             shared,
             name,
             stop,
@@ -108,6 +131,7 @@ impl Worker {
             return (space, id, created);
         };
         while let Some(subscription) = self.subscription() {
+            self.share.set(self.lanes.waiting());
             self.start_calls(&subscription);
             let room = self.lanes.span() < self.shared.options.window_events_max
                 && self.lanes.bytes() < self.shared.options.window_bytes_max;

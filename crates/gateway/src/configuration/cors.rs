@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use weir_catalog::{
-    CatalogError, ChangeKind, Command, Cors, Detail, Resource as Kind, SpaceCatalog, draft::CorsDraft,
+    CatalogError, ChangeKind, Command, Cors, CorsId, Detail, Method, Resource as Kind, SpaceCatalog, draft::CorsDraft,
 };
 use weir_domain::SpaceName;
 
@@ -46,6 +46,15 @@ impl Resource for CorsConfigurations {
 
     fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<Cors>> {
         present.cors(id)
+    }
+
+    /// Identifiers are escaped themselves: clients send one as it is, and it comes here decoded.
+    fn id(in_path: String) -> String {
+        let parts = in_path.find('/').map(|slash| in_path.split_at(slash));
+        match parts.and_then(|(method, path)| Some(CorsId::derive(Method::parse(method)?, path))) {
+            Some(id) => id.to_string(),
+            None => in_path,
+        }
     }
 
     fn metadata(item: &Cors) -> &BTreeMap<String, String> {

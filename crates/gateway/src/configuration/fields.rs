@@ -3,9 +3,12 @@
 //! Members that nobody asks for are passed over, `null` is as good as absent, and of a member that comes twice the last
 //! one counts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use weir_catalog::Detail;
 
@@ -24,9 +27,8 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Where the text is none.
     pub(super) fn read(text: &'a str, context: &'static str) -> Result<Self, Detail> {
-        let given: BTreeMap<String, &'a RawValue> =
+        let Given(members) =
             serde_json::from_str(text).map_err(|error| Detail::new(format!("{context}{}", reason(&error)), CURE))?;
-        let members = given.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         Ok(Self { members, context })
     }
 
@@ -65,6 +67,33 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The members under their names in small letters, in the order of the text: of two, the later one counts.
+struct Given<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de> Deserialize<'de> for Given<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Given<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Given<'de>, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = entries.next_entry::<String, &'de RawValue>()? {
+                    members.insert(name.to_ascii_lowercase(), value);
+                }
+                Ok(Given(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
 /// What is wrong, bounded, because it quotes the client; the place in the text of a member would mislead.
 fn reason(error: &serde_json::Error) -> String {
     if error.is_eof() {
@@ -83,7 +112,7 @@ mod tests {
     #[test]
     fn names_are_matched_in_any_case() {
         let text =
-            r#"{"FunctionID":"a","functionId":"b","unknown":{"x":[1]},"METADATA":{"Key":"v"},"type":null,"n":7}"#;
+            r#"{"functionId":"a","FunctionID":"b","unknown":{"x":[1]},"METADATA":{"Key":"v"},"type":null,"n":7}"#;
         let mut fields = Fields::read(text, "").expect("an object");
         assert_eq!(fields.text("functionId"), Ok("b".to_owned()));
         assert_eq!(fields.text("functionId"), Ok(String::new()));

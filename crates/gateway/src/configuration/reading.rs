@@ -48,10 +48,11 @@ pub(super) async fn events(
     path: SpacePath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let _place = shared.configuration_room.enter()?;
     let Path(space) = path?;
     let space = space::named(&space)?;
     let parameters = Parameters::read(query.as_deref().unwrap_or_default())?;
+    // Those who wait have places of their own: however many there are, the configuration can be changed.
+    let _place = if parameters.wait.is_zero() { &shared.configuration_room } else { &shared.waiting_room }.enter()?;
     let mut tail = Tail { shared: &shared, end: shared.log.durable_end(), deadline: Instant::now() + parameters.wait };
     if let Some(position) = parameters.at_least {
         tail.reach(position).await?;

@@ -43,6 +43,11 @@ pub(super) trait Resource: 'static {
     /// Finds one.
     fn find<'c>(present: &'c SpaceCatalog, id: &str) -> Option<&'c Arc<Self::Item>>;
 
+    /// Makes the identifier of what the path names, which is percent-decoded.
+    fn id(in_path: String) -> String {
+        in_path
+    }
+
     /// Returns the metadata, by which lists are filtered.
     fn metadata(item: &Self::Item) -> &BTreeMap<String, String>;
 
@@ -126,7 +131,7 @@ async fn create<R: Resource>(
 async fn read<R: Resource>(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
-    let space = space::named(&space)?;
+    let (space, id) = (space::named(&space)?, R::id(id));
     let catalog = shared.flow.catalog();
     match R::find(catalog.space_or_empty(&space), &id) {
         Some(item) => Ok(answer::json(StatusCode::OK, &R::view(space.as_str(), item))),
@@ -141,6 +146,7 @@ async fn replace<R: Resource>(
 ) -> Result<Response, Problem> {
     let mut place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
+    let id = R::id(id);
     space::refuse_reserved(&space)?;
     let body = read_body(&shared, request, &mut place).await?;
     let (space, command) = {
@@ -158,7 +164,7 @@ async fn delete<R: Resource>(State(shared): State<Arc<Shared>>, path: ItemPath) 
     let _place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
     let space = space::named(&space)?;
-    let changed = shared.flow.change(&space, R::delete(id)).await?;
+    let changed = shared.flow.change(&space, R::delete(R::id(id))).await?;
     Ok(with_receipt(answer::empty(StatusCode::NO_CONTENT), &changed))
 }
 

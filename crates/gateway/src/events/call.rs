@@ -1,10 +1,14 @@
 //! The answer of a function as the answer to the caller who waits for it.
 
+use std::sync::Arc;
+
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode};
+use weir_catalog::Subscription;
+use weir_domain::{Event, SpaceName};
 use weir_flow::HttpAnswer;
 
-use crate::problem::Problem;
+use crate::{gateway::Shared, metrics::Refused, problem::Problem};
 
 /// Headers that belong to the connection (RFC 9110, section 7.6.1) or follow from the body: Weir sets them itself.
 const OF_CONNECTION: [&str; 9] = [
@@ -19,11 +23,34 @@ const OF_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 
+/// Calls the function of a route.
+///
+/// # Errors
+/// Where the event is not admitted, the log does not take it, or the function fails.
+pub(super) async fn make(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Arc<Subscription>,
+    event: Event,
+) -> Result<Response, Problem> {
+    let series = shared.counted(space, &event);
+    series.received();
+    match shared.flow.call(space, subscription, event).await {
+        Ok(answered) => answer(answered),
+        Err(failure) => {
+            if let Some(why) = Refused::by_call(&failure) {
+                series.refused(why);
+            }
+            Err(failure.into())
+        }
+    }
+}
+
 /// Makes the answer to the caller.
 ///
 /// # Errors
 /// Where status or headers are none of HTTP: 500, as the Event Gateway said.
-pub(super) fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
+fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
     let HttpAnswer { status, headers, body } = answer;
     let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
     let Some(known) = known else {
@@ -37,8 +64,8 @@ pub(super) fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
             let name: String = name.chars().take(128).collect();
             return Err(Problem::malformed_answer(&format!("HTTP does not allow the header {name:?} or its value")));
         };
-        if !OF_CONNECTION.contains(&header.as_str()) {
-            response.headers_mut().append(header, value);
+        if !OF_CONNECTION.contains(&header.as_str()) && response.headers_mut().try_append(header, value).is_err() {
+            return Err(Problem::malformed_answer("it has more headers than a response can hold"));
         }
     }
     Ok(response)

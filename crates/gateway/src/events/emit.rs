@@ -5,18 +5,22 @@ use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
 use weir_log::{Append, NewEvent};
 
-use crate::{answer, gateway::Shared, headers, problem::Problem};
+use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem};
 
 /// Appends one event.
 ///
 /// # Errors
 /// Where the event is not admitted, or the log does not take it.
 pub(super) async fn one(shared: &Shared, space: SpaceName, event: Event) -> Result<Response, Problem> {
-    let new = shared.flow.admit(&space, event)?;
-    let receipt = shared.log.append(Append::new(space, vec![new])).await?;
+    let series = shared.counted(&space, &event);
+    series.received();
+    let new = shared.flow.admit(&space, event).inspect_err(|refusal| series.refused(refusal.into()))?;
+    let appended = shared.log.append(Append::new(space, vec![new])).await;
+    let receipt = appended.inspect_err(|error| series.refused(error.into()))?;
     let Some(entry) = receipt.events.first() else {
         return Err(Problem::internal("the receipt of one event is empty"));
     };
+    series.recorded(entry);
     let mut response = answer::empty(StatusCode::ACCEPTED);
     response.headers_mut().insert(&headers::POSITION, entry.position.get().into());
     if entry.duplicate {
@@ -34,14 +38,22 @@ pub(super) async fn batch(shared: &Shared, space: SpaceName, events: Vec<Event>)
     if events.is_empty() {
         return Ok(response);
     }
+    let series: Vec<_> = events.iter().map(|event| shared.counted(&space, event)).collect();
+    series.iter().for_each(|each| each.received());
+    let refused = |why: Refused| series.iter().for_each(|each| each.refused(why));
     let admitted: Vec<NewEvent> = events
         .into_iter()
         .enumerate()
         .map(|(index, event)| {
-            shared.flow.admit(&space, event).map_err(|refusal| Problem::from(refusal).in_batch(index))
+            shared.flow.admit(&space, event).map_err(|refusal| {
+                refused((&refusal).into());
+                Problem::from(refusal).in_batch(index)
+            })
         })
         .collect::<Result<_, _>>()?;
-    let receipt = shared.log.append(Append::new(space, admitted)).await?;
+    let appended = shared.log.append(Append::new(space, admitted)).await;
+    let receipt = appended.inspect_err(|error| refused(error.into()))?;
+    series.iter().zip(&receipt.events).for_each(|(each, entry)| each.recorded(entry));
     let range = receipt.range();
     let positions = HeaderValue::try_from(format!("{}, {}", range.first, range.last));
     response.headers_mut().insert(&headers::POSITION, positions.expect("numbers and a comma are ASCII"));

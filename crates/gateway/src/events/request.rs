@@ -28,7 +28,7 @@ use weir_cloudevents::{json, time};
 use weir_domain::{Data, ErrorKind, Event};
 
 use super::trace::Trace;
-use crate::{gateway::Shared, problem::Problem, query};
+use crate::{gateway::Shared, headers::canonical, problem::Problem, query};
 
 /// The source of these events; it never changes, and their identifiers are unique.
 const SOURCE: &str = "/weir/gateway";
@@ -112,17 +112,6 @@ impl Serialize for Headers<'_> {
         let names = self.0.keys().filter(|name| name.as_str() != "host");
         serializer.collect_map(names.map(|name| (canonical(name), joined(self.0, name))))
     }
-}
-
-/// The form in which the Event Gateway wrote names: capitals at the beginning and after each hyphen.
-fn canonical(name: &HeaderName) -> String {
-    let mut begins = true;
-    let letters = name.as_str().chars().map(|letter| {
-        let letter = if begins { letter.to_ascii_uppercase() } else { letter };
-        begins = letter == '-';
-        letter
-    });
-    letters.collect()
 }
 
 fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
 use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
-use weir_domain::{AttributeValue, Event};
+use weir_domain::{AttributeValue, Event, Limits};
 
 /// As much of `tracestate` as every system has to pass on, in bytes.
 const STATE_BYTES_MAX: usize = 512;
@@ -14,7 +14,8 @@ const STATE_BYTES_MAX: usize = 512;
 /// The context of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trace<'h> {
-    parent: &'h str,
+    /// Written anew: of a later version there may be more in the header than anybody knows.
+    parent: String,
     state: Option<Cow<'h, str>>,
 }
 
@@ -23,23 +24,28 @@ impl<'h> Trace<'h> {
     pub(super) fn of(headers: &'h HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let parent = values.next()?.to_str().ok()?;
-        if values.next().is_some() || parent.parse::<TraceParent>().is_err() {
-            return None;
-        }
+        let parent = parent.parse::<TraceParent>().ok().filter(|_| values.next().is_none())?.to_string();
         let state = state(headers).filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX);
         Some(Self { parent, state })
     }
 
     /// Returns the extension attributes.
     pub(super) fn attributes(&self) -> Vec<(&str, AttributeValue<'_>)> {
-        let parent = (TRACEPARENT, AttributeValue::String(self.parent));
+        let parent = (TRACEPARENT, AttributeValue::String(&self.parent));
         let state = self.state.as_deref().map(|state| (TRACESTATE, AttributeValue::String(state)));
         [Some(parent), state].into_iter().flatten().collect()
     }
 
-    /// Gives the context to an event that has none.
-    pub(super) fn given_to(&self, event: Event) -> Event {
-        if event.extension(TRACEPARENT).is_some() {
+    /// Returns by how many bytes it makes an event larger.
+    pub(super) fn size(&self) -> usize {
+        let state = self.state.as_deref().map_or(0, |state| TRACESTATE.len() + state.len());
+        TRACEPARENT.len() + self.parent.len() + state
+    }
+
+    /// Gives the context to an event that has none, and that is not too large for it.
+    pub(super) fn given_to(&self, event: Event, limits: &Limits) -> Event {
+        let too_many = event.extensions().count() + 2 > limits.extensions_max;
+        if event.extension(TRACEPARENT).is_some() || too_many || event.size() + self.size() > limits.event_bytes_max {
             return event;
         }
         let given = {
@@ -95,7 +101,7 @@ mod tests {
         let check = |list: &[(&'static str, &'static str)], expected: Option<(&str, Option<&str>)>| {
             let map = headers(list);
             let found = Trace::of(&map);
-            let found = found.as_ref().map(|trace| (trace.parent, trace.state.as_deref()));
+            let found = found.as_ref().map(|trace| (trace.parent.as_str(), trace.state.as_deref()));
             assert_eq!(found, expected, "{list:?}");
         };
         check(&[], None);
@@ -106,6 +112,9 @@ mod tests {
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")], Some((PARENT, Some("a=1"))));
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")], Some((PARENT, Some("a=1,b=2"))));
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "")], Some((PARENT, None)));
+        // What a later version adds is not kept: it may be of any length.
+        let later = "01-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01-and-more";
+        check(&[(TRACEPARENT, later)], Some((PARENT, None)));
     }
 
     #[test]
@@ -124,7 +133,7 @@ mod tests {
             .clone()
             .extension(TRACEPARENT, AttributeValue::String(PARENT))
             .extension(TRACESTATE, AttributeValue::String("a=1"));
-        let given = trace.given_to(event.build().expect("valid"));
+        let given = trace.given_to(event.build().expect("valid"), &Limits::default());
         let expected = expected.build().expect("valid");
         let names = |event: &Event| {
             let mut names: Vec<_> = event.extensions().map(|(name, value)| format!("{name} {value:?}")).collect();
@@ -139,6 +148,9 @@ mod tests {
         let other = "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00";
         let event = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String(other));
         let event = event.build().expect("valid");
-        assert_eq!(trace.given_to(event.clone()), event);
+        assert_eq!(trace.given_to(event.clone(), &Limits::default()), event);
+        let plain = Event::builder("1", "/s", "t").build().expect("valid");
+        let limits = Limits { event_bytes_max: plain.size() + trace.size() - 1, ..Limits::default() };
+        assert_eq!(trace.given_to(plain.clone(), &limits), plain);
     }
 }

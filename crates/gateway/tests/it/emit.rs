@@ -106,9 +106,10 @@ async fn refusals_name_the_attribute_and_the_cure() {
     let no_key = "the key /data/id of event type \"keyed\" is missing: give the event's data a value there, or change \
                   the key of the event type";
     check(STRUCTURED, &event("1", "keyed", r#","data":{}"#), 400, no_key).await;
-    let old = r#"{"cloudEventsVersion":"0.1","eventType":"a","eventID":"1","source":"/s"}"#;
     let version = "attribute \"specversion\" is required: send CloudEvents 1.0, whose value is \"1.0\"";
-    check(STRUCTURED, old, 400, version).await;
+    check(STRUCTURED, r#"{"type":"a","id":"1","source":"/s"}"#, 400, version).await;
+    let forged = "attribute \"type\" is \"http.request\", which only the platform may emit: send the request itself";
+    check(STRUCTURED, &event("1", "http.request", ""), 403, forged).await;
     check(STRUCTURED, "", 400, "the body is empty: send an event as a JSON object").await;
     let avro = "unsupported media type: send application/cloudevents+json or application/cloudevents-batch+json, not \
                 \"application/cloudevents+avro\"";

@@ -2,8 +2,11 @@
 
 mod calls;
 mod configuration;
+mod cors;
 mod emit;
+mod legacy;
 mod reading;
 mod serving;
 mod spaces;
 mod support;
+mod tls;

@@ -14,9 +14,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use weir_catalog::Function;
+use weir_domain::Timestamp;
 use weir_flow::{Flow, HttpAnswer, MakeFunction, NoObserver};
 use weir_functions::{CallError, Invoke, Outcome};
-use weir_gateway::{Gateway, Options};
+use weir_gateway::{Gateway, Metrics, Options};
 use weir_log::{LogEngine, MemoryLog};
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 
@@ -89,7 +90,8 @@ pub(crate) async fn gateway(
     .expect("the flow opens");
     let mut tasks = JoinSet::new();
     tasks.spawn(runner.run(CancellationToken::new()));
-    let gateway = Gateway::new(flow, seen(Arc::clone(&log)), clock, ids, options);
+    let gateway =
+        Gateway::new(flow, seen(Arc::clone(&log)), clock, ids, Metrics::new("0.0.0", Timestamp::default()), options);
     let (events, configuration) = (gateway.events_api(), gateway.configuration_api());
     Door { gateway, log, events, configuration, _tasks: tasks }
 }

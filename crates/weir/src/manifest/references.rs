@@ -25,7 +25,8 @@ pub(super) fn check(document: &Document<'_>, resources: Resources) -> Option<(Sp
     let subscriptions: Vec<Placed<Subscription>> = bound.collect();
     refuse_repeated_subscriptions(document, &subscriptions);
     // Rules do not depend on the name of the space: they are asked also where that is a fault itself.
-    let planned = Declared { event_types: &event_types, functions: &functions, subscriptions: &subscriptions, cors: &cors };
+    let planned =
+        Declared { event_types: &event_types, functions: &functions, subscriptions: &subscriptions, cors: &cors };
     plan(document, &space.clone().unwrap_or_default(), &planned);
     let desired = Desired {
         event_types: event_types.into_iter().map(|it| it.value).collect(),

@@ -1,0 +1,113 @@
+//! `GET /v1/metrics`, and what is counted of the Configuration API.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, Method, StatusCode};
+use weir_catalog::Resource;
+use weir_domain::SpaceName;
+
+use crate::{
+    answer,
+    gateway::Shared,
+    metrics::{Api, Format, Operation, Scrape},
+};
+
+/// What is in front of the name of a space in a path.
+const PREFIX: &str = "/v1/spaces/";
+
+/// Answers with all metrics. It takes no place in the room: that there is none is what an operator wants to see.
+pub(super) async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let format = Format::accepted(&headers);
+    let catalog = shared.flow.catalog();
+    let end = *shared.log.durable_end().borrow();
+    let scrape = Scrape {
+        catalog: &catalog,
+        end,
+        backlog: shared.flow.backlog(),
+        events: shared.events_room.in_flight(),
+        configuration: shared.configuration_room.in_flight(),
+    };
+    let text = shared.metrics.render(&scrape, format);
+    answer::with_body(StatusCode::OK, format.content_type(), text.into_bytes())
+}
+
+/// Counts every request when it is answered.
+pub(super) async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let mut open = shared.metrics.request(Api::Configuration);
+    let Asked { space, call } = Asked::of(request.method(), request.uri().path());
+    if let Some(space) = &space {
+        open.names(space);
+    }
+    let response = next.run(request).await;
+    // Asked only now: the space may be new.
+    let catalog = || shared.flow.catalog();
+    if let Some((resource, operation)) = call {
+        shared.metrics.configured(space.as_ref(), resource, operation, began.elapsed(), catalog);
+    }
+    open.answered(response.status(), catalog);
+    response
+}
+
+/// What a request asks for, as far as its head says it.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    space: Option<SpaceName>,
+    call: Option<(Resource, Operation)>,
+}
+
+impl Asked {
+    fn of(method: &Method, path: &str) -> Self {
+        let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().splitn(3, '/');
+        let space = segments.next().and_then(|name| SpaceName::new(name).ok());
+        let resource = match segments.next() {
+            Some("eventtypes") => Some(Resource::EventType),
+            Some("functions") => Some(Resource::Function),
+            Some("subscriptions") => Some(Resource::Subscription),
+            Some("cors") => Some(Resource::Cors),
+            _ => None,
+        };
+        let operation = match (method, segments.next()) {
+            (&Method::GET | &Method::HEAD, None) => Some(Operation::List),
+            (&Method::GET | &Method::HEAD, Some(_)) => Some(Operation::Get),
+            (&Method::POST, None) => Some(Operation::Create),
+            (&Method::PUT, Some(_)) => Some(Operation::Update),
+            (&Method::DELETE, Some(_)) => Some(Operation::Delete),
+            _ => None,
+        };
+        Self { space, call: resource.zip(operation) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_says_what_is_asked_for() {
+        let check = |method: Method, path: &str, space: Option<&str>, call: Option<(Resource, Operation)>| {
+            let space = space.map(|name| SpaceName::new(name).expect("valid"));
+            assert_eq!(Asked::of(&method, path), Asked { space, call }, "{method} {path}");
+        };
+        check(Method::GET, "/v1/status", None, None);
+        check(Method::GET, "/v1/metrics", None, None);
+        let path = "/v1/spaces/shop/eventtypes";
+        check(Method::GET, path, Some("shop"), Some((Resource::EventType, Operation::List)));
+        check(Method::HEAD, path, Some("shop"), Some((Resource::EventType, Operation::List)));
+        check(Method::POST, path, Some("shop"), Some((Resource::EventType, Operation::Create)));
+        check(Method::DELETE, path, Some("shop"), None);
+        let path = "/v1/spaces/shop/functions/f";
+        check(Method::GET, path, Some("shop"), Some((Resource::Function, Operation::Get)));
+        check(Method::PUT, path, Some("shop"), Some((Resource::Function, Operation::Update)));
+        check(Method::DELETE, "/v1/spaces/shop/cors/GET%2Fa", Some("shop"), Some((Resource::Cors, Operation::Delete)));
+        let path = "/v1/spaces/shop/subscriptions/a/b";
+        check(Method::GET, path, Some("shop"), Some((Resource::Subscription, Operation::Get)));
+        check(Method::GET, "/v1/spaces/shop/events", Some("shop"), None);
+        check(Method::GET, "/v1/spaces/x/events", None, None);
+    }
+}
