@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_domain::{Position, SpaceName};
-use weir_log::{Direction, EventReceipt, LogError, Receipt};
+use weir_log::{EventReceipt, LogError, Receipt};
 
 use crate::{
     frame::{self, Chain, Frame},
     index::{FramePlace, Watermark},
     options::Durability,
-    prepare::{Prepared, PreparedCondition},
+    prepare::Prepared,
+    recovery,
     segment::{self, Segment},
     shared::Shared,
 };
+
+mod conditions;
+
+use self::conditions::Conditions;
 
 /// Small batches of one space share a frame up to this size.
 const FRAME_BYTES_TARGET: usize = 64 * 1024;
@@ -34,6 +39,12 @@ pub(crate) struct End {
     pub(crate) offset: u64,
     /// Up to where the segment was written with zeros ahead.
     pub(crate) zeroed: u64,
+    /// Up to where the segment is known to be on stable storage.
+    pub(crate) synced: u64,
+    /// The last position of which that is known: what frames say of those before them.
+    pub(crate) durable: Position,
+    /// The last sync of the segment failed: the next one would succeed without the bytes that this one lost.
+    pub(crate) sync_failed: bool,
     /// Where the last frame began, 0 where there is none.
     pub(crate) last_frame: u64,
     /// First position of the segment that holds the last frame.
@@ -47,6 +58,14 @@ pub(crate) struct End {
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     end: End,
+    conditions: Conditions,
+}
+
+impl End {
+    /// Takes note that all of the log is on stable storage.
+    fn is_synced(&mut self) {
+        (self.synced, self.durable) = (self.offset, self.next.previous());
+    }
 }
 
 /// The frames of one group while they are built.
@@ -68,7 +87,7 @@ struct OpenFrame<'a> {
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, end: End) -> Self {
-        Self { shared, end }
+        Self { shared, end, conditions: Conditions::default() }
     }
 
     /// Commits a group of batches and returns their outcomes in the same order.
@@ -104,12 +123,12 @@ impl Committer {
     }
 
     /// Decides one batch and adds what is new of it to the group and to the index in memory.
-    fn decide<'a>(&self, batch: &'a Prepared, built: &mut Group<'a>) -> Result<Receipt, LogError> {
+    fn decide<'a>(&mut self, batch: &'a Prepared, built: &mut Group<'a>) -> Result<Receipt, LogError> {
         let index = &self.shared.index;
         let mut known = Vec::with_capacity(batch.events.len());
         index.find_ids(batch.events.iter().map(|event| event.id), &mut known)?;
         if let Some(condition) = batch.condition.as_ref().filter(|_| known.iter().any(Option::is_none)) {
-            self.check(&batch.space, condition)?;
+            self.conditions.check(index, &batch.space, condition, self.end.next.previous())?;
         }
         let mut receipt = Vec::with_capacity(batch.events.len());
         let first = built.next;
@@ -130,60 +149,6 @@ impl Committer {
             self.add_records(batch, &receipt, first, built);
         }
         Ok(Receipt { events: receipt })
-    }
-
-    fn check(&self, space: &SpaceName, condition: &PreparedCondition) -> Result<(), LogError> {
-        let index = &self.shared.index;
-        let newest = match (condition.keys.as_slice(), condition.types.as_slice()) {
-            ([], []) => index.newest_of_space(space)?,
-            (lists, []) | ([], lists) => {
-                let mut newest = None;
-                for list in lists {
-                    newest = newest.max(index.newest(list)?);
-                }
-                newest
-            }
-            (keys, types) => {
-                let mut newest = None;
-                for key in keys {
-                    newest = newest.max(self.newest_of_both(key, types, condition.after)?);
-                }
-                newest
-            }
-        };
-        match newest {
-            Some(beaten_by) if beaten_by > condition.after => {
-                Err(LogError::ConditionFailed { after: condition.after, beaten_by })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Finds the newest position after `after` that is in the list of the key and in one of the types.
-    fn newest_of_both(
-        &self,
-        key: &crate::prepare::ListName,
-        types: &[crate::prepare::ListName],
-        after: Position,
-    ) -> Result<Option<Position>, LogError> {
-        let mut from = Position::MAX;
-        loop {
-            let page = self.shared.index.list(key, from, Direction::Backward, 64)?;
-            for position in &page {
-                if *position <= after {
-                    return Ok(None);
-                }
-                for list in types {
-                    if self.shared.index.contains(list, *position)? {
-                        return Ok(Some(*position));
-                    }
-                }
-            }
-            match page.last() {
-                Some(last) => from = last.previous(),
-                None => return Ok(None),
-            }
-        }
     }
 
     fn add_records<'a>(&self, batch: &'a Prepared, receipt: &[EventReceipt], first: Position, built: &mut Group<'a>) {
@@ -221,7 +186,7 @@ impl Committer {
             // A group holds at most some million events.
             count: (built.next.get() - open.base.get()) as u32,
             recorded: self.shared.clock.now(),
-            durable: self.end.next.previous(),
+            durable: self.end.durable,
         };
         built.chain = frame::finish(&draft, &built.chain, open.start, &mut built.buffer);
         built.frames.push(open.start);
@@ -230,25 +195,52 @@ impl Committer {
     /// Writes and syncs the group, then makes it visible. An error leaves the end of the log where it was: the next
     /// group is written over what this one may have left, and the chain tells the two apart.
     fn write(&mut self, built: Group<'_>) -> Result<(), LogError> {
-        self.make_room(built.buffer.len() as u64)?;
+        let bytes = built.buffer.len() as u64;
+        self.make_room(bytes)?;
+        let zeros = zeros_ahead(&self.end, self.end.offset + bytes, bytes);
+        if let Err(error) = self.put(&built.buffer, &zeros) {
+            self.withdraw(bytes);
+            return Err(error);
+        }
+        self.end.zeroed = self.end.zeroed.max(zeros.end);
+        self.publish(built);
+        if self.shared.options.durability == Durability::Synced {
+            self.end.is_synced();
+        }
+        Ok(())
+    }
+
+    fn put(&self, group: &[u8], zeros: &std::ops::Range<u64>) -> Result<(), LogError> {
         let failed = |operation| {
             let path = self.shared.disk.path(&self.end.segment.name);
             move |error| LogError::io(operation, path, error)
         };
         let file = &self.end.segment.file;
-        let end = self.end.offset + built.buffer.len() as u64;
-        let zeros = zeros_ahead(&self.end, end, built.buffer.len() as u64);
         if !zeros.is_empty() {
             file.write_all_at(&vec![0; (zeros.end - zeros.start) as usize], zeros.start)
                 .map_err(failed("reserving"))?;
         }
-        file.write_all_at(&built.buffer, self.end.offset).map_err(failed("writing events"))?;
+        file.write_all_at(group, self.end.offset).map_err(failed("writing events"))?;
         if self.shared.options.durability == Durability::Synced {
             file.sync().map_err(failed("syncing events"))?;
         }
-        self.end.zeroed = self.end.zeroed.max(zeros.end);
-        self.publish(built);
         Ok(())
+    }
+
+    /// Writes zeros over a group that could not be written. After a failed sync its frames may be whole in the memory of
+    /// the kernel and nowhere else, or there in part: a start would take them for a part of the log, and a repair might.
+    fn withdraw(&self, bytes: u64) {
+        let zeros = vec![0; bytes.min(ZEROED_BYTES) as usize];
+        let end = self.end.offset + bytes;
+        let mut at = self.end.offset;
+        while at < end {
+            let length = (zeros.len() as u64).min(end - at);
+            if let Err(error) = self.end.segment.file.write_all_at(&zeros[..length as usize], at) {
+                tracing::warn!(file = %self.end.segment.name, %error, "a group that could not be written was not taken back");
+                return;
+            }
+            at += length;
+        }
     }
 
     fn publish(&mut self, built: Group<'_>) {
@@ -279,36 +271,78 @@ impl Committer {
         if self.end.offset + bytes <= self.end.capacity {
             return Ok(());
         }
-        let disk = self.shared.disk.as_ref();
         let capacity = self.shared.options.segment_bytes.max(segment::HEADER_BYTES as u64 + bytes);
+        if self.end.segment.base == self.end.next {
+            // It holds no frame, and a new one would have its name: the file that is written would be removed.
+            return self.widen(capacity);
+        }
         if self.shared.options.durability == Durability::Os {
             self.sync()?;
         }
-        let fresh = Segment::create(disk, self.end.next, self.end.chain, capacity, self.shared.clock.now())?;
+        let disk = self.shared.disk.as_ref();
+        let now = self.shared.clock.now();
+        let fresh = match Segment::create(disk, self.end.next, self.end.chain, capacity, now) {
+            Ok(fresh) => fresh,
+            Err(refused) => {
+                if !refused.gone {
+                    // Should it come back, then nothing may stand in this segment that belongs behind its beginning.
+                    self.end.capacity = self.end.offset;
+                }
+                return Err(refused.error);
+            }
+        };
         let full = std::mem::replace(&mut self.end.segment, fresh.clone());
         // Gives back what was reserved and not used. Where that fails, the space is merely wasted: readers and
         // recovery stop at the first position of the next segment.
         if let Err(error) = full.file.truncate(self.end.offset) {
             tracing::warn!(file = %full.name, %error, "the unused end of a full segment could not be given back");
         }
-        let mut segments = self.shared.segments.write();
-        segments.retain(|each| each.base != fresh.base);
-        segments.push(fresh);
+        self.shared.segments.write().push(fresh);
         self.end.capacity = capacity;
         self.end.offset = segment::HEADER_BYTES as u64;
         self.end.zeroed = self.end.offset;
+        self.end.is_synced();
         Ok(())
     }
 
-    fn sync(&self) -> Result<(), LogError> {
-        let path = || self.shared.disk.path(&self.end.segment.name);
-        self.end.segment.file.sync().map_err(|error| LogError::io("syncing events", path(), error))
+    /// Reserves more for a segment that holds no frame yet.
+    fn widen(&mut self, capacity: u64) -> Result<(), LogError> {
+        let file = &self.end.segment.file;
+        if let Err(error) = file.allocate(capacity) {
+            // What could be reserved of it is missed elsewhere. Where it cannot be given back, it serves the next group.
+            let _ = file.truncate(self.end.capacity);
+            let path = self.shared.disk.path(&self.end.segment.name);
+            return Err(LogError::io("reserving", path, error));
+        }
+        self.end.capacity = capacity;
+        Ok(())
     }
 
-    fn freeze_when_full(&self) {
-        if self.shared.index.active_events() >= self.shared.options.index_block_events {
-            self.freeze();
+    fn sync(&mut self) -> Result<(), LogError> {
+        let end = &mut self.end;
+        let file = end.segment.file.as_ref();
+        let again = if end.sync_failed { recovery::write_again(file, end.synced, end.offset) } else { Ok(()) };
+        let done = again.and_then(|()| file.sync());
+        end.sync_failed = done.is_err();
+        done.map_err(|error| LogError::io("syncing events", self.shared.disk.path(&self.end.segment.name), error))?;
+        self.end.is_synced();
+        Ok(())
+    }
+
+    /// Sends a full block of the index on its way. The store syncs it, so the events must not be less durable than what
+    /// it says of them.
+    fn freeze_when_full(&mut self) {
+        if self.shared.index.active_events() < self.shared.options.index_block_events {
+            return;
         }
+        if self.shared.options.durability == Durability::Os
+            && let Err(error) = self.sync()
+        {
+            // The block grows until this succeeds, at most until the segment is full: there the writer stops.
+            tracing::warn!(error = %weir_domain::error_chain(&error), "the index is not written: the segment cannot be synced");
+            return;
+        }
+        self.freeze();
     }
 
     fn freeze(&self) {
@@ -323,10 +357,16 @@ impl Committer {
 
     /// Writes down what recovery would otherwise find out, and ends the queue of the indexer.
     pub(crate) fn close(&mut self) -> Result<(), LogError> {
-        if self.shared.index.active_events() > 0 {
+        let closed = self.close_segment();
+        // The index must not be ahead of segments that are not known to be durable.
+        if closed.is_ok() && self.shared.index.active_events() > 0 {
             self.freeze();
         }
         self.shared.blocks.close();
+        closed
+    }
+
+    fn close_segment(&mut self) -> Result<(), LogError> {
         let path = || self.shared.disk.path(&self.end.segment.name);
         self.end
             .segment
@@ -353,6 +393,8 @@ fn copy_of(error: &LogError) -> LogError {
         LogError::DiskFull(source) => LogError::DiskFull(io(source)),
         LogError::Io { operation, path, source } => LogError::Io { operation, path: path.clone(), source: io(source) },
         LogError::Index { detail } => LogError::Index { detail: detail.clone() },
+        LogError::Overloaded => LogError::Overloaded,
+        LogError::Closed => LogError::Closed,
         other => LogError::Index { detail: other.to_string() },
     }
 }

@@ -59,14 +59,46 @@ pub struct RealDisk {
 impl RealDisk {
     const LOCK: &str = "LOCK";
 
-    /// Uses a directory and creates it where it is missing.
+    /// Uses a directory and creates it where it is missing. Its own name is then on stable storage: synced files in a
+    /// directory that a power cut takes away would be lost with it.
     ///
     /// # Errors
     /// Where the directory cannot be created.
     pub fn new(directory: &Path) -> io::Result<Self> {
+        let holders = holders(directory);
         std::fs::create_dir_all(directory)?;
-        Ok(Self { directory: directory.to_owned() })
+        for holder in holders {
+            File::open(holder)?.sync_all()?;
+        }
+        Ok(Self::existing(directory))
     }
+
+    /// Uses a directory that is there, and changes nothing about it.
+    pub(crate) fn existing(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+}
+
+/// Returns the directories that hold the name of this one and of each missing one above it.
+///
+/// The nearest one is always among them: an earlier start may have been killed between making the directory and syncing
+/// its name.
+fn holders(directory: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for name in directory.ancestors() {
+        let Some(holder) = name.parent() else { break };
+        // The parent of a relative name without a slash is the empty path: the working directory.
+        all.push(if holder.as_os_str().is_empty() { PathBuf::from(".") } else { holder.to_owned() });
+        if holder.as_os_str().is_empty() || holder.exists() {
+            break;
+        }
+    }
+    all
+}
+
+/// Tells whether an operation failed because there is no space, be it that of the disk or that of a quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 struct LockFile {
@@ -167,5 +199,21 @@ impl DiskFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_made_has_its_holder_synced() {
+        let there = tempfile::tempdir().expect("a directory");
+        let data = there.path().join("data");
+        let expected = vec![data.clone(), there.path().to_owned()];
+        assert_eq!(holders(&data.join("log")), expected);
+        RealDisk::new(&data.join("log")).expect("made");
+        assert_eq!(holders(&data.join("log")), [data], "what is there already still has its name synced");
+        assert_eq!(holders(Path::new("log")), [PathBuf::from(".")]);
     }
 }

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use weir_domain::{Clock, Position, Timestamp};
 use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
@@ -48,6 +49,7 @@ pub struct Workers {
 
 /// The only thread that writes events.
 pub struct Writer {
+    shared: Arc<Shared>,
     committer: Committer,
     queue: mpsc::Receiver<Message>,
 }
@@ -61,8 +63,8 @@ impl EmbeddedLog {
     /// Opens the log in a directory: `log/` holds the segments, `index/` what is derived from them and the checkpoints.
     ///
     /// # Errors
-    /// Where the directory is in use by another process, cannot be read or written, or holds damaged segments. A damaged
-    /// index is no error: it is moved aside and built anew.
+    /// Where the directory is in use by another process, cannot be read or written, or holds damaged segments. An index
+    /// that is proven to be damaged is no error: it is moved aside and built anew.
     pub fn open(
         directory: &Path,
         options: Options,
@@ -115,13 +117,16 @@ impl EmbeddedLog {
             tail: opened.tail.into(),
             end: watch::channel(opened.recovered.end).0,
             blocks: BlockQueue::default(),
+            closed: RwLock::new(false),
             clock,
             options,
             _lock: lock,
         });
         let committer = Committer::new(shared.clone(), opened.end);
-        let workers =
-            Workers { writer: Writer { committer, queue: messages }, indexer: Indexer { shared: shared.clone() } };
+        let workers = Workers {
+            writer: Writer { shared: shared.clone(), committer, queue: messages },
+            indexer: Indexer { shared: shared.clone() },
+        };
         Ok((Self { shared, queue, room }, workers, opened.recovered))
     }
 
@@ -130,7 +135,13 @@ impl EmbeddedLog {
     /// # Errors
     /// As [`LogEngine::read`].
     pub fn read_blocking(&self, read: &Read) -> Result<Page, LogError> {
+        self.open_still()?;
         reader::read_tail(&self.shared, read).unwrap_or_else(|| reader::read_disk(&self.shared, read))
+    }
+
+    /// Refuses what comes after the close.
+    fn open_still(&self) -> Result<(), LogError> {
+        if *self.shared.closed.read() { Err(LogError::Closed) } else { Ok(()) }
     }
 
     /// Works on the disk without holding up the caller's thread.
@@ -145,6 +156,7 @@ impl EmbeddedLog {
     }
 
     async fn append_prepared(&self, append: Append) -> Result<Receipt, LogError> {
+        self.open_still()?;
         let options = &self.shared.options;
         let prepared = Prepared::new(&append, options.batch_bytes_max)?;
         drop(append);
@@ -165,9 +177,9 @@ pub(crate) fn open_disk(directory: &Path) -> Result<Arc<dyn Disk>, LogError> {
 
 pub(crate) fn open_store(directory: &Path) -> Result<FjallStore, LogError> {
     match FjallStore::open(directory) {
-        Ok(store) => Ok(store),
-        Err(error @ (LogError::DiskFull(_) | LogError::Io { .. })) => Err(error),
-        Err(error) => {
+        // Damage is proven: no later start could open it either. Anything else may pass, and the index holds the
+        // cursors of all subscriptions, which are nowhere else.
+        Err(error @ LogError::Index { .. }) => {
             let aside = FjallStore::set_aside(directory)
                 .map_err(|error| LogError::io("moving a damaged index aside", directory, error))?;
             tracing::warn!(
@@ -176,6 +188,7 @@ pub(crate) fn open_store(directory: &Path) -> Result<FjallStore, LogError> {
             );
             FjallStore::open(directory)
         }
+        other => other,
     }
 }
 
@@ -196,6 +209,7 @@ impl LogEngine for EmbeddedLog {
 
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         async move {
+            self.open_still()?;
             match reader::read_tail(&self.shared, &read) {
                 Some(page) => page,
                 None => self.blocking(move |shared| reader::read_disk(shared, &read)).await,
@@ -205,7 +219,11 @@ impl LogEngine for EmbeddedLog {
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.blocking(move |shared| reader::position_at(shared, time)).boxed()
+        async move {
+            self.open_still()?;
+            self.blocking(move |shared| reader::position_at(shared, time)).await
+        }
+        .boxed()
     }
 
     fn durable_end(&self) -> watch::Receiver<Position> {
@@ -213,15 +231,25 @@ impl LogEngine for EmbeddedLog {
     }
 
     fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
+        self.open_still()?;
         self.shared.index.store().load_checkpoint(name)
     }
 
     fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
+        // Held until they are stored: a close that comes meanwhile waits, and its sync takes them along.
+        let closed = self.shared.closed.read();
+        if *closed {
+            return Err(LogError::Closed);
+        }
         self.shared.index.store().store_checkpoints(values)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
         async move {
+            let closed_before = std::mem::replace(&mut *self.shared.closed.write(), true);
+            if closed_before {
+                return Err(LogError::Closed);
+            }
             let (answer, done) = oneshot::channel();
             // Appends that were queued before are in front of this message; those after it are refused.
             self.queue.send(Message::Close(answer)).await.map_err(|_| LogError::Closed)?;
@@ -231,9 +259,29 @@ impl LogEngine for EmbeddedLog {
     }
 }
 
+/// However the writer ends, a panic included: the log is closed, and the indexer ends behind it.
+struct WriterEnds(Arc<Shared>);
+
+impl Drop for WriterEnds {
+    fn drop(&mut self) {
+        *self.0.closed.write() = true;
+        self.0.blocks.close();
+    }
+}
+
+/// However the indexer ends, a panic included: the writer would wait for it for ever, and a close for the writer.
+struct IndexerEnds(Arc<Shared>);
+
+impl Drop for IndexerEnds {
+    fn drop(&mut self) {
+        self.0.blocks.abandon();
+    }
+}
+
 impl Writer {
     /// Writes until the log is closed or its last handle is dropped.
     pub fn run(mut self) {
+        let _ends = WriterEnds(self.shared.clone());
         let mut messages = Vec::new();
         let mut batches = Vec::new();
         let mut waiters = Vec::new();
@@ -299,12 +347,11 @@ impl Indexer {
     /// # Errors
     /// Where the last blocks could not be written; the next start indexes their events again.
     pub fn run(self) -> Result<(), LogError> {
+        let _ends = IndexerEnds(self.shared.clone());
         while let Some(block) = self.shared.blocks.front() {
             if let Err(error) = self.write(&block) {
                 tracing::error!(error = %weir_domain::error_chain(&error), "the index cannot be written");
-                if !self.shared.blocks.failed(weir_domain::error_chain(&error), INDEX_RETRY) {
-                    return Err(error);
-                }
+                self.shared.blocks.failed(error, INDEX_RETRY)?;
             }
         }
         self.shared.index.store().sync()

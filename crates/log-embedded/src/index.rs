@@ -112,11 +112,6 @@ impl Index {
         }
     }
 
-    /// Tells whether a list contains a position.
-    pub(crate) fn contains(&self, list: &ListName, position: Position) -> Result<bool, LogError> {
-        Ok(self.list(list, position, Direction::Forward, 1)?.first() == Some(&position))
-    }
-
     /// Returns up to `most` positions of a list, beginning at `from`.
     pub(crate) fn list(
         &self,

@@ -1,48 +1,31 @@
 //! Reads: from memory at the tail, from the segments elsewhere. Only durable events are ever returned.
+//!
+//! A read never steps over damage: where the frame that must come next is not there, the page is an error that names the
+//! place, because a page without it would be taken for the whole truth.
 
-use bytes::Bytes;
 use weir_domain::Position;
-use weir_log::{Direction, Filter, LogError, Page, Read, Recorded, record};
+use weir_log::{Direction, Filter, LogError, Page, Read};
 
 use crate::{
-    frame::Frame,
-    index::FramePlace,
     prepare::{ListName, key_list, type_list},
-    scan::{Next, Scanner},
-    segment::{self, Segment},
     shared::Shared,
 };
 
-/// A look-up reads this much at first: a frame with a few events fits.
-const LOOKUP_BYTES: usize = 16 * 1024;
+mod page;
+mod time;
+mod walk;
 
-/// Collects one page.
-struct Collector<'a> {
-    read: &'a Read,
-    end: Position,
-    events: Vec<Recorded>,
-    bytes: usize,
-}
+use self::{
+    page::{Collector, holds, split_records},
+    walk::{Walk, frame_with},
+};
+pub(crate) use time::position_at;
 
-impl Collector<'_> {
-    fn full(&self) -> bool {
-        self.events.len() >= self.read.events_max.max(1)
-    }
-
-    /// Adds an event; `false` where it belongs to the next page.
-    fn add(&mut self, recorded: Recorded) -> bool {
-        self.bytes += recorded.event.size();
-        let fits = !self.full() && (self.events.is_empty() || self.bytes <= self.read.bytes_max);
-        if fits {
-            self.events.push(recorded);
-        }
-        fits
-    }
-
-    fn page(self, next: Position, end: bool) -> Page {
-        Page { events: self.events, next, end }
-    }
-}
+/// How much is read from the disk at once where frames are read one after the other.
+const SCAN_BYTES: usize = 512 * 1024;
+/// A page ends when so many bytes were gone over, full or not: a space with few events among many of others would
+/// otherwise hold up its reader, and a stop of the server, for as long as the whole log takes.
+const PAGE_SCAN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Answers from memory, where it reaches back far enough; `None` where the disk must be asked.
 pub(crate) fn read_tail(shared: &Shared, read: &Read) -> Option<Result<Page, LogError>> {
@@ -50,17 +33,18 @@ pub(crate) fn read_tail(shared: &Shared, read: &Read) -> Option<Result<Page, Log
     if read.direction == Direction::Backward {
         return None;
     }
-    let mut collector = Collector { read, end, events: Vec::new(), bytes: 0 };
+    let mut collector = Collector::new(read, end);
     if read.from > end {
         return Some(Ok(collector.page(read.from.max(end.next()), true)));
     }
     let frames = shared.tail.read().from(read.from, read.bytes_max.max(1))?;
     let mut next = read.from;
     // Frames reach the tail a moment before the durable end does: those behind it belong to the next read.
-    for frame in frames.iter().take_while(|frame| frame.header.base <= end) {
-        match collect_forward(frame, &mut collector) {
+    for (frame, buffer_bytes) in frames.into_iter().take_while(|(frame, _)| frame.header.base <= end) {
+        let behind = frame.header.end();
+        match collector.forward(frame, buffer_bytes) {
             Ok(Some(stopped_at)) => return Some(Ok(collector.page(stopped_at, false))),
-            Ok(None) => next = next.max(frame.header.end()),
+            Ok(None) => next = next.max(behind),
             Err(detail) => return Some(Err(LogError::Index { detail })),
         }
     }
@@ -69,8 +53,9 @@ pub(crate) fn read_tail(shared: &Shared, read: &Read) -> Option<Result<Page, Log
 
 /// Answers from the segments. Blocks on the disk.
 pub(crate) fn read_disk(shared: &Shared, read: &Read) -> Result<Page, LogError> {
+    // The end comes first: what is durable now lies in segments that are known now.
     let end = *shared.end.borrow();
-    let collector = Collector { read, end, events: Vec::new(), bytes: 0 };
+    let collector = Collector::new(read, end);
     let lists = match &read.filter {
         Filter::All => None,
         Filter::Key(key) => Some(vec![key_list(&read.space, key)]),
@@ -85,62 +70,45 @@ pub(crate) fn read_disk(shared: &Shared, read: &Read) -> Result<Page, LogError> 
 
 fn read_forward(shared: &Shared, mut collector: Collector<'_>) -> Result<Page, LogError> {
     let (from, end) = (collector.read.from.max(Position::ORIGIN.next()), collector.end);
-    let mut walk = Walk::begin(shared, from, None)?;
+    if from > end {
+        return Ok(collector.page(from, true));
+    }
+    let mut walk = Walk::begin(shared, from, SCAN_BYTES)?;
     let mut next = from;
     while next <= end {
-        let Some(frame) = walk.next_frame()? else {
-            return Err(walk.unreadable(next));
-        };
-        if frame.header.end() <= from {
+        if collector.scanned >= PAGE_SCAN_BYTES_MAX {
+            return Ok(collector.page(next, false));
+        }
+        let frame = walk.next_frame()?;
+        let behind = frame.header.end();
+        // The walk begins at the nearest place that the index knows.
+        if behind <= from {
             continue;
         }
-        if let Some(stopped_at) = collect_forward(&frame, &mut collector).map_err(|what| walk.damaged(&what))? {
+        collector.scanned += frame.bytes.len();
+        let buffer_bytes = walk.buffer_bytes(&frame);
+        if let Some(stopped_at) = collector.forward(frame, buffer_bytes).map_err(|what| walk.damaged(&what))? {
             return Ok(collector.page(stopped_at, false));
         }
-        next = frame.header.end();
+        next = behind;
     }
     Ok(collector.page(next.max(end.next()), true))
-}
-
-/// Adds the events of a frame; `Some` with the position at which the page was full.
-fn collect_forward(frame: &Frame, collector: &mut Collector<'_>) -> Result<Option<Position>, String> {
-    if frame.header.base > collector.end || frame.space() != collector.read.space.as_str().as_bytes() {
-        return Ok(None);
-    }
-    let mut records = frame.records();
-    let mut position = frame.header.base;
-    while !records.is_empty() {
-        let record = record::split(&mut records).map_err(|error| error.to_string())?;
-        if position >= collector.read.from {
-            if collector.full() {
-                return Ok(Some(position));
-            }
-            let recorded = decode(frame, record, position)?;
-            if belongs(&recorded, &collector.read.filter) && !collector.add(recorded) {
-                return Ok(Some(position));
-            }
-        }
-        position = position.next();
-    }
-    Ok(None)
 }
 
 fn read_backward(shared: &Shared, mut collector: Collector<'_>) -> Result<Page, LogError> {
     let mut from = collector.read.from.min(collector.end);
     while from > Position::ORIGIN {
-        let (frame, walk) = frame_with(shared, from)?;
-        if frame.space() == collector.read.space.as_str().as_bytes() {
-            for (position, record) in split_records(&frame).map_err(|what| walk.damaged(&what))?.into_iter().rev() {
-                if position > from {
-                    continue;
-                }
-                let recorded = decode(&frame, record, position).map_err(|what| walk.damaged(&what))?;
-                if !collector.add(recorded) {
-                    return Ok(collector.page(position, false));
-                }
-            }
+        if collector.scanned >= PAGE_SCAN_BYTES_MAX {
+            return Ok(collector.page(from, false));
         }
-        from = frame.header.base.previous();
+        let found = frame_with(shared, from)?;
+        let before = found.frame.header.base.previous();
+        collector.scanned += found.scanned;
+        let stopped = collector.backward(&found.frame, found.buffer_bytes, from);
+        if let Some(stopped_at) = stopped.map_err(|what| found.damaged(&what))? {
+            return Ok(collector.page(stopped_at, false));
+        }
+        from = before;
     }
     Ok(collector.page(Position::ORIGIN, true))
 }
@@ -150,43 +118,32 @@ fn read_lists(shared: &Shared, lists: &[ListName], mut collector: Collector<'_>)
     let read = collector.read;
     // One more than the page holds shows whether there is a next page.
     let most = read.events_max.max(1).saturating_add(1);
-    let from = match read.direction {
-        Direction::Forward => read.from,
-        Direction::Backward => read.from.min(collector.end),
-    };
-    let mut positions = Vec::new();
-    for list in lists {
-        positions.extend(shared.index.list(list, from, read.direction, most)?);
-    }
-    positions.retain(|position| *position <= collector.end);
-    match read.direction {
-        Direction::Forward => positions.sort_unstable(),
-        Direction::Backward => positions.sort_unstable_by(|a, b| b.cmp(a)),
-    }
-    positions.dedup();
-    positions.truncate(most);
+    let positions = merged(shared, lists, read, collector.end, most)?;
     // Where a hash collision empties a full page, the lists go on behind its last position.
     let behind = positions.last().copied().filter(|_| positions.len() == most);
-    let mut held: Option<(Frame, Vec<(Position, Bytes)>)> = None;
-    for position in positions {
-        let fresh =
-            held.as_ref().is_none_or(|(frame, _)| frame.header.base > position || frame.header.end() <= position);
-        if fresh {
-            let (frame, walk) = frame_with(shared, position)?;
-            let records = split_records(&frame).map_err(|what| walk.damaged(&what))?;
-            held = Some((frame, records));
+    let mut positions = positions.into_iter().peekable();
+    while let Some(position) = positions.peek().copied() {
+        if collector.scanned >= PAGE_SCAN_BYTES_MAX {
+            return Ok(collector.page(position, false));
         }
-        let Some((frame, records)) = &held else { continue };
-        // Within a frame positions have no gaps.
-        let index = (position.get() - frame.header.base.get()) as usize;
-        let Some((_, record)) = records.get(index) else { continue };
-        let recorded = decode(frame, record.clone(), position)
-            .map_err(|detail| LogError::Index { detail: format!("the event at position {position}: {detail}") })?;
-        // A list is found by a hash: the event itself says whether it belongs.
-        if !belongs(&recorded, &read.filter) {
-            continue;
+        let found = frame_with(shared, position)?;
+        let frame = &found.frame;
+        let records = split_records(frame).map_err(|what| found.damaged(&what))?;
+        collector.scanned += found.scanned;
+        collector.enter(frame, found.buffer_bytes);
+        let mut stopped_at = None;
+        while let Some(position) = positions.next_if(|position| holds(frame, *position)) {
+            // Within a frame positions have no gaps; a gap frame holds no records.
+            let index = (position.get() - frame.header.base.get()) as usize;
+            let Some((_, record)) = records.get(index) else { continue };
+            // A list is found by a hash: the event itself says whether it belongs.
+            if !collector.take(frame, record.clone(), position).map_err(|what| found.damaged(&what))? {
+                stopped_at = Some(position);
+                break;
+            }
         }
-        if !collector.add(recorded) {
+        collector.leave(found.frame);
+        if let Some(position) = stopped_at {
             return Ok(collector.page(position, false));
         }
     }
@@ -199,133 +156,28 @@ fn read_lists(shared: &Shared, lists: &[ListName], mut collector: Collector<'_>)
     Ok(collector.page(next, end))
 }
 
-fn belongs(recorded: &Recorded, filter: &Filter) -> bool {
-    match filter {
-        Filter::All => true,
-        Filter::Key(key) => recorded.key.as_ref() == Some(key),
-        Filter::Types(types) => types.iter().any(|each| each == recorded.event.event_type()),
-    }
-}
-
-fn split_records(frame: &Frame) -> Result<Vec<(Position, Bytes)>, String> {
-    if frame.header.is_gap() {
-        return Ok(Vec::new());
-    }
-    let mut records = frame.records();
-    let mut all = Vec::with_capacity(frame.header.count as usize);
-    let mut position = frame.header.base;
-    while !records.is_empty() {
-        all.push((position, record::split(&mut records).map_err(|error| error.to_string())?));
-        position = position.next();
-    }
-    Ok(all)
-}
-
-fn decode(frame: &Frame, record: Bytes, position: Position) -> Result<Recorded, String> {
-    let new = record::decode(record).map_err(|error| error.to_string())?;
-    Ok(Recorded { position, recorded: frame.header.recorded, key: new.key, event: new.event })
-}
-
-/// Finds the frame that holds a position.
-fn frame_with<'a>(shared: &'a Shared, position: Position) -> Result<(Frame, Walk<'a>), LogError> {
-    let recent = shared.tail.read().frame_with(position);
-    let mut walk = Walk::begin(shared, position, Some(LOOKUP_BYTES))?;
-    if let Some(frame) = recent {
-        return Ok((frame, walk));
-    }
-    loop {
-        match walk.next_frame()? {
-            Some(frame) if frame.header.end() > position => return Ok((frame, walk)),
-            Some(_) => {}
-            None => return Err(walk.unreadable(position)),
-        }
-    }
-}
-
-/// Goes over the frames of all segments from a place on.
-struct Walk<'a> {
-    shared: &'a Shared,
-    segments: Vec<Segment>,
-    number: usize,
-    scanner: Scanner,
-    chunk_bytes: Option<usize>,
-}
-
-impl<'a> Walk<'a> {
-    /// Begins at or before the frame that holds a position.
-    fn begin(shared: &'a Shared, position: Position, chunk_bytes: Option<usize>) -> Result<Self, LogError> {
-        let place = shared.index.frame_before(position)?;
-        // Cloning handles keeps no lock while the disk works.
-        let segments = shared.segments.read().clone();
-        let found = segments.partition_point(|segment| segment.base <= position).saturating_sub(1);
-        let (number, offset) = match place {
-            Some(FramePlace { segment, offset, .. }) if segments[found].base == segment => (found, offset),
-            _ => (found, segment::HEADER_BYTES as u64),
-        };
-        let scanner = open_scanner(shared, &segments[number], offset, chunk_bytes)?;
-        Ok(Self { shared, segments, number, scanner, chunk_bytes })
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Frame>, LogError> {
-        loop {
-            if let Next::Frame(frame) = self.scanner.next()? {
-                // Behind the frames of a full segment there may be remains of a group that could not be written.
-                let following = self.segments.get(self.number + 1);
-                if following.is_none_or(|following| frame.header.base < following.base) {
-                    return Ok(Some(frame));
-                }
-            }
-            let Some(following) = self.segments.get(self.number + 1) else { return Ok(None) };
-            self.number += 1;
-            self.scanner = open_scanner(self.shared, following, segment::HEADER_BYTES as u64, self.chunk_bytes)?;
-        }
-    }
-
-    /// The error for a position that the index promises and the segments do not hold.
-    fn unreadable(&self, position: Position) -> LogError {
-        self.damaged(&format!("the event at position {position} was acknowledged and cannot be read"))
-    }
-
-    fn damaged(&self, what: &str) -> LogError {
-        let name = &self.segments[self.number].name;
-        crate::recovery::damaged(self.shared.disk.as_ref(), name, self.scanner.offset(), what)
-    }
-}
-
-fn open_scanner(
+/// Returns up to `most` positions of several lists in the order of the read.
+fn merged(
     shared: &Shared,
-    segment: &Segment,
-    offset: u64,
-    chunk_bytes: Option<usize>,
-) -> Result<Scanner, LogError> {
-    let disk = shared.disk.as_ref();
-    let length = segment
-        .file
-        .length()
-        .map_err(|error| LogError::io("reading the length of a segment", disk.path(&segment.name), error))?;
-    let scanner = Scanner::new(disk, segment, offset, length);
-    Ok(match chunk_bytes {
-        Some(bytes) => scanner.chunk_bytes(bytes),
-        None => scanner,
-    })
-}
-
-/// Where in the log a time lies: the first position of the first frame that was written at or after it.
-pub(crate) fn position_at(shared: &Shared, time: weir_domain::Timestamp) -> Result<Position, LogError> {
-    let end = *shared.end.borrow();
-    let (mut low, mut high) = (Position::ORIGIN.next(), end.next());
-    // Clocks may go back a little; then any frame near the time is as good as another.
-    while low < high {
-        let middle = Position::new(low.get() + (high.get() - low.get()) / 2);
-        let (frame, _) = frame_with(shared, middle)?;
-        if frame.header.recorded < time {
-            low = frame.header.end();
-        } else {
-            high = frame.header.base.max(low);
-            if frame.header.base <= low {
-                break;
-            }
-        }
+    lists: &[ListName],
+    read: &Read,
+    end: Position,
+    most: usize,
+) -> Result<Vec<Position>, LogError> {
+    let from = match read.direction {
+        Direction::Forward => read.from,
+        Direction::Backward => read.from.min(end),
+    };
+    let mut positions = Vec::new();
+    for list in lists {
+        positions.extend(shared.index.list(list, from, read.direction, most)?);
     }
-    Ok(low)
+    positions.retain(|position| *position <= end);
+    match read.direction {
+        Direction::Forward => positions.sort_unstable(),
+        Direction::Backward => positions.sort_unstable_by(|a, b| b.cmp(a)),
+    }
+    positions.dedup();
+    positions.truncate(most);
+    Ok(positions)
 }

@@ -33,19 +33,28 @@ pub(crate) struct Segment {
     pub(crate) file: Arc<dyn DiskFile>,
 }
 
+/// A segment that could not be created.
+pub(crate) struct NotCreated {
+    pub(crate) error: LogError,
+    /// Whether it is certain that the file is gone, after a power cut too. Otherwise it may come back as an empty segment
+    /// that begins here, and what was written to the segment before meanwhile would be ignored by the next start.
+    pub(crate) gone: bool,
+}
+
 impl Segment {
-    /// Creates a segment, reserves its space and makes its existence durable.
+    /// Creates a segment, reserves its space and makes its existence durable. No open segment may begin at `base`: a file
+    /// of that name is taken for the remains of an earlier attempt, and replaced.
     pub(crate) fn create(
         disk: &dyn Disk,
         base: Position,
         chain_before: Chain,
         length: u64,
         now: Timestamp,
-    ) -> Result<Self, LogError> {
+    ) -> Result<Self, NotCreated> {
         let name = file_name(base);
         let prepared = (|| {
             let file = match disk.create(&name) {
-                // Left by an attempt that ran out of space before a frame was in it.
+                // Left by an attempt that failed before a frame was in it.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     disk.remove(&name)?;
                     disk.create(&name)?
@@ -61,10 +70,13 @@ impl Segment {
         match prepared {
             Ok(file) => Ok(Self { name: name.into(), base, chain_before, file }),
             Err(error) => {
-                // The half-made file would keep the space that others wait for. Its removal is repeated on the next
-                // attempt and at the next start, so a failure here loses nothing.
-                let _ = disk.remove(&name);
-                Err(LogError::io("creating a segment", disk.path(&name), error))
+                // The half-made file would keep the space that others wait for.
+                let removed = match disk.remove(&name) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                    _ => disk.sync_names(),
+                };
+                let error = LogError::io("creating a segment", disk.path(&name), error);
+                Err(NotCreated { error, gone: removed.is_ok() })
             }
         }
     }

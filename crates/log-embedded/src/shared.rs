@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// The last durable position.
     pub(crate) end: watch::Sender<Position>,
     pub(crate) blocks: BlockQueue,
+    /// Whether the log was closed. Held for reading by what must be done before it is.
+    pub(crate) closed: RwLock<bool>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     /// Held until the last handle is gone and the last worker has ended.
@@ -43,24 +45,33 @@ pub(crate) struct BlockQueue {
 struct QueueState {
     blocks: VecDeque<Arc<Block>>,
     /// Why the oldest block could not be written; cleared when it could.
-    failure: Option<String>,
+    failure: Option<LogError>,
     closed: bool,
+    /// Nobody writes blocks any more.
+    abandoned: bool,
 }
 
 impl BlockQueue {
     /// Waits until fewer than `most` blocks wait.
     ///
     /// # Errors
-    /// Where the indexer cannot write: then no waiting helps until its cause is gone.
+    /// Where the indexer cannot write: then no waiting helps until its cause is gone. The error is the one that it met,
+    /// so that a full disk is told from what needs a person.
     pub(crate) fn wait_for_room(&self, most: usize) -> Result<(), LogError> {
         let mut state = self.state.lock();
-        while state.blocks.len() >= most {
-            if let Some(detail) = &state.failure {
-                return Err(LogError::Index { detail: detail.clone() });
+        loop {
+            if state.abandoned {
+                let detail = "the thread that writes it has ended: restart the server".to_owned();
+                return Err(LogError::Index { detail });
+            }
+            if state.blocks.len() < most {
+                return Ok(());
+            }
+            if let Some(failure) = &state.failure {
+                return Err(copy_of(failure));
             }
             self.changed.wait(&mut state);
         }
-        Ok(())
     }
 
     pub(crate) fn push(&self, block: Arc<Block>) {
@@ -71,6 +82,12 @@ impl BlockQueue {
     /// No block follows.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The indexer has ended: who waits for it, and who would, gets an error.
+    pub(crate) fn abandon(&self) {
+        self.state.lock().abandoned = true;
         self.changed.notify_all();
     }
 
@@ -101,14 +118,33 @@ impl BlockQueue {
         self.changed.notify_all();
     }
 
-    /// The oldest block could not be written. Waits before the next attempt; `false` when the queue is closed.
-    pub(crate) fn failed(&self, why: String, pause: Duration) -> bool {
+    /// The oldest block could not be written. Waits before the next attempt.
+    ///
+    /// # Errors
+    /// Gives the error back where the queue is closed: then there is no next attempt.
+    pub(crate) fn failed(&self, why: LogError, pause: Duration) -> Result<(), LogError> {
         let mut state = self.state.lock();
         state.failure = Some(why);
         self.changed.notify_all();
         if !state.closed {
             self.changed.wait_for(&mut state, pause);
         }
-        !state.closed
+        if state.closed
+            && let Some(why) = state.failure.take()
+        {
+            return Err(why);
+        }
+        Ok(())
+    }
+}
+
+/// The same error for one more waiter: errors of the operating system cannot be cloned.
+fn copy_of(error: &LogError) -> LogError {
+    let io = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
+    match error {
+        LogError::DiskFull(source) => LogError::DiskFull(io(source)),
+        LogError::Io { operation, path, source } => LogError::Io { operation, path: path.clone(), source: io(source) },
+        LogError::Index { detail } => LogError::Index { detail: detail.clone() },
+        other => LogError::Index { detail: other.to_string() },
     }
 }

@@ -20,9 +20,12 @@ pub use self::memory::MemoryStore;
 pub trait IndexStore: Send + Sync + 'static {
     /// Returns up to where the index is complete.
     fn watermark(&self) -> Result<Option<Watermark>, LogError>;
-    /// Adds a frozen block, all of it or none, and moves the watermark. Adding a block again changes nothing.
+    /// Adds a frozen block, and moves the watermark when all of it is there.
+    ///
+    /// Adding a block again changes nothing. A block that was added in part when the process died is completed by those
+    /// that come in its place, wherever they end: the events are the same, how they are divided need not be.
     fn add(&self, block: &Block) -> Result<(), LogError>;
-    /// Forgets the index.
+    /// Forgets the index, whatever is left of it.
     fn clear_index(&self) -> Result<(), LogError>;
     /// Finds the position of an event by its identity.
     fn id(&self, id: &IdHash) -> Result<Option<Position>, LogError>;

@@ -322,17 +322,25 @@ pub async fn everything_survives_reopening(harness: &dyn Harness) {
     }
 }
 
-/// Times lead to positions. The clock of the suite stands still, so there is one time at which everything was.
+/// Times lead to positions: exactly where the clock of the harness moves, and at the borders where it stands still.
 pub async fn positions_are_found_by_time(harness: &dyn Harness) {
     let log = harness.open().await;
     for number in 0..40 {
-        write(&*log, vec![event(&number.to_string(), "k", "t")]).await;
+        // Several events at one time, in between.
+        write(&*log, (0..1 + number % 3).map(|n| event(&format!("{number}-{n}"), "k", "t")).collect()).await;
     }
-    let now = StoppedClock.now();
+    let all = read_all(&*log, Read::forward(space(), Position::ORIGIN)).await;
+    let behind = log.durable_end().borrow().next();
     let at = |micros| log.position_at(Timestamp::from_unix_micros(micros));
     assert_eq!(at(0).await.expect("readable"), Position::new(1));
-    assert_eq!(at(now.unix_micros()).await.expect("readable"), Position::new(1));
-    assert_eq!(at(now.unix_micros() + 1).await.expect("readable"), log.durable_end().borrow().next());
+    for recorded in &all {
+        let time = recorded.recorded.unix_micros();
+        for asked in [time - 1, time, time + 1] {
+            let first = all.iter().find(|each| each.recorded.unix_micros() >= asked);
+            let expected = first.map_or(behind, |each| each.position);
+            assert_eq!(at(asked).await.expect("readable"), expected, "at {asked}");
+        }
+    }
 }
 
 /// Promise 7.
@@ -373,11 +381,29 @@ pub async fn checkpoints_are_kept(harness: &dyn Harness) {
     assert_eq!(log.load_checkpoint("view").expect("readable"), Some(value("a")));
 }
 
-/// Promise 9.
+/// Promise 9: everything after the close is refused, whatever it is.
 pub async fn a_closed_log_says_so(harness: &dyn Harness) {
     let log = harness.open().await;
     write(&*log, vec![event("1", "k", "t")]).await;
+    log.store_checkpoints(&[("cursor".into(), Bytes::from_static(b"1"))]).expect("stored");
     log.close().await.expect("closed");
     let refused = log.append(append(vec![event("2", "k", "t")])).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    for read in [Read::forward(space(), Position::ORIGIN), Read::backward(space(), Position::MAX)] {
+        let refused = log.read(read).await;
+        assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    }
+    let refused = log.position_at(StoppedClock.now()).await;
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    let refused = log.load_checkpoint("cursor");
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    // A checkpoint that was stored now would be behind the last sync, and the one after an unclean stop an older one.
+    let refused = log.store_checkpoints(&[("cursor".into(), Bytes::from_static(b"2"))]);
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    let refused = log.close().await;
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    drop(log);
+    let log = harness.open().await;
+    assert_eq!(log.load_checkpoint("cursor").expect("readable").as_deref(), Some(&b"1"[..]));
+    assert_eq!(read_all(&*log, Read::forward(space(), Position::ORIGIN)).await.len(), 1);
 }

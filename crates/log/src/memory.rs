@@ -146,9 +146,12 @@ impl LogEngine for MemoryLog {
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        let stored = self.stored.lock();
-        let index = stored.events.partition_point(|(_, recorded)| recorded.recorded < time);
-        ready(Ok(Position::new(index as u64 + 1))).boxed()
+        let found = self.open().map(|()| {
+            let stored = self.stored.lock();
+            let index = stored.events.partition_point(|(_, recorded)| recorded.recorded < time);
+            Position::new(index as u64 + 1)
+        });
+        ready(found).boxed()
     }
 
     fn durable_end(&self) -> watch::Receiver<Position> {
@@ -156,6 +159,7 @@ impl LogEngine for MemoryLog {
     }
 
     fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
+        self.open()?;
         Ok(self.stored.lock().checkpoints.get(name).cloned())
     }
 
@@ -166,7 +170,40 @@ impl LogEngine for MemoryLog {
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
-        self.closed.store(true, Ordering::Release);
-        ready(Ok(())).boxed()
+        let closed_before = self.closed.swap(true, Ordering::AcqRel);
+        ready(if closed_before { Err(LogError::Closed) } else { Ok(()) }).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use weir_domain::Event;
+
+    use super::*;
+
+    /// A clock that moves with every look at it.
+    struct Moving(AtomicU64);
+
+    impl Clock for Moving {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_micros(self.0.fetch_add(10, Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_time_leads_to_its_event() {
+        let log = MemoryLog::new(Arc::new(Moving(AtomicU64::new(1_000))));
+        for number in 0..20 {
+            let event = Event::builder(&number.to_string(), "/test", "t").build().expect("valid");
+            log.append(Append::new(SpaceName::default(), vec![NewEvent { event, key: None }])).await.expect("appended");
+        }
+        let at = |micros| log.position_at(Timestamp::from_unix_micros(micros));
+        for number in 0..20 {
+            let position = Position::new(number + 1);
+            assert_eq!(at(1_000 + number * 10).await.expect("readable"), position);
+            assert_eq!(at(1_001 + number * 10).await.expect("readable"), position.next());
+        }
     }
 }

@@ -81,7 +81,8 @@ pub fn record_length(bytes: &[u8]) -> Option<usize> {
     Some(u32::from_le_bytes(*length) as usize)
 }
 
-/// Reads a record without its length. Nothing is copied: the event shares the memory of `record`.
+/// Reads a record without its length. Nothing is copied: the event shares the memory of `record`, and of everything that
+/// `record` was sliced from. Who keeps few of many records copies those first.
 ///
 /// # Errors
 /// Where the bytes are not of this form.

@@ -5,187 +5,176 @@
 //! lists        17-byte list name, first position u64be   → LEB128 distances of up to 1,024 positions
 //! frames       first position u64be                      → segment u64be, offset u64be
 //! spaces       name                                      → newest position u64be
-//! meta         "watermark"                               → position, segment, offset u64be, chain value
+//! meta         "watermark-2"                             → position, segment, offset u64be, chain value
+//!              "unfinished"                              → last position of a block that is in the store in part
 //! checkpoints  name                                      → value
 //! ```
+//!
+//! The number in the name of the watermark is the version of the index. A store without a watermark of this name is built
+//! anew, and keeps its checkpoints.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, PersistMode,
-    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
-};
+use fjall::PersistMode;
 use parking_lot::RwLock;
 use weir_domain::{Position, SpaceName};
 use weir_log::{Direction, LogError};
 
+use self::{handles::Handles, trouble::Trouble};
 use super::{Block, IndexStore, Watermark};
 use crate::{
     index::FramePlace,
     prepare::{IdHash, ListName},
 };
 
-const LIST_CHUNK: usize = 1024;
-const WATERMARK: &str = "watermark";
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
+mod adding;
+mod handles;
+mod lists;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+const WATERMARK: &str = "watermark-2";
+/// Threads of a closed database let go of their last handles a moment after it seems closed.
+const CLOSING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Keeps index and checkpoints in a directory.
+///
+/// fjall takes no write any more after one that failed, until it is opened again. A full disk must heal without a restart,
+/// so the write that comes next opens it again; reads go on meanwhile.
 pub struct FjallStore {
-    database: Database,
-    /// Replaced as a whole when the index is cleared.
-    index: RwLock<Keyspaces>,
-    checkpoints: Keyspace,
-}
-
-/// The derived part.
-#[derive(Clone)]
-struct Keyspaces {
-    ids: Keyspace,
-    lists: Keyspace,
-    frames: Keyspace,
-    spaces: Keyspace,
-    meta: Keyspace,
-}
-
-fn plain() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-}
-
-impl Keyspaces {
-    fn open(database: &Database) -> Result<Self, fjall::Error> {
-        // Look-ups of identities nearly always miss: filters in memory answer them.
-        let unique = || {
-            let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
-            plain()
-                .filter_policy(FilterPolicy::all(bloom))
-                .filter_block_pinning_policy(PinningPolicy::all(true))
-                .index_block_pinning_policy(PinningPolicy::all(true))
-        };
-        Ok(Self {
-            ids: database.keyspace("ids", unique)?,
-            lists: database.keyspace("lists", plain)?,
-            frames: database.keyspace("frames", plain)?,
-            spaces: database.keyspace("spaces", plain)?,
-            meta: database.keyspace("meta", plain)?,
-        })
-    }
+    directory: PathBuf,
+    /// `None` where opening it again failed: the next use tries again.
+    handles: RwLock<Option<Handles>>,
+    /// A write failed since the database was opened.
+    broken: AtomicBool,
 }
 
 impl FjallStore {
     /// Opens the store in a directory and creates it where it is missing.
     ///
     /// # Errors
-    /// Where the files are damaged or cannot be read; [`FjallStore::set_aside`] then makes room for a new store.
+    /// [`LogError::Index`] where the files are proven to be damaged: [`FjallStore::set_aside`] then makes room for a new
+    /// store. Any other error may pass, and the store is left as it is.
     pub fn open(directory: &Path) -> Result<Self, LogError> {
-        let open = || -> Result<Self, fjall::Error> {
-            let database = Database::builder(directory)
-                .cache_size(CACHE_BYTES)
-                .worker_threads(1)
-                .max_cached_files(Some(128))
-                .open()?;
-            let index = Keyspaces::open(&database)?;
-            Ok(Self { index: index.into(), checkpoints: database.keyspace("checkpoints", plain)?, database })
-        };
-        open().map_err(failed)
+        let handles = Handles::open(directory).map_err(|error| Trouble::from(error).while_opening(directory))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            handles: RwLock::new(Some(handles)),
+            broken: AtomicBool::new(false),
+        })
     }
 
     /// Moves a store that cannot be opened out of the way, so that a new one can be built beside it.
     ///
     /// # Errors
     /// Where the directory cannot be renamed.
-    pub fn set_aside(directory: &Path) -> io::Result<std::path::PathBuf> {
+    pub fn set_aside(directory: &Path) -> io::Result<PathBuf> {
         let aside = (1..)
             .map(|number: u32| directory.with_extension(format!("damaged-{number}")))
             .find(|candidate| !candidate.exists())
             .unwrap_or_else(|| directory.with_extension("damaged"));
         fs::rename(directory, &aside)?;
+        if let Some(parent) = directory.parent() {
+            File::open(parent)?.sync_all()?;
+        }
         Ok(aside)
     }
 
-    fn index(&self) -> Keyspaces {
-        self.index.read().clone()
+    /// Uses the database as it is: one that takes no writes still answers.
+    fn with<T>(&self, work: impl FnOnce(&Handles) -> T) -> Result<T, LogError> {
+        let mut handles = self.handles.read();
+        if handles.is_none() {
+            drop(handles);
+            self.open_again()?;
+            handles = self.handles.read();
+        }
+        handles.as_ref().map(work).ok_or_else(|| self.absent())
     }
 
-    fn ingest(keyspace: &Keyspace, mut pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), fjall::Error> {
-        if pairs.is_empty() {
+    fn absent(&self) -> LogError {
+        let source = io::Error::other("another thread tried it at the same time and could not");
+        LogError::io("opening the index again", &self.directory, source)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Handles) -> Result<T, Trouble>) -> Result<T, LogError> {
+        self.with(work)?.map_err(|trouble| trouble.while_open(&self.directory))
+    }
+
+    /// Does work that writes and that may be done twice.
+    fn write<T>(&self, work: impl Fn(&Handles) -> Result<T, Trouble>) -> Result<T, LogError> {
+        let outcome = match self.attempt(&work)? {
+            // Something failed behind the last write, which was told nothing. This one may well succeed now.
+            Err(Trouble::Database(fjall::Error::Poisoned)) => self.attempt(&work)?,
+            other => other,
+        };
+        outcome.map_err(|trouble| trouble.while_open(&self.directory))
+    }
+
+    fn attempt<T>(&self, work: &impl Fn(&Handles) -> Result<T, Trouble>) -> Result<Result<T, Trouble>, LogError> {
+        if self.broken.load(Ordering::Acquire) {
+            self.open_again()?;
+        }
+        let outcome = self.with(work)?;
+        if outcome.is_err() {
+            self.broken.store(true, Ordering::Release);
+        }
+        Ok(outcome)
+    }
+
+    /// Closes the database and opens it again, as a restart would.
+    fn open_again(&self) -> Result<(), LogError> {
+        let mut handles = self.handles.write();
+        if handles.is_some() && !self.broken.load(Ordering::Acquire) {
             return Ok(());
         }
-        pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut ingestion = keyspace.start_ingestion()?;
-        for (key, value) in pairs {
-            ingestion.write(key, value)?;
+        if let Some(old) = handles.take() {
+            drop(old);
+            #[expect(clippy::disallowed_methods, reason = "these threads are not ours and tell nobody")]
+            std::thread::sleep(CLOSING_PAUSE);
         }
-        ingestion.finish()
-    }
-
-    fn ingest_ids(keyspace: &Keyspace, block: &Block) -> Result<(), fjall::Error> {
-        let mut ids: Vec<(IdHash, Position)> = block.ids.iter().map(|(id, position)| (*id, *position)).collect();
-        ids.sort_unstable();
-        let mut ingestion = keyspace.start_ingestion()?;
-        for (id, position) in ids {
-            ingestion.write(&id[..], &position.get().to_be_bytes()[..])?;
-        }
-        ingestion.finish()
-    }
-
-    fn add_all(&self, block: &Block) -> Result<(), fjall::Error> {
-        let index = self.index();
-        if !block.ids.is_empty() {
-            Self::ingest_ids(&index.ids, block)?;
-        }
-        let lists = block.lists.iter().flat_map(|(name, positions)| {
-            positions.chunks(LIST_CHUNK).map(|chunk| (list_key(name, chunk[0]), encode_chunk(chunk)))
-        });
-        Self::ingest(&index.lists, lists.collect())?;
-        let frames = block.frames.iter().map(|place| {
-            let mut value = place.segment.get().to_be_bytes().to_vec();
-            value.extend_from_slice(&place.offset.to_be_bytes());
-            (place.base.get().to_be_bytes().to_vec(), value)
-        });
-        Self::ingest(&index.frames, frames.collect())?;
-        let mut batch = self.database.batch();
-        for (space, position) in &block.spaces {
-            batch.insert(&index.spaces, space.as_str(), &position.get().to_be_bytes()[..]);
-        }
-        if let Some(watermark) = &block.watermark {
-            batch.insert(&index.meta, WATERMARK, encode_watermark(watermark));
-        }
-        batch.commit()?;
-        self.database.persist(PersistMode::SyncAll)
+        let fresh = Handles::open(&self.directory).map_err(|error| Trouble::from(error).while_open(&self.directory))?;
+        *handles = Some(fresh);
+        self.broken.store(false, Ordering::Release);
+        tracing::info!(directory = %self.directory.display(), "the index was opened again after a failed write");
+        Ok(())
     }
 }
 
 impl IndexStore for FjallStore {
     fn watermark(&self) -> Result<Option<Watermark>, LogError> {
-        let Some(bytes) = self.index.read().meta.get(WATERMARK).map_err(failed)? else { return Ok(None) };
-        decode_watermark(&bytes).map(Some).ok_or_else(|| malformed("watermark"))
+        // One that cannot be understood says as little as none: the index is then built anew.
+        self.read(|open| Ok(open.index.meta.get(WATERMARK)?.as_deref().and_then(decode_watermark)))
     }
 
     fn add(&self, block: &Block) -> Result<(), LogError> {
-        self.add_all(block).map_err(failed)
+        self.write(|open| open.add(block).map_err(Trouble::from))
     }
 
     fn clear_index(&self) -> Result<(), LogError> {
-        if self.watermark()?.is_none() {
-            // Blocks that were added without a watermark are added again, with the same content.
+        if self.with(|open| open.index.is_empty())? {
             return Ok(());
         }
-        let mut index = self.index.write();
-        let Keyspaces { ids, lists, frames, spaces, meta } = index.clone();
-        // The watermark goes first: a rebuild that is interrupted then begins again from the start. Keyspaces are
-        // deleted, not cleared: a cleared one is cleared again when its journal is replayed, whatever came after.
-        for keyspace in [meta, ids, lists, frames, spaces] {
-            self.database.delete_keyspace(keyspace).map_err(failed)?;
+        let mut handles = self.handles.write();
+        let cleared = handles.as_mut().ok_or_else(|| self.absent())?.clear();
+        if cleared.is_err() {
+            self.broken.store(true, Ordering::Release);
         }
-        *index = Keyspaces::open(&self.database).map_err(failed)?;
-        Ok(())
+        cleared.map_err(|error| Trouble::from(error).while_open(&self.directory))
     }
 
     fn id(&self, id: &IdHash) -> Result<Option<Position>, LogError> {
-        let Some(bytes) = self.index.read().ids.get(id).map_err(failed)? else { return Ok(None) };
-        position(&bytes).map(Some).ok_or_else(|| malformed("identity"))
+        self.read(|open| match open.index.ids.get(id)? {
+            Some(bytes) => position(&bytes).map(Some).ok_or(Trouble::Malformed("identity")),
+            None => Ok(None),
+        })
     }
 
     fn list(
@@ -195,126 +184,48 @@ impl IndexStore for FjallStore {
         direction: Direction,
         most: usize,
     ) -> Result<Vec<Position>, LogError> {
-        let mut found = Vec::new();
-        if most == 0 {
-            return Ok(found);
-        }
-        let index = self.index();
-        let start = list_key(list, from);
-        // The chunk that begins at or before `from` may contain it.
-        let mut before = index.lists.range(list.to_vec()..=start.clone()).rev();
-        match direction {
-            Direction::Backward => {
-                for chunk in before {
-                    let chunk = decode_chunk(chunk.into_inner().map_err(failed)?)?;
-                    found.extend(chunk.into_iter().rev().filter(|p| *p <= from).take(most - found.len()));
-                    if found.len() >= most {
-                        break;
-                    }
-                }
-            }
-            Direction::Forward => {
-                let first = before.next();
-                let mut end = list.to_vec();
-                end.extend_from_slice(&[0xff; 8]);
-                let after = index.lists.range((std::ops::Bound::Excluded(start), std::ops::Bound::Included(end)));
-                for chunk in first.into_iter().chain(after) {
-                    let chunk = decode_chunk(chunk.into_inner().map_err(failed)?)?;
-                    found.extend(chunk.into_iter().filter(|p| *p >= from).take(most - found.len()));
-                    if found.len() >= most {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(found)
+        self.read(|open| lists::read(&open.index.lists, list, from, direction, most))
     }
 
     fn newest_of_space(&self, space: &SpaceName) -> Result<Option<Position>, LogError> {
-        let Some(bytes) = self.index.read().spaces.get(space.as_str()).map_err(failed)? else { return Ok(None) };
-        position(&bytes).map(Some).ok_or_else(|| malformed("space"))
+        self.read(|open| match open.index.spaces.get(space.as_str())? {
+            Some(bytes) => position(&bytes).map(Some).ok_or(Trouble::Malformed("space")),
+            None => Ok(None),
+        })
     }
 
     fn frame_before(&self, at: Position) -> Result<Option<FramePlace>, LogError> {
-        let Some(entry) = self.index().frames.range(..=at.get().to_be_bytes()).next_back() else { return Ok(None) };
-        let (key, value) = entry.into_inner().map_err(failed)?;
-        let parts = value.split_at_checked(8).and_then(|(segment, offset)| {
-            Some(FramePlace { base: position(&key)?, segment: position(segment)?, offset: position(offset)?.get() })
-        });
-        parts.map(Some).ok_or_else(|| malformed("frame"))
+        self.read(|open| {
+            let Some(entry) = open.index.frames.range(..=at.get().to_be_bytes()).next_back() else { return Ok(None) };
+            let (key, value) = entry.into_inner()?;
+            let parts = value.split_at_checked(8).and_then(|(segment, offset)| {
+                Some(FramePlace { base: position(&key)?, segment: position(segment)?, offset: position(offset)?.get() })
+            });
+            parts.map(Some).ok_or(Trouble::Malformed("frame"))
+        })
     }
 
     fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
-        let value = self.checkpoints.get(name).map_err(failed)?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        self.read(|open| Ok(open.checkpoints.get(name)?.map(|value| Bytes::copy_from_slice(&value))))
     }
 
     fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
-        let mut batch = self.database.batch();
-        for (name, value) in values {
-            batch.insert(&self.checkpoints, name.as_str(), &value[..]);
-        }
-        batch.commit().map_err(failed)
+        self.write(|open| {
+            let mut batch = open.database.batch();
+            for (name, value) in values {
+                batch.insert(&open.checkpoints, name.as_str(), &value[..]);
+            }
+            batch.commit().map_err(Trouble::from)
+        })
     }
 
     fn sync(&self) -> Result<(), LogError> {
-        self.database.persist(PersistMode::SyncAll).map_err(failed)
+        self.write(|open| open.database.persist(PersistMode::SyncAll).map_err(Trouble::from))
     }
-}
-
-fn failed(error: fjall::Error) -> LogError {
-    match error {
-        fjall::Error::Io(source) => LogError::io("using the index", "index", source),
-        other => LogError::Index { detail: other.to_string() },
-    }
-}
-
-fn malformed(what: &str) -> LogError {
-    LogError::Index { detail: format!("an entry about a {what} has the wrong length: run `weir log repair`") }
 }
 
 fn position(bytes: &[u8]) -> Option<Position> {
     Some(Position::new(u64::from_be_bytes(bytes.try_into().ok()?)))
-}
-
-fn list_key(list: &ListName, first: Position) -> Vec<u8> {
-    let mut key = list.to_vec();
-    key.extend_from_slice(&first.get().to_be_bytes());
-    key
-}
-
-fn encode_chunk(positions: &[Position]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(positions.len() * 2);
-    let mut last = positions[0];
-    for position in &positions[1..] {
-        let mut distance = position.get() - last.get();
-        last = *position;
-        while distance >= 0x80 {
-            out.push(distance as u8 | 0x80);
-            distance >>= 7;
-        }
-        out.push(distance as u8);
-    }
-    out
-}
-
-fn decode_chunk((key, value): (fjall::UserKey, fjall::UserValue)) -> Result<Vec<Position>, LogError> {
-    let first = key.get(17..).and_then(position).ok_or_else(|| malformed("list"))?;
-    let mut positions = vec![first];
-    let (mut at, mut distance, mut shift) = (first.get(), 0u64, 0u32);
-    for byte in value.iter() {
-        if shift > 63 {
-            return Err(malformed("list"));
-        }
-        distance |= u64::from(byte & 0x7f) << shift;
-        shift += 7;
-        if *byte < 0x80 {
-            at = at.checked_add(distance).ok_or_else(|| malformed("list"))?;
-            positions.push(Position::new(at));
-            (distance, shift) = (0, 0);
-        }
-    }
-    Ok(positions)
 }
 
 fn encode_watermark(watermark: &Watermark) -> Vec<u8> {

@@ -8,6 +8,7 @@ use weir_log::{LogError, Recorded, record};
 use crate::{
     disk::{Disk, RealDisk},
     frame::Frame,
+    recovery::{self, Cursor},
     scan::{Next, Scanner},
     segment::{self, Segment},
 };
@@ -52,14 +53,14 @@ fn open(directory: &Path) -> Result<RealDisk, LogError> {
             detail: "there is no log in it: name the data directory of a server".into(),
         });
     }
-    RealDisk::new(&log).map_err(|error| LogError::io("opening the directory", log, error))
+    Ok(RealDisk::existing(&log))
 }
 
 fn open_all(disk: &RealDisk) -> Result<Vec<(Segment, u64)>, LogError> {
     let mut all = Vec::new();
     for name in segment::list(disk)? {
         let segment = Segment::open(disk, &name)?
-            .ok_or_else(|| crate::recovery::damaged(disk, &name, 0, "the header of the segment is damaged"))?;
+            .ok_or_else(|| recovery::damaged(disk, &name, 0, "the header of the segment is damaged"))?;
         let length = segment.file.length().map_err(|e| LogError::io("reading a segment", disk.path(&name), e))?;
         all.push((segment, length));
     }
@@ -81,7 +82,7 @@ pub fn segments(directory: &Path) -> Result<Vec<SegmentInfo>, LogError> {
 /// Lists the frames that hold a position or follow it, up to `most`.
 ///
 /// # Errors
-/// As [`segments`]; a damaged frame ends the list.
+/// As [`segments`], and where the first of them is damaged; damage behind it ends the list.
 pub fn frames(directory: &Path, from: Position, most: usize) -> Result<Vec<FrameInfo>, LogError> {
     let mut infos = Vec::new();
     walk(directory, from, &mut |offset, frame| {
@@ -103,7 +104,7 @@ pub fn frames(directory: &Path, from: Position, most: usize) -> Result<Vec<Frame
 /// Reads the events at a position and after it, up to `most`, with their spaces.
 ///
 /// # Errors
-/// As [`segments`].
+/// As [`frames`].
 pub fn events_at(directory: &Path, from: Position, most: usize) -> Result<Vec<(String, Recorded)>, LogError> {
     let mut events = Vec::new();
     walk(directory, from, &mut |_, frame| {
@@ -128,7 +129,8 @@ pub fn events_at(directory: &Path, from: Position, most: usize) -> Result<Vec<(S
     Ok(events)
 }
 
-/// Calls `visit` with each frame that ends after a position, until it says no.
+/// Calls `visit` with each frame that ends after a position, until it says no. Damage ends the walk: what stands behind it
+/// would look as if nothing were missing. Where there was nothing to visit before it, it is an error.
 fn walk(
     directory: &Path,
     from: Position,
@@ -137,17 +139,28 @@ fn walk(
     let disk = open(directory)?;
     let all = open_all(&disk)?;
     let begin = all.partition_point(|(segment, _)| segment.base <= from).saturating_sub(1);
+    let mut visited = false;
     for (number, (segment, length)) in all.iter().enumerate().skip(begin) {
-        let end = all.get(number + 1).map_or(Position::MAX, |(following, _)| following.base);
+        let mut cursor = Cursor::at(segment);
+        let following = all.get(number + 1).map(|(following, _)| following.base);
         let mut scanner = Scanner::new(&disk as &dyn Disk, segment, segment::HEADER_BYTES as u64, *length);
-        loop {
+        // What stands behind the beginning of the next segment is left of a group that could not be written.
+        while following != Some(cursor.next) {
             let offset = scanner.offset();
-            let Next::Frame(frame) = scanner.next()? else { break };
-            if frame.header.base >= end {
-                break;
-            }
-            if frame.header.end() > from && !visit(offset, &frame)? {
-                return Ok(());
+            let frame = match scanner.next()? {
+                Next::Frame(frame) if cursor.accept(&frame) => frame,
+                // The end of the log, or damage that only `verify` can tell from it.
+                _ if following.is_none() || visited => return Ok(()),
+                _ => {
+                    let what = recovery::lost(cursor.next, following);
+                    return Err(recovery::damaged(&disk, &segment.name, offset, &what));
+                }
+            };
+            if frame.header.end() > from {
+                visited = true;
+                if !visit(offset, &frame)? {
+                    return Ok(());
+                }
             }
         }
     }

@@ -3,90 +3,134 @@
 use std::sync::Arc;
 
 use weir_domain::{Position, PositionRange, SpaceName};
-use weir_log::{LogError, Read, conformance::StoppedClock};
-use weir_log_embedded::{Disk, EmbeddedLog, IndexStore, MemoryStore, tools};
+use weir_log::{Append, LogError, NewEvent, Read, conformance::StoppedClock};
+use weir_log_embedded::{Disk, EmbeddedLog, IndexStore, MemoryStore, Options, Workers, tools};
 
 use crate::{
     sim_disk::SimDisk,
     support::{append, event, tiny_options},
 };
 
+mod forged;
+mod frames;
+mod groups;
+mod inspecting;
+mod left_over;
+
+use frames::Framed;
+
+const EVENTS: usize = 40;
+
 /// A cleanly closed log of 40 events in several segments; every third frame holds two events.
 fn written() -> (SimDisk, Arc<dyn IndexStore>) {
-    let disk = SimDisk::default();
-    let store: Arc<dyn IndexStore> = Arc::new(MemoryStore::default());
-    let (_log, mut workers, _) = open(&disk, &store).expect("the log opens");
+    let (disk, store) = (SimDisk::default(), new_store());
+    let (_log, mut workers) = open(&disk, &store).expect("the log opens");
     let mut number = 0;
-    while number < 40 {
-        let count = (1 + usize::from(number % 3 == 0)).min(40 - number);
+    while number < EVENTS {
+        let count = (1 + usize::from(number % 3 == 0)).min(EVENTS - number);
         let events = (number..number + count).map(|n| event(&format!("event-{n}"), "k")).collect();
-        workers.writer.step(&[append(events)]).expect("small").remove(0).expect("appended");
-        workers.indexer.step().expect("indexed");
+        write(&mut workers, append(events));
         number += count;
     }
-    workers.writer.close().expect("closed");
-    workers.indexer.step().expect("indexed");
+    close(workers);
     (disk, store)
 }
 
-fn open(
-    disk: &SimDisk,
-    store: &Arc<dyn IndexStore>,
-) -> Result<(EmbeddedLog, weir_log_embedded::Workers, weir_log_embedded::Recovered), LogError> {
-    EmbeddedLog::open_on(Arc::new(disk.clone()), store.clone(), tiny_options(), Arc::new(StoppedClock))
+fn new_store() -> Arc<dyn IndexStore> {
+    Arc::new(MemoryStore::default())
 }
 
-/// The index has sealed all 40 events.
-fn verify(disk: &SimDisk) -> tools::Verified {
-    tools::verify_on(disk, Position::new(40), &mut |_, _| {}).expect("readable")
+fn open(disk: &SimDisk, store: &Arc<dyn IndexStore>) -> Result<(EmbeddedLog, Workers), LogError> {
+    open_with(disk, store, tiny_options())
+}
+
+fn open_with(
+    disk: &SimDisk,
+    store: &Arc<dyn IndexStore>,
+    options: Options,
+) -> Result<(EmbeddedLog, Workers), LogError> {
+    EmbeddedLog::open_on(Arc::new(disk.clone()), store.clone(), options, Arc::new(StoppedClock))
+        .map(|(log, workers, _)| (log, workers))
+}
+
+/// Appends one batch in a group of its own.
+fn write(workers: &mut Workers, batch: Append) {
+    workers.writer.step(&[batch]).expect("small").remove(0).expect("appended");
+    workers.indexer.step().expect("indexed");
+}
+
+fn close(workers: Workers) {
+    workers.writer.close().expect("closed");
+    workers.indexer.step().expect("indexed");
+}
+
+/// The ids of all events of the default space.
+fn ids(log: &EmbeddedLog) -> Vec<String> {
+    let read = Read::forward(SpaceName::default(), Position::ORIGIN).events_max(1000);
+    let page = log.read_blocking(&read).expect("readable");
+    page.events.iter().map(|recorded| recorded.event.id().to_owned()).collect()
+}
+
+fn verify(disk: &SimDisk, sealed: u64) -> tools::Verified {
+    tools::verify_on(disk, Position::new(sealed), &mut |_, _| {}).expect("readable")
+}
+
+fn repair(disk: &SimDisk, store: &Arc<dyn IndexStore>, accept_loss: bool) -> Result<tools::Repaired, LogError> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    tools::repair_on(&disk, store, &tiny_options(), accept_loss, &StoppedClock, &mut |_, _| {})
 }
 
 #[test]
 fn a_sound_log_verifies() {
     let (disk, _) = written();
-    let found = verify(&disk);
+    let found = verify(&disk, EVENTS as u64);
     assert!(found.segments > 1, "{found:?}");
     assert_eq!((found.events, found.end), (40, Position::new(40)));
     assert_eq!((&found.damage, &found.gaps, found.unfinished_bytes), (&Vec::new(), &Vec::new(), 0));
     assert_ne!(found.head, [0; 32]);
 }
 
-/// Every byte of every file, one flipped bit each.
+/// Every byte of every file, one flipped bit each: exactly the frame that holds it is damaged, and nothing else is lost.
 #[test]
 fn a_flipped_bit_anywhere_is_found_and_repaired_without_silent_loss() {
     let (sound, _) = written();
-    let head = verify(&sound).head;
+    let head = verify(&sound, EVENTS as u64).head;
     for (name, length) in sound.segments() {
+        let frames = frames::of(&sound.bytes(&name));
         for byte in 0..length {
-            let disk = sound.restart(0);
+            let disk = sound.copy();
             disk.flip(&name, byte * 8 + byte % 8);
-            let outcome = tools::verify_on(&disk, Position::new(40), &mut |_, _| {});
-            // A flipped version number is a format that this program does not know, which is said as such.
-            let Ok(found) = outcome else { continue };
-            let named = found.damage.iter().any(|damage| damage.file == name && damage.offset <= byte as u64);
-            assert!(named, "{name} byte {byte}: {found:?}");
-            assert!(found.damage.iter().all(|d| !d.what.is_empty()) && (found.head != head || found.damage.len() == 1));
-            repaired(disk, &found, byte);
+            let found = verify(&disk, EVENTS as u64);
+            let hit = frames.iter().find(|frame| frame.offset <= byte && byte < frame.until());
+            assert_eq!((found.damage.len(), hit.is_none()), (1, byte < 128), "{name} byte {byte}: {found:?}");
+            let damage = &found.damage[0];
+            assert_eq!(damage.file, name);
+            let expected = hit.map_or((0, 128, None), |frame| (frame.offset, frame.until(), Some(frame.positions())));
+            assert_eq!((damage.offset as usize, damage.until as usize, damage.lost), expected, "{name} byte {byte}");
+            let last = hit.is_some_and(|frame| frame.positions().last == Position::new(EVENTS as u64));
+            assert_eq!(found.head != head, last, "the chain of what is whole is what it was: {name} byte {byte}");
+            repaired(disk, &found, &sound.bytes(&name), hit);
         }
     }
 }
 
-fn repaired(disk: SimDisk, found: &tools::Verified, byte: usize) {
-    let lost: u64 = found.damage.iter().filter_map(|d| d.lost).map(|l| l.last.get() - l.first.get() + 1).sum();
+fn repaired(disk: SimDisk, found: &tools::Verified, sound: &[u8], hit: Option<&Framed>) {
+    let lost = hit.map_or(0, |frame| u64::from(frame.count));
     let (_, store) = written();
-    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let repair =
-        |accept_loss| tools::repair_on(&shared, &store, &tiny_options(), accept_loss, &StoppedClock, &mut |_, _| {});
-    assert!(matches!(repair(false), Err(LogError::Corrupt { .. })), "byte {byte}");
-    let done = repair(true).unwrap_or_else(|error| panic!("byte {byte}: {error}"));
+    assert!(matches!(repair(&disk, &store, false), Err(LogError::Corrupt { .. })), "{found:?}");
+    let done = repair(&disk, &store, true).unwrap_or_else(|error| panic!("{found:?}: {error}"));
     assert_eq!(done.given_up, found.damage);
-    let again = verify(&disk);
-    assert_eq!(again.damage, Vec::new(), "byte {byte}");
-    assert_eq!(again.events, 40 - lost, "byte {byte}");
-    let (log, mut workers, _) = open(&disk, &store).unwrap_or_else(|error| panic!("byte {byte}: {error}"));
-    let read = Read::forward(SpaceName::default(), Position::ORIGIN).events_max(1000);
-    assert_eq!(log.read_blocking(&read).expect("readable").events.len() as u64, 40 - lost);
-    workers.writer.step(&[append(vec![event("after", "k")])]).expect("small").remove(0).expect("appended");
+    let place = hit.map_or(0..128, |frame| frame.offset..frame.until());
+    // One bit of it is another.
+    let mut kept = disk.bytes(&done.kept_in[0]);
+    kept.resize(place.len(), 0);
+    let differ = sound[place].iter().zip(&kept).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+    assert_eq!((done.kept_in.len(), differ), (1, 1), "what was written over is kept: {found:?}");
+    let again = verify(&disk, EVENTS as u64);
+    assert_eq!((&again.damage, again.events), (&Vec::new(), 40 - lost), "{found:?}");
+    let (log, mut workers) = open(&disk, &store).unwrap_or_else(|error| panic!("{found:?}: {error}"));
+    assert_eq!(ids(&log).len() as u64, 40 - lost);
+    write(&mut workers, append(vec![event("after", "k")]));
 }
 
 #[test]
@@ -95,16 +139,21 @@ fn opening_refuses_damage_anywhere_and_names_it() {
     let segments = sound.segments();
     let (first, last) = (segments[0].clone(), segments[segments.len() - 1].clone());
     for (name, byte) in [(&first.0, first.1 / 2), (&last.0, last.1 - 3)] {
-        let disk = sound.restart(0);
+        let disk = sound.copy();
         disk.flip(name, byte * 8);
-        // An index that is whole spares reading what it covers, so damage in the middle shows when it is read; the end
-        // is always looked at.
         if *name == last.0 {
+            // The end is always looked at.
             refused(&disk, &store, name);
+        } else {
+            // An index that is whole spares a start from reading what it covers: a read finds the damage.
+            let (log, _workers) = open(&disk, &store).expect("the log opens");
+            let read = Read::forward(SpaceName::default(), Position::ORIGIN).events_max(1000);
+            let error = log.read_blocking(&read).expect_err("damaged");
+            assert!(matches!(&error, LogError::Corrupt { file, .. } if file.ends_with(name)), "{error}");
         }
         store.clear_index().expect("cleared");
         refused(&disk, &store, name);
-        let found = verify(&disk);
+        let found = verify(&disk, EVENTS as u64);
         assert_eq!(found.damage.len(), 1, "{found:?}");
         assert!(matches!(found.damage[0].lost, Some(PositionRange { first, last }) if first <= last));
     }
@@ -115,4 +164,10 @@ fn refused(disk: &SimDisk, store: &Arc<dyn IndexStore>, name: &str) {
     let LogError::Corrupt { file, offset, detail } = &error else { panic!("{error}") };
     assert!(file.ends_with(name) && *offset > 0, "{error}");
     assert!(detail.contains("weir log repair") && detail.contains("acknowledged"), "{error}");
+}
+
+/// A batch of one event with binary data.
+fn binary(id: &str, data: Vec<u8>) -> NewEvent {
+    let event = weir_domain::Event::builder(id, "/test", "thing.happened").data(weir_domain::Data::Binary(data.into()));
+    NewEvent { event: event.build().expect("a valid event"), key: None }
 }

@@ -1,11 +1,16 @@
 //! The embedded engine: the contract, crashes on a simulated disk, damage, a full disk, and the kept format.
 
+mod closing;
 mod crash;
 mod damage;
+mod damaged_reads;
 mod format;
 mod full_disk;
+mod index_failures;
+mod long_reads;
 mod sim_disk;
 mod support;
+mod times;
 
 use support::OnDisk;
 

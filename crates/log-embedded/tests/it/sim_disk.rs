@@ -2,7 +2,8 @@
 //!
 //! Every file has two contents: what the process sees, and what would be there after the power went. Writes that
 //! were not synced are kept as a list of byte ranges; a crash applies a random subset of them, each cut at random
-//! bytes, in random order.
+//! bytes, in random order. A sync that fails forgets them, as Linux does: they are still seen, count as written, and
+//! never get to the disk unless they are written again.
 
 use std::{
     collections::BTreeMap,
@@ -28,9 +29,17 @@ struct State {
     names_before: Option<BTreeMap<String, Arc<SimFile>>>,
     /// Bytes that all files may have together.
     space: Option<u64>,
-    /// Operations until everything fails, as a machine without power does.
+    /// Operations until everything fails, as for a process that was killed or a machine without power.
     fuse: Option<u64>,
+    /// Everything fails.
+    off: bool,
+    /// Operations until a single one fails.
+    glitch: Option<u64>,
     fail_sync: bool,
+    /// The next sync fails, and the process dies in it.
+    die_in_sync: bool,
+    /// Draws what a failed sync carried to the disk all the same.
+    seed: u64,
 }
 
 struct SimFile {
@@ -43,6 +52,8 @@ struct Content {
     seen: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    /// The write in the middle of which everything ended: it may be there in part.
+    interrupted: Option<Change>,
 }
 
 #[derive(Clone)]
@@ -66,9 +77,32 @@ impl Change {
 }
 
 impl SimDisk {
-    /// Cuts the power after some more operations: they and all later ones fail.
+    /// Ends the process after some more operations: all later ones fail, until [`SimDisk::restart`] where the power went,
+    /// or [`SimDisk::revive`] where it did not.
     pub(crate) fn cut_power_after(&self, operations: u64) {
         self.state.lock().fuse = Some(operations);
+    }
+
+    /// Lets a single operation fail after some more.
+    pub(crate) fn glitch_after(&self, operations: u64) {
+        self.state.lock().glitch = Some(operations);
+    }
+
+    /// Ends the process in its next sync, which fails.
+    pub(crate) fn die_in_sync(&self) {
+        self.state.lock().die_in_sync = true;
+    }
+
+    /// Tells whether the process has ended.
+    pub(crate) fn is_off(&self) -> bool {
+        self.state.lock().off
+    }
+
+    /// The process starts again, on a machine that kept running: what was written is seen, synced or not.
+    pub(crate) fn revive(&self) {
+        let mut state = self.state.lock();
+        (state.fuse, state.glitch, state.off) = (None, None, false);
+        state.files.values().for_each(|file| file.content.lock().interrupted = None);
     }
 
     pub(crate) fn limit_space(&self, bytes: Option<u64>) {
@@ -88,20 +122,29 @@ impl SimDisk {
             _ => &state.files,
         };
         let fresh = Self::default();
+        fresh.state.lock().seed = seed;
         for (name, file) in names {
             let content = file.content.lock();
             let mut durable = content.durable.clone();
             let mut changes = content.unsynced.clone();
+            changes.extend(content.interrupted.clone());
             if random.random() {
                 changes.shuffle(&mut random);
             }
             for change in changes {
                 tear(change, &mut random).iter().for_each(|part| part.apply(&mut durable));
             }
-            let content = Content { seen: durable.clone(), durable, unsynced: Vec::new() };
+            let content = Content { seen: durable.clone(), durable, ..Content::default() };
             let file = SimFile { disk: fresh.clone(), content: content.into() };
             fresh.state.lock().files.insert(name.clone(), Arc::new(file));
         }
+        fresh
+    }
+
+    /// A disk with what is seen, all of it durable.
+    pub(crate) fn copy(&self) -> Self {
+        let fresh = Self::default();
+        self.names().into_iter().for_each(|name| fresh.put(&name, self.bytes(&name)));
         fresh
     }
 
@@ -113,6 +156,23 @@ impl SimDisk {
         content.durable = content.seen.clone();
     }
 
+    /// Returns the content of a file.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        self.state.lock().files[name].content.lock().seen.clone()
+    }
+
+    /// Replaces the content of a file behind the back of everyone.
+    pub(crate) fn put(&self, name: &str, bytes: Vec<u8>) {
+        let content = Content { seen: bytes.clone(), durable: bytes, ..Content::default() };
+        let file = SimFile { disk: self.clone(), content: content.into() };
+        self.state.lock().files.insert(name.to_owned(), Arc::new(file));
+    }
+
+    /// Returns the names of all files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state.lock().files.keys().cloned().collect()
+    }
+
     pub(crate) fn segments(&self) -> Vec<(String, usize)> {
         let state = self.state.lock();
         let files = state.files.iter().filter(|(name, _)| name.ends_with(".seg"));
@@ -121,14 +181,40 @@ impl SimDisk {
 
     fn operate(&self) -> io::Result<()> {
         let mut state = self.state.lock();
-        match &mut state.fuse {
-            Some(0) => Err(io::Error::other("the power is off")),
+        match state.fuse {
+            Some(0) => {
+                state.off = true;
+                return Err(io::Error::other("the power is off"));
+            }
+            Some(left) => state.fuse = Some(left - 1),
+            None => {}
+        }
+        match state.glitch {
+            Some(0) => {
+                state.glitch = None;
+                Err(io::Error::other("the disk reports an error"))
+            }
             Some(left) => {
-                *left -= 1;
+                state.glitch = Some(left - 1);
                 Ok(())
             }
             None => Ok(()),
         }
+    }
+
+    fn dice(&self) -> SmallRng {
+        let mut state = self.state.lock();
+        state.seed = state.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        SmallRng::seed_from_u64(state.seed)
+    }
+
+    /// Refuses what would make the files larger than the disk.
+    fn make_room(&self, more: u64) -> io::Result<()> {
+        let space = self.state.lock().space;
+        if more > 0 && space.is_some_and(|space| self.used() + more > space) {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     fn used(&self) -> u64 {
@@ -229,11 +315,16 @@ impl DiskFile for SimFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let off_before = self.disk.is_off();
         if let Err(error) = self.disk.operate() {
-            // The power went in the middle of this write: it may still be there in part.
-            self.content.lock().unsynced.push(Change::Write(offset as usize, bytes.to_vec()));
+            if !self.disk.is_off() {
+                self.change(Change::Write(offset as usize, bytes[..bytes.len() / 2].to_vec()));
+            } else if !off_before {
+                self.content.lock().interrupted = Some(Change::Write(offset as usize, bytes.to_vec()));
+            }
             return Err(error);
         }
+        self.disk.make_room((offset + bytes.len() as u64).saturating_sub(self.length()?))?;
         self.change(Change::Write(offset as usize, bytes.to_vec()));
         Ok(())
     }
@@ -241,10 +332,7 @@ impl DiskFile for SimFile {
     fn allocate(&self, length: u64) -> io::Result<()> {
         self.disk.operate()?;
         let now = self.length()?;
-        let space = self.disk.state.lock().space;
-        if space.is_some_and(|space| self.disk.used() + length.saturating_sub(now) > space) {
-            return Err(ErrorKind::StorageFull.into());
-        }
+        self.disk.make_room(length.saturating_sub(now))?;
         if length > now {
             self.change(Change::Length(length as usize));
         }
@@ -262,13 +350,30 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.disk.operate()?;
-        if self.disk.state.lock().fail_sync {
-            return Err(io::Error::other("the disk reports an error"));
+        let error = self.disk.operate().err();
+        if self.disk.is_off() {
+            return error.map_or(Ok(()), Err);
         }
+        let (fails, dies) = {
+            let mut state = self.disk.state.lock();
+            let dies = std::mem::take(&mut state.die_in_sync);
+            if dies {
+                (state.fuse, state.off) = (Some(0), true);
+            }
+            (state.fail_sync, dies)
+        };
+        let mut random = self.disk.dice();
         let mut content = self.content.lock();
-        content.durable = content.seen.clone();
-        content.unsynced.clear();
-        Ok(())
+        let Content { durable, unsynced, .. } = &mut *content;
+        if error.is_none() && !fails && !dies {
+            unsynced.drain(..).for_each(|change| change.apply(durable));
+            return Ok(());
+        }
+        // Lengths are in the journal of the file system, which writes them another time.
+        let lost = unsynced.extract_if(.., |change| matches!(change, Change::Write(..))).collect::<Vec<_>>();
+        if error.is_some() && random.random() {
+            lost.into_iter().for_each(|change| tear(change, &mut random).iter().for_each(|part| part.apply(durable)));
+        }
+        Err(error.unwrap_or_else(|| io::Error::other("the disk reports an error")))
     }
 }
