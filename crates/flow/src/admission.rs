@@ -1,7 +1,8 @@
 //! Who may enter: the checks that every event passes before it is appended, from outside and from functions alike.
 
-use weir_catalog::{Catalog, KeyError, is_reserved};
-use weir_domain::{ErrorKind, Event, SpaceName};
+use weir_catalog::{Catalog, HTTP_REQUEST, KeyError, is_reserved};
+use weir_cloudevents::json;
+use weir_domain::{Data, ErrorKind, Event, Limits, SpaceName};
 use weir_log::NewEvent;
 
 use crate::live::is_system;
@@ -39,6 +40,16 @@ pub enum Refusal {
         /// The space.
         space: String,
     },
+    /// The event is larger than one may be.
+    #[error("the {what} of the event is {given}, over the limit of {limit}: make it smaller")]
+    TooLarge {
+        /// What is too large, with its unit.
+        what: &'static str,
+        /// How large it is.
+        given: usize,
+        /// How large it may be.
+        limit: usize,
+    },
     /// The event has not the key that its type declares.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
@@ -52,7 +63,7 @@ impl Refusal {
             // As the Event Gateway answered: its clients may tell by the status.
             Self::Reserved { event_type } if event_type.starts_with(OLD_PREFIX) => ErrorKind::Invalid,
             Self::Reserved { .. } | Self::ReservedSpace { .. } => ErrorKind::Denied,
-            Self::Unregistered { .. } | Self::Key(_) => ErrorKind::Invalid,
+            Self::Unregistered { .. } | Self::TooLarge { .. } | Self::Key(_) => ErrorKind::Invalid,
         }
     }
 }
@@ -71,4 +82,31 @@ pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Resul
     };
     let key = event_type.key_of(&event)?;
     Ok(NewEvent { event, key })
+}
+
+/// The deepest nesting of the data of an event: what readers of JSON take.
+const DEPTH_MAX: usize = 127;
+
+/// Checks an event that a function returned as one from outside is checked: what the codec does there is done here.
+pub(crate) fn admit_returned(
+    catalog: &Catalog,
+    space: &SpaceName,
+    event: Event,
+    limits: &Limits,
+) -> Result<NewEvent, Refusal> {
+    let too_large =
+        |what, given, limit| if given > limit { Err(Refusal::TooLarge { what, given, limit }) } else { Ok(()) };
+    too_large("size in bytes", event.size(), limits.event_bytes_max)?;
+    too_large("number of extensions", event.extensions().count(), limits.extensions_max)?;
+    let attributes = event.extensions().filter_map(|(name, _)| event.extension_text(name));
+    let fixed = [event.id(), event.source(), event.event_type(), event.subject().unwrap_or_default()];
+    let longest = attributes.chain(fixed).map(str::len).max().unwrap_or_default();
+    too_large("longest attribute in bytes", longest, limits.attribute_bytes_max)?;
+    if let Data::Json(text) = event.data() {
+        too_large("nesting of the data", json::nesting(text), DEPTH_MAX)?;
+    }
+    if event.event_type() == HTTP_REQUEST {
+        return Err(Refusal::Reserved { event_type: HTTP_REQUEST.to_owned() });
+    }
+    admit(catalog, space, event)
 }

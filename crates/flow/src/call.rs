@@ -109,15 +109,20 @@ async fn answer(
     let mut headers = Vec::new();
     if !events.is_empty() {
         let catalog = shared.state.borrow().catalog.clone();
+        let limits = &shared.options.limits;
         let admitted: Result<Vec<NewEvent>, _> =
-            events.iter().map(|event| admission::admit(&catalog, space, event.clone())).collect();
+            events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
         let admitted = admitted.map_err(|refusal| CallFailure::Failed {
             message: format!("the function returned an event that is refused: {refusal}"),
             kind: ErrorKind::Internal,
         })?;
         let receipt = shared.log.append(Append::new(space.clone(), admitted)).await?;
         let range = receipt.range();
-        headers.push(("weir-position".to_owned(), format!("{}, {}", range.first, range.last)));
+        let positions = match events.len() {
+            1 => range.first.to_string(),
+            _ => format!("{}, {}", range.first, range.last),
+        };
+        headers.push(("weir-position".to_owned(), positions));
     }
     Ok((HttpAnswer { status: 200, headers, body: bytes::Bytes::new() }, events))
 }

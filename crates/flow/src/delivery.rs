@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::SubscriptionId;
 use weir_domain::{Position, SpaceName};
@@ -23,7 +23,13 @@ use worker::{Worker, WorkerName};
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     workers: JoinSet<WorkerName>,
-    running: HashMap<WorkerName, CancellationToken>,
+    running: HashMap<WorkerName, Running>,
+}
+
+/// A worker that runs.
+struct Running {
+    task: Id,
+    stop: CancellationToken,
 }
 
 impl Supervisor {
@@ -43,11 +49,11 @@ impl Supervisor {
                         break;
                     }
                 }
-                Some(ended) = self.workers.join_next(), if !self.workers.is_empty() => self.ended(ended),
+                Some(ended) = self.workers.join_next_with_id(), if !self.workers.is_empty() => self.ended(ended),
             }
             state.mark_unchanged();
         }
-        while let Some(ended) = self.workers.join_next().await {
+        while let Some(ended) = self.workers.join_next_with_id().await {
             self.ended(ended);
         }
     }
@@ -63,10 +69,10 @@ impl Supervisor {
                 wanted.insert((name.0, name.1, created), created);
             }
         }
-        self.running.retain(|name, token| {
+        self.running.retain(|name, worker| {
             let keep = wanted.contains_key(name);
             if !keep {
-                token.cancel();
+                worker.stop.cancel();
             }
             keep
         });
@@ -74,29 +80,25 @@ impl Supervisor {
             if self.running.contains_key(&name) {
                 continue;
             }
-            let token = stop.child_token();
-            let worker = Worker::new(self.shared.clone(), name.clone(), token.clone());
-            self.workers.spawn(worker.run());
-            self.running.insert(name, token);
+            let stop = stop.child_token();
+            let worker = Worker::new(self.shared.clone(), name.clone(), stop.clone());
+            let task = self.workers.spawn(worker.run()).id();
+            self.running.insert(name, Running { task, stop });
         }
     }
 
-    fn ended(&mut self, ended: Result<WorkerName, tokio::task::JoinError>) {
-        match ended {
-            Ok(name) => {
-                // Gone because its subscription is; or broken, then the next round starts it again.
-                self.running.remove(&name);
-            }
+    /// A worker has ended because its subscription is gone, or it is broken: then the next round starts it again.
+    ///
+    /// It is known by its task: another one may run under its name by now.
+    fn ended(&mut self, ended: Result<(Id, WorkerName), JoinError>) {
+        let task = match ended {
+            Ok((task, _)) => task,
             Err(error) => {
-                tracing::error!(%error, "a delivery worker ended in a panic; all workers that have ended start again");
-                // Which one it was is not known: those whose token is alive and whose task is gone start again.
-                let alive = self.workers.len();
-                if self.running.len() > alive {
-                    self.running.values().for_each(CancellationToken::cancel);
-                    self.running.clear();
-                }
+                tracing::error!(%error, "a delivery worker ended in a panic and starts again");
+                error.id()
             }
-        }
+        };
+        self.running.retain(|_, worker| worker.task != task);
     }
 }
 

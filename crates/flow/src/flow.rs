@@ -12,7 +12,7 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Catalog, Command, Subscription};
-use weir_domain::{Clock, Event, Ids, Position, SpaceName};
+use weir_domain::{Clock, Event, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
 
@@ -34,6 +34,11 @@ pub struct Options {
     pub window_events_max: usize,
     /// Bytes of these events.
     pub window_bytes_max: usize,
+    /// Events between the oldest that is not settled and the newest that was read: how far other keys may go on while one
+    /// waits. Of those that are settled only the position is kept.
+    pub window_span_max: usize,
+    /// What events that functions return may be.
+    pub limits: Limits,
     /// Callers that may wait for functions at the same time.
     pub callers_max: usize,
     /// Configuration changes that may wait for one another.
@@ -47,6 +52,8 @@ impl Default for Options {
             calls_max: 256,
             window_events_max: 16 * 1024,
             window_bytes_max: 32 * 1024 * 1024,
+            window_span_max: 1024 * 1024,
+            limits: Limits::default(),
             callers_max: 4096,
             changes_max: 32,
         }

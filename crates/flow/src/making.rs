@@ -12,7 +12,7 @@ pub trait MakeFunction: Send + Sync + 'static {
     fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>>;
 }
 
-/// Stands in for a function whose code could not be made ready at a start: it fails every call and says why, so that
+/// Stands in for a function whose code could not be made ready at a start: every call says why and counts as none, so that
 /// the rest of the server runs and the subscription waits.
 pub(crate) struct Unready {
     pub(crate) detail: String,
@@ -20,7 +20,7 @@ pub(crate) struct Unready {
 
 impl Invoke for Unready {
     fn invoke<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
-        let error = CallError::Rejected { message: format!("the function is not ready: {}", self.detail) };
+        let error = CallError::NotReady { message: self.detail.clone() };
         Box::pin(std::future::ready(Err(error)))
     }
 }

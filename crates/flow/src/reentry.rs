@@ -6,7 +6,7 @@ use weir_cloudevents::{
     trace::{TRACEPARENT, TRACESTATE, TraceParent},
 };
 use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
-use weir_functions::Draft;
+use weir_functions::{Draft, DraftValue};
 
 /// The extension that names the event which caused this one.
 pub const CAUSATION_ID: &str = "causationid";
@@ -50,7 +50,7 @@ pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> 
     if hops as u32 > hops_max {
         return Err(Unfit::TooManyHops { hops, hops_max });
     }
-    let correlation = cause.event.extension_str(CORRELATION_ID).unwrap_or(cause.event.id());
+    let correlation = cause.event.extension_text(CORRELATION_ID).unwrap_or(cause.event.id());
     let drafts = drafts.into_iter().enumerate();
     drafts.map(|(index, draft)| one(cause, index, draft, hops, correlation)).collect()
 }
@@ -61,6 +61,11 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     if draft.id.as_deref() == Some(cause.event.id()) && draft.source.as_deref() == Some(cause.event.source()) {
         (draft.id, draft.source) = (None, None);
     }
+    // The same goes for its trace: the new event is another span.
+    let copied = cause.event.extension_str(TRACEPARENT);
+    draft.extensions.retain(|(name, value)| {
+        name != TRACEPARENT || !matches!(value, DraftValue::Text(text) if Some(text.as_str()) == copied)
+    });
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&hex(&seed[..16]), &source);

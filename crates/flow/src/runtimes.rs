@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use weir_catalog::{Code, Function, FunctionKind, Instances};
-use weir_domain::error_chain;
+use weir_domain::{Limits, error_chain};
 use weir_functions::{
     Code as WasmCode, FunctionOptions, HttpClient, HttpFunction, HttpOptions, Instances as WasmInstances, Invoke,
     WasmRuntime,
@@ -16,13 +16,14 @@ use crate::MakeFunction;
 pub struct Runtimes {
     wasm: WasmRuntime,
     http: HttpClient,
+    limits: Limits,
 }
 
 impl Runtimes {
-    /// Uses these runtimes.
+    /// Uses these runtimes; events in answers of URLs keep the limits.
     #[must_use]
-    pub fn new(wasm: WasmRuntime, http: HttpClient) -> Self {
-        Self { wasm, http }
+    pub fn new(wasm: WasmRuntime, http: HttpClient, limits: Limits) -> Self {
+        Self { wasm, http, limits }
     }
 
     async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, String> {
@@ -31,6 +32,7 @@ impl Runtimes {
                 let options = HttpOptions {
                     timeout: Duration::from_millis(u64::from(*timeout_ms)),
                     headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                    limits: self.limits,
                     ..HttpOptions::default()
                 };
                 let made = HttpFunction::new(self.http.clone(), url, options);

@@ -50,6 +50,15 @@ pub enum CallError {
         /// What went wrong.
         message: String,
     },
+    /// It could not be made ready to be called.
+    #[error("the function is not ready: {message}")]
+    NotReady {
+        /// Why.
+        message: String,
+    },
+    /// Too many calls of it, or of all functions, were under way for too long.
+    #[error("the function is busy: repeat the call later, or allow more calls of it at once")]
+    Busy,
     /// Its address did not answer.
     #[error("the function could not be reached: {message}")]
     Unreachable {
@@ -77,7 +86,9 @@ impl CallError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Timeout { .. } | Self::Unreachable { .. } => ErrorKind::Unavailable { retry_after: None },
+            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Busy => {
+                ErrorKind::Unavailable { retry_after: None }
+            }
             Self::Status { .. } if self.is_final() => ErrorKind::Invalid,
             Self::Status { retry_after, .. } => ErrorKind::Unavailable { retry_after: *retry_after },
             Self::Rejected { .. }
@@ -85,6 +96,7 @@ impl CallError {
             | Self::OutOfMemory { .. }
             | Self::Malformed { .. }
             | Self::TooLarge { .. }
+            | Self::NotReady { .. }
             | Self::Instance { .. } => ErrorKind::Internal,
         }
     }
@@ -97,6 +109,12 @@ impl CallError {
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Status { code: 400..=499, .. })
             && !matches!(self, Self::Status { code: 408 | 425 | 429, .. })
+    }
+
+    /// Tells whether the function was not called at all: then it is not to blame, and the attempt counts as none.
+    #[must_use]
+    pub fn is_platform(&self) -> bool {
+        matches!(self, Self::NotReady { .. } | Self::Busy | Self::Instance { .. })
     }
 
     /// Returns when to try again at the earliest, where the function says so.
@@ -119,6 +137,8 @@ impl CallError {
             Self::Malformed { .. } => "malformed",
             Self::TooLarge { .. } => "toolarge",
             Self::Instance { .. } => "instance",
+            Self::NotReady { .. } => "notready",
+            Self::Busy => "busy",
             Self::Unreachable { .. } => "unreachable",
             Self::Status { .. } => "status",
         }
@@ -126,6 +146,11 @@ impl CallError {
 
     pub(crate) fn malformed(problem: impl Into<String>) -> Self {
         Self::Malformed { problem: problem.into() }
+    }
+
+    /// Tells how many events one call may return, where there are more.
+    pub(crate) fn too_many_events(given: usize, events_max: usize) -> Self {
+        Self::malformed(format!("it may return at most {events_max} events, but it returned {given}"))
     }
 }
 
@@ -151,12 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn who_was_not_called_is_not_to_blame() {
+        let check = |error: CallError, is_platform: bool, cause: &str| {
+            assert_eq!((error.is_platform(), error.is_final(), error.cause()), (is_platform, false, cause), "{error}");
+        };
+        let message = || "no".to_owned();
+        check(CallError::NotReady { message: message() }, true, "notready");
+        check(CallError::Busy, true, "busy");
+        check(CallError::Instance { message: message() }, true, "instance");
+        check(CallError::Rejected { message: message() }, false, "rejected");
+        check(CallError::Unreachable { message: message() }, false, "unreachable");
+        check(CallError::Timeout { limit: Duration::from_secs(1) }, false, "timeout");
+        assert_eq!(CallError::Busy.kind(), ErrorKind::Unavailable { retry_after: None });
+    }
+
+    #[test]
     fn messages_end_with_the_values() {
         let check = |error: CallError, message: &str| assert_eq!(error.to_string(), message);
         check(
             CallError::Timeout { limit: Duration::from_secs(5) },
             "the function did not finish in time: make it faster or raise its limit of 5000 ms",
         );
+        check(CallError::NotReady { message: "it does not parse".into() }, "the function is not ready: it does not parse");
         check(
             CallError::Status { code: 404, retry_after: None, body: "no such product".into() },
             "the function answered with HTTP status 404: no such product",

@@ -79,7 +79,7 @@ impl App {
         })
         .context("the WebAssembly runtime cannot be started")?;
         let ticker = runtime.ticker();
-        let maker = Arc::new(Runtimes::new(runtime, HttpClient::new()));
+        let maker = Arc::new(Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits));
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
         let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
         let (flow, runner) = Flow::open(engine.clone(), maker, clock.clone(), ids.clone(), observer, plan.flow).await?;

@@ -140,7 +140,7 @@ fn plan(settings: &Settings) -> Plan {
             in_flight_bytes_max: settings.in_flight.bytes_max,
             ..weir_gateway::Options::default()
         },
-        flow: weir_flow::Options { hops_max: limits.hops_max, ..weir_flow::Options::default() },
+        flow: weir_flow::Options { hops_max: limits.hops_max, limits, ..weir_flow::Options::default() },
         grace: Duration::from_millis(settings.grace_period_ms),
     }
 }

@@ -1,24 +1,30 @@
 //! One attempt to deliver one event: call, complete what came back, append it, or decide how to go on.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use weir_catalog::Subscription;
-use weir_domain::{AttributeValue, Data, Event, SpaceName, error_chain};
+use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallMode, Outcome};
 use weir_log::{Append, NewEvent, Recorded};
 
 use super::backoff;
 use crate::{
-    DELIVERY_FAILED, Happening, Settled, Way,
+    DELIVERY_FAILED, Happening, Settled, Way, admission,
     flow::Shared,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
 };
 
-/// How long an attempt waits that failed through no fault of the function.
+/// How long an attempt waits that failed through no fault of the function; it doubles up to the bound.
 const PLATFORM_PAUSE: Duration = Duration::from_millis(500);
+/// See [`PLATFORM_PAUSE`].
+const PLATFORM_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The longest time for which a function can put an event off.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// One delivery on its way.
 pub(crate) struct Delivery {
@@ -27,6 +33,32 @@ pub(crate) struct Delivery {
     pub(crate) attempt: u32,
     /// When the first attempt began.
     pub(crate) since: Instant,
+    /// What is left to do of an attempt whose call is over.
+    rest: Option<Rest>,
+    /// How often in a row the platform failed.
+    platform_failures: u32,
+}
+
+/// What is left to do after a call: the function is not called again for it.
+enum Rest {
+    /// Its events are to be appended.
+    Enter(Vec<Event>),
+    /// That it is given up is to be recorded, with why.
+    GiveUp(String),
+}
+
+impl Delivery {
+    /// Begins the delivery of an event.
+    pub(crate) fn new(recorded: Recorded) -> Self {
+        Self { recorded, attempt: 1, since: Instant::now(), rest: None, platform_failures: 0 }
+    }
+
+    /// Returns how long to wait after another failure of the platform.
+    fn platform_pause(&mut self) -> Duration {
+        let pause = PLATFORM_PAUSE.saturating_mul(1 << self.platform_failures.min(6)).min(PLATFORM_PAUSE_MAX);
+        self.platform_failures += 1;
+        pause
+    }
 }
 
 /// How an attempt ended.
@@ -62,14 +94,19 @@ pub(crate) async fn attempt(
     shared: Arc<Shared>,
     space: SpaceName,
     subscription: Arc<Subscription>,
-    delivery: Delivery,
+    mut delivery: Delivery,
 ) -> (Delivery, Ended) {
+    if let Some(Rest::GiveUp(why)) = delivery.rest.take_if(|rest| matches!(rest, Rest::GiveUp(_))) {
+        return give_up(&shared, &space, &subscription, delivery, why).await;
+    }
     let began = Instant::now();
-    let outcome = deliver(&shared, &space, &subscription, &delivery).await;
+    // A panic of one event must not take the others along, and counts as a failed attempt.
+    let outcome = AssertUnwindSafe(deliver(&shared, &space, &subscription, &mut delivery)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Failure::of_function("the delivery ended in a panic".into())));
     let took = began.elapsed();
-    let Delivery { recorded, attempt, since } = &delivery;
     let failure = match outcome {
         Ok(returned) => {
+            let Delivery { recorded, attempt, .. } = &delivery;
             shared.observer.observe(&Happening::Called {
                 space: &space,
                 function: &subscription.function,
@@ -86,13 +123,16 @@ pub(crate) async fn attempt(
         Err(failure) => failure,
     };
     let again = if failure.platform {
-        Some((*attempt, PLATFORM_PAUSE))
+        Some((delivery.attempt, delivery.platform_pause()))
     } else if failure.is_final {
         None
     } else {
-        backoff::wait(&subscription.retry, recorded.position, *attempt, since.elapsed())
-            .map(|wait| (attempt + 1, wait.max(failure.retry_after.unwrap_or_default())))
+        let at_least = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        let Delivery { recorded, attempt, since, .. } = &delivery;
+        backoff::wait(&subscription.retry, recorded.position, *attempt, since.elapsed(), at_least)
+            .map(|wait| (attempt + 1, wait))
     };
+    let Delivery { recorded, attempt, .. } = &delivery;
     shared.observer.observe(&Happening::Failed {
         space: &space,
         function: &subscription.function,
@@ -103,21 +143,32 @@ pub(crate) async fn attempt(
         error: &failure.text,
         retry_in: again.map(|(_, wait)| wait),
     });
-    let ended = match again {
-        Some((attempt, wait)) => Ended::Again { attempt, wait },
-        None => match give_up(&shared, &space, &subscription, &delivery, &failure.text).await {
-            Ok(()) => {
-                settled(&shared, &space, &subscription, &delivery.recorded, true);
-                Ended::Settled
-            }
-            // What cannot be recorded is not given up: it would be gone without a trace.
-            Err(error) => {
-                tracing::error!(%error, %space, position = %delivery.recorded.position, "a failed delivery cannot be recorded");
-                Ended::Again { attempt: delivery.attempt, wait: PLATFORM_PAUSE }
-            }
-        },
-    };
-    (delivery, ended)
+    match again {
+        Some((attempt, wait)) => (delivery, Ended::Again { attempt, wait }),
+        None => give_up(&shared, &space, &subscription, delivery, failure.text).await,
+    }
+}
+
+/// Gives a delivery up, which is done when it is recorded: what cannot be recorded would be gone without a trace.
+async fn give_up(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Subscription,
+    mut delivery: Delivery,
+    why: String,
+) -> (Delivery, Ended) {
+    match record(shared, space, subscription, &delivery, &why).await {
+        Ok(()) => {
+            settled(shared, space, subscription, &delivery.recorded, true);
+            (delivery, Ended::Settled)
+        }
+        Err(error) => {
+            tracing::error!(%error, %space, position = %delivery.recorded.position, "a failed delivery cannot be recorded");
+            delivery.rest = Some(Rest::GiveUp(why));
+            let (attempt, wait) = (delivery.attempt, delivery.platform_pause());
+            (delivery, Ended::Again { attempt, wait })
+        }
+    }
 }
 
 /// Tells the observer that nothing more happens to an event here.
@@ -127,7 +178,29 @@ fn settled(shared: &Shared, space: &SpaceName, subscription: &Subscription, reco
     shared.observer.settled(&Settled { space, function: &subscription.function, event: &recorded.event, way });
 }
 
+/// Calls the function, unless that is done, and lets its events enter.
 async fn deliver(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Subscription,
+    delivery: &mut Delivery,
+) -> Result<Vec<Event>, Failure> {
+    let events = match delivery.rest.take() {
+        Some(Rest::Enter(events)) => events,
+        _ => call(shared, space, subscription, delivery).await?,
+    };
+    match enter(shared, space, &events).await {
+        Ok(()) => Ok(events),
+        Err(failure) => {
+            if failure.platform {
+                delivery.rest = Some(Rest::Enter(events));
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn call(
     shared: &Shared,
     space: &SpaceName,
     subscription: &Subscription,
@@ -147,7 +220,7 @@ async fn deliver(
     let outcome = function.invoke(&call).await.map_err(|error| Failure {
         text: error_chain(&error),
         is_final: error.is_final(),
-        platform: false,
+        platform: error.is_platform(),
         retry_after: error.retry_after(),
     })?;
     let Outcome::Events(drafts) = outcome else {
@@ -161,8 +234,7 @@ async fn deliver(
         event: &call.event,
         now: shared.clock.now(),
     };
-    let events = reentry::complete(&cause, drafts, shared.options.hops_max).map_err(unfit)?;
-    enter(shared, space, events).await
+    reentry::complete(&cause, drafts, shared.options.hops_max).map_err(unfit)
 }
 
 fn unfit(error: reentry::Unfit) -> Failure {
@@ -170,24 +242,30 @@ fn unfit(error: reentry::Unfit) -> Failure {
 }
 
 /// Appends what a function returned, all of it or nothing.
-async fn enter(shared: &Shared, space: &SpaceName, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+async fn enter(shared: &Shared, space: &SpaceName, events: &[Event]) -> Result<(), Failure> {
     if events.is_empty() {
-        return Ok(events);
+        return Ok(());
     }
     let catalog = shared.state.borrow().catalog.clone();
+    let limits = &shared.options.limits;
     let admitted: Result<Vec<NewEvent>, _> =
-        events.iter().map(|event| crate::admission::admit(&catalog, space, event.clone())).collect();
+        events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
     // Somebody may register the type while the next attempt waits.
     let admitted = admitted.map_err(|refusal| {
         Failure::of_function(format!("the function returned an event that is refused: {refusal}"))
     })?;
-    let appended = shared.log.append(Append::new(space.clone(), admitted)).await;
-    appended.map_err(|error| Failure::of_platform(error_chain(&error)))?;
-    Ok(events)
+    match shared.log.append(Append::new(space.clone(), admitted)).await {
+        Ok(_) => Ok(()),
+        // The log will never take them: the function returned too much.
+        Err(error) if error.kind() == ErrorKind::Invalid => {
+            Err(Failure { is_final: true, ..Failure::of_function(error_chain(&error)) })
+        }
+        Err(error) => Err(Failure::of_platform(error_chain(&error))),
+    }
 }
 
 /// Records a delivery that is given up: an ordinary event with the cause and the event it is about.
-async fn give_up(
+async fn record(
     shared: &Shared,
     space: &SpaceName,
     subscription: &Subscription,
@@ -202,7 +280,7 @@ async fn give_up(
         "error": why,
         "event": { "id": event.id(), "source": event.source(), "type": event.event_type(), "position": position.get() },
     });
-    let correlation = event.extension_str(CORRELATION_ID).unwrap_or(event.id());
+    let correlation = event.extension_text(CORRELATION_ID).unwrap_or(event.id());
     // The position makes it one record, however often it is written.
     let id = format!("{}/{position}", subscription.id.as_str());
     let failed = Event::builder(&id, "/weir/delivery", DELIVERY_FAILED)

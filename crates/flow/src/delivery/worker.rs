@@ -28,6 +28,8 @@ pub(crate) type WorkerName = (SpaceName, SubscriptionId, Position);
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// Events that may be done before the cursor is written down, while others are in flight.
 const CURSOR_STRIDE: u64 = 1024;
+/// Positions by which the cursor may move on before it is written down, while there is nothing to deliver.
+const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
 
 /// Delivers to one subscription.
 pub(crate) struct Worker {
@@ -41,6 +43,8 @@ pub(crate) struct Worker {
     next: Position,
     /// The cursor as it was last written down.
     kept: Position,
+    /// Whether anything was delivered since.
+    has_settled: bool,
     share: Share,
 }
 
@@ -114,42 +118,58 @@ impl Worker {
             retries: BinaryHeap::new(),
             next: kept.next(),
             kept,
+            has_settled: false,
         }
     }
 
     /// Delivers until told to stop, or until the subscription is gone; then waits for the calls in flight.
     pub(crate) async fn run(mut self) -> WorkerName {
         let (space, id, created) = self.name.clone();
-        match self.load_cursor() {
-            Ok(cursor) => (self.kept, self.next) = (cursor, cursor.next()),
-            Err(error) => {
-                tracing::error!(%error, %space, subscription = id.as_str(), "the cursor cannot be read; delivery begins where the subscription was made");
-            }
-        }
         let mut end = self.shared.log.durable_end();
+        // Where it cannot be read it is not known what was delivered: beginning anywhere else would be wrong.
+        let cursor = loop {
+            match self.load_cursor() {
+                Ok(cursor) => break cursor,
+                Err(error) => {
+                    tracing::error!(%error, %space, subscription = id.as_str(), "the cursor cannot be read: delivery waits");
+                    self.pause().await;
+                    if self.stop.is_cancelled() {
+                        return (space, id, created);
+                    }
+                }
+            }
+        };
+        // A log without syncs may have lost its end: what comes in its place was not delivered.
+        let cursor = cursor.min((*end.borrow()).max(created));
+        (self.kept, self.next) = (cursor, cursor.next());
         let Some(event_type) = self.subscription().map(|it| it.event_type.as_str().to_owned()) else {
             return (space, id, created);
         };
         while let Some(subscription) = self.subscription() {
             self.share.set(self.lanes.waiting());
             self.start_calls(&subscription);
-            let room = self.lanes.span() < self.shared.options.window_events_max
-                && self.lanes.bytes() < self.shared.options.window_bytes_max;
+            let options = &self.shared.options;
+            let room = self.lanes.waiting() < options.window_events_max
+                && self.lanes.bytes() < options.window_bytes_max
+                && self.lanes.span() < options.window_span_max;
             match self.next_incident(&mut end, room).await {
                 Incident::Stop => break,
                 Incident::Ended(delivery, ended) => {
                     self.ended(delivery, ended);
                     // Those that ended meanwhile are taken along: the cursor is then looked at once for all.
-                    while let Some(Ok((delivery, ended))) = self.calls.try_join_next() {
-                        self.ended(delivery, ended);
+                    let mut panicked = None;
+                    while let Some(joined) = self.calls.try_join_next() {
+                        match joined {
+                            Ok((delivery, ended)) => self.ended(delivery, ended),
+                            Err(error) => panicked = Some(error),
+                        }
                     }
-                    self.keep_cursor(false);
+                    match panicked {
+                        None => self.keep_cursor(false),
+                        Some(error) => self.panicked(&error.to_string()).await,
+                    }
                 }
-                Incident::Panicked(error) => {
-                    // Which event it was went with the task: everything open is read again from the cursor.
-                    tracing::error!(%error, %space, subscription = id.as_str(), "a delivery ended in a panic; open events are delivered again");
-                    self.begin_again().await;
-                }
+                Incident::Panicked(error) => self.panicked(&error).await,
                 Incident::RetryDue => self.start_retry(&subscription),
                 Incident::MoreToRead => self.read(&event_type, &mut end).await,
             }
@@ -166,6 +186,7 @@ impl Worker {
     async fn next_incident(&mut self, end: &mut watch::Receiver<Position>, room: bool) -> Incident {
         let due = self.retries.peek().map(|due| due.0.at);
         let behind = *end.borrow() >= self.next;
+        let may_retry = due.is_some() && self.calls.len() < self.shared.options.calls_max;
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Incident::Stop,
@@ -173,7 +194,7 @@ impl Worker {
                 Ok((delivery, ended)) => Incident::Ended(delivery, ended),
                 Err(error) => Incident::Panicked(error.to_string()),
             },
-            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => Incident::RetryDue,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if may_retry => Incident::RetryDue,
             () = std::future::ready(()), if room && behind => Incident::MoreToRead,
             Ok(()) = end.changed(), if room && !behind => Incident::MoreToRead,
         }
@@ -183,8 +204,7 @@ impl Worker {
     fn start_calls(&mut self, subscription: &Arc<Subscription>) {
         while self.calls.len() < self.shared.options.calls_max && self.lanes.has_ready() {
             let Some(recorded) = self.lanes.take() else { return };
-            let delivery = Delivery { recorded, attempt: 1, since: Instant::now() };
-            self.call(subscription, delivery);
+            self.call(subscription, Delivery::new(recorded));
         }
     }
 
@@ -198,9 +218,19 @@ impl Worker {
         self.calls.spawn(attempt(self.shared.clone(), self.name.0.clone(), subscription.clone(), delivery));
     }
 
+    async fn panicked(&mut self, error: &str) {
+        // Which event it was went with the task: everything open is read again from the cursor.
+        let (space, id, _) = &self.name;
+        tracing::error!(%error, %space, subscription = id.as_str(), "a delivery ended in a panic; open events are delivered again");
+        self.begin_again().await;
+    }
+
     fn ended(&mut self, mut delivery: Delivery, ended: Ended) {
         match ended {
-            Ended::Settled => self.lanes.settle(&delivery.recorded),
+            Ended::Settled => {
+                self.lanes.settle(&delivery.recorded);
+                self.has_settled = true;
+            }
             Ended::Again { attempt, wait } => {
                 delivery.attempt = attempt;
                 self.retries.push(Reverse(Due { at: Instant::now() + wait, delivery }));
@@ -237,13 +267,18 @@ impl Worker {
     fn keep_cursor(&mut self, always: bool) {
         let done = self.lanes.done_up_to(self.next.previous());
         let far = done.get().saturating_sub(self.kept.get());
-        if far == 0 || !(always || far >= CURSOR_STRIDE || self.lanes.span() == 0) {
+        // Events of others move it too. Of those many are read again quickly, so that is not worth a write each time.
+        let is_due = match self.has_settled {
+            true => far >= CURSOR_STRIDE || self.lanes.span() == 0,
+            false => far >= CURSOR_STRIDE_IDLE,
+        };
+        if far == 0 || !(always || is_due) {
             return;
         }
         let (space, id, created) = &self.name;
         let value = Bytes::copy_from_slice(&done.get().to_be_bytes());
         match self.shared.log.store_checkpoints(&[(cursor_name(space, id, *created), value)]) {
-            Ok(()) => self.kept = done,
+            Ok(()) => (self.kept, self.has_settled) = (done, false),
             // Not fatal: the cursor is written next time, and what lies between would merely be delivered again.
             Err(error) => tracing::warn!(error = %error_chain(&error), %space, "a cursor cannot be written"),
         }

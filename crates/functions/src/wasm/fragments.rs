@@ -53,7 +53,8 @@ impl Lease {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let fragments = decode(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file is damaged"))?;
+        let fragments =
+            decode(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file is damaged"))?;
         let mut held = self.0.held.write();
         for (key, value) in fragments {
             held.put(key.into(), value.into());

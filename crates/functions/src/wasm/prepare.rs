@@ -7,7 +7,9 @@ use wasmtime::component::Component;
 
 use weir_domain::{ErrorKind, FunctionId};
 
-use super::{Code, FunctionOptions, Instances, Shared, WasmFunction, artifact::Key, function::Exports, quickjs, script};
+use super::{
+    Code, FunctionOptions, Instances, Shared, WasmFunction, artifact::Key, function::Exports, quickjs, script,
+};
 use crate::CallError;
 
 /// A file whose top level never ends is given up after this time.

@@ -83,6 +83,7 @@ impl From<&Refusal> for Refused {
         match refusal {
             Refusal::Reserved { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
             Refusal::Unregistered { .. } => Self::Unregistered,
+            Refusal::TooLarge { .. } => Self::TooLarge,
             Refusal::Key(_) => Self::Key,
         }
     }
