@@ -50,6 +50,9 @@ trait Source {
     async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, ClientError>;
     fn refused(&self, answer: &Answer) -> ClientError;
     fn unreadable(&self, detail: String) -> ClientError;
+
+    /// Waits before it is asked again.
+    async fn rest(&self, wait: Duration);
 }
 
 impl Source for Client {
@@ -63,6 +66,10 @@ impl Source for Client {
 
     fn unreadable(&self, detail: String) -> ClientError {
         Client::unreadable(self, detail)
+    }
+
+    async fn rest(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -191,7 +198,8 @@ impl<'a, S: Source> Tail<'a, S> {
         if let (0, Some(error)) = (self.backoff.attempts(), error) {
             self.output.note(Paint::Warn, format!("{error}; trying again until it does, Ctrl-C ends it"));
         }
-        tokio::time::sleep(self.backoff.next(None)).await;
+        let wait = self.backoff.next(None);
+        self.source.rest(wait).await;
     }
 
     /// Takes note that the server is there.

@@ -282,7 +282,7 @@ mod tests {
         batches.iter().map(whole).collect()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn lines_become_batches() {
         let found = batches(b"{\"a\":1}\n\n  {\"a\":2}\r\n{\"a\":3}", 2).await;
         assert_eq!(bodies(&found), ["[{\"a\":1},{\"a\":2}]", "[{\"a\":3}]"]);
@@ -293,7 +293,7 @@ mod tests {
         assert!(batches(b"", 2).await.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_broken_line_does_not_touch_its_neighbours() {
         let found = batches(b"{\"a\":1}\n{\"a\":2},{\"a\":3}\n]\n{\"a\n{\"a\":4}\n\xff\n{\"\xff\":1}\n", 100).await;
         assert_eq!(bodies(&found), ["[{\"a\":1},{\"a\":4}]"]);
@@ -302,7 +302,7 @@ mod tests {
         assert!(found[0].refused[0].message.starts_with("the line is no JSON object: trailing characters"));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_file_of_refused_lines_comes_in_batches_too() {
         let found = batches(b"1\n2\n3\n", 2).await;
         assert_eq!(found.iter().map(|batch| (batch.len(), batch.refused.len())).collect::<Vec<_>>(), [(0, 2), (0, 1)]);
@@ -318,7 +318,7 @@ mod tests {
         assert!(matches!(refused[..], [Refusal { message, .. }] if message.starts_with("the line is longer than")));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_slow_producer_does_not_wait_for_a_full_batch() {
         let (mut producer, reader) = tokio::io::duplex(64);
         let mut input = Input::new(Vec::new(), 100);

@@ -1,4 +1,4 @@
-//! Following a server that the test plays, with a paused clock.
+//! Following a server that the test plays, which answers at once and is asked again without waiting.
 
 use std::{cell::RefCell, collections::VecDeque};
 
@@ -19,7 +19,6 @@ struct Script {
 impl Source for Script {
     async fn get(&self, path: &str, _: Duration) -> Result<Answer, ClientError> {
         self.asked.borrow_mut().push(path.to_owned());
-        // Time only passes where somebody waits: an answer that comes at once would look like a stopping server.
         let next = self.answers.borrow_mut().pop_front();
         next.unwrap_or_else(|| Err(self.unreadable("the script is over".into())))
     }
@@ -35,6 +34,10 @@ impl Source for Script {
 
     fn unreadable(&self, detail: String) -> ClientError {
         ClientError::Unreadable { base: base(), detail }
+    }
+
+    async fn rest(&self, wait: Duration) {
+        assert!(!wait.is_zero(), "whoever is asked again at once is asked without end");
     }
 }
 
@@ -89,7 +92,7 @@ async fn play(
     (positions.collect(), asked, ended.map_err(|error| error.to_string()))
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_newest_events_come_in_the_order_of_the_log() {
     let args = TailArgs { last: Some(3), types: vec!["a b".into()], key: Some("k&=".into()), ..args() };
     let answers = [answer(200, &[], 100, true), answer(200, &[99, 90], 50, false), answer(200, &[40], 39, false)];
@@ -103,13 +106,13 @@ async fn the_newest_events_come_in_the_order_of_the_log() {
     assert_eq!(asked, expected);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_empty_log_has_no_newest_event() {
     let (shown, asked, ended) = play(args(), [answer(200, &[], 1, true)]).await;
     assert_eq!((shown, asked.len(), ended), (vec![], 1, Ok(())));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn reading_goes_on_to_the_end() {
     let args = TailArgs { since: Some("2026-01-31T12:00:00+01:00".into()), ..args() };
     let answers = [answer(200, &[5, 6], 7, false), answer(200, &[], 20, false), answer(200, &[20], 21, true)];
@@ -124,7 +127,7 @@ async fn reading_goes_on_to_the_end() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn following_survives_a_restart() {
     let args = TailArgs { from: Some(7), follow: true, ..args() };
     let answers = [
@@ -141,7 +144,7 @@ async fn following_survives_a_restart() {
     assert!(ended.is_err_and(|message| message.ends_with("the script is over")));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_server_that_never_was_there_is_an_error_at_once() {
     let args = TailArgs { from: Some(7), follow: true, ..args() };
     let (_, asked, ended) = play(args, [gone(), answer(200, &[7], 8, true)]).await;
