@@ -129,6 +129,7 @@ async fn answer(
 
 fn failure(error: &CallError) -> CallFailure {
     match error {
+        CallError::Busy => CallFailure::Busy,
         CallError::Malformed { problem } => CallFailure::Malformed { message: problem.clone() },
         _ => CallFailure::Failed { message: error_chain(error), kind: ErrorKind::Internal },
     }

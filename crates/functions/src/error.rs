@@ -197,7 +197,10 @@ mod tests {
             CallError::Timeout { limit: Duration::from_secs(5) },
             "the function did not finish in time: make it faster or raise its limit of 5000 ms",
         );
-        check(CallError::NotReady { message: "it does not parse".into() }, "the function is not ready: it does not parse");
+        check(
+            CallError::NotReady { message: "it does not parse".into() },
+            "the function is not ready: it does not parse",
+        );
         check(
             CallError::Status { code: 404, retry_after: None, body: "no such product".into() },
             "the function answered with HTTP status 404: no such product",

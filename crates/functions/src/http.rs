@@ -12,15 +12,14 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, response::Parts};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 
 use weir_cloudevents::{json, trace};
 use weir_domain::{ErrorKind, Limits, error_chain};
 
-use crate::{Call, CallError, Invoke, Outcome};
+use crate::{Call, CallError, Invoke, Outcome, turns::Turns};
 
 pub use self::client::HttpClient;
 
@@ -28,17 +27,20 @@ const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
 /// How much of the body of a refusal is kept for people, in bytes.
 const EXCERPT_BYTES_MAX: usize = 512;
+/// How long is waited for it. The status is known already, and counts whether the body comes or not.
+const EXCERPT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How a function at a URL is called.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// How long the whole exchange may take, from the connection to the last byte.
+    /// How long the whole exchange may take, from the connection to the last byte. Before it a call waits for its turn,
+    /// at most as long again, and after it for a moment to learn why it was refused.
     pub timeout: Duration,
     /// Headers that go with every call.
     pub headers: Vec<(String, String)>,
     /// The largest body of an answer.
     pub answer_bytes_max: usize,
-    /// How many calls may be under way at once; further ones wait.
+    /// How many calls may be under way at once, three quarters of them from the log; further ones wait.
     pub concurrency_max: usize,
     /// What events in an answer may measure.
     pub limits: Limits,
@@ -101,7 +103,7 @@ struct Inner {
     /// Everything that is the same in every call.
     headers: HeaderMap,
     options: HttpOptions,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl HttpFunction {
@@ -117,7 +119,7 @@ impl HttpFunction {
             client,
             url: parse_url(url)?,
             headers: headers(&options.headers)?,
-            turns: Semaphore::new(options.concurrency_max.min(Semaphore::MAX_PERMITS)),
+            turns: Turns::new(options.concurrency_max),
             options,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -130,32 +132,43 @@ impl Invoke for HttpFunction {
     }
 }
 
+/// What an address answered.
+enum Answered {
+    /// A success, or what passes for one, to its last byte.
+    Whole(Parts, Bytes),
+    /// A refusal, whose body is still to come.
+    Refused(Parts, Incoming),
+}
+
 impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         let limit = self.options.timeout;
-        match tokio::time::timeout(limit, self.exchange(call)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(CallError::Timeout { limit }),
+        let turn = tokio::time::timeout(limit, self.turns.take(call.mode));
+        let _turn = turn.await.map_err(|_| CallError::Busy)?;
+        let exchange = tokio::time::timeout(limit, self.exchange(call));
+        match exchange.await.unwrap_or(Err(CallError::Timeout { limit }))? {
+            Answered::Whole(head, body) => answer::read(call, &head, body, &self.options.limits),
+            Answered::Refused(head, body) => {
+                let (code, retry_after) = (head.status.as_u16(), retry_after::read(&head.headers));
+                Err(CallError::Status { code, retry_after, body: excerpt(body).await })
+            }
         }
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Outcome, CallError> {
+    async fn exchange(&self, call: &Call) -> Result<Answered, CallError> {
         let response = self.client.request(self.request(call)).await?;
         let (head, body) = response.into_parts();
         // Asked for an answer, a function may send the caller elsewhere; that is no failure.
         let passes = head.status.is_success() || (answer::is_awaited(call) && head.status.is_redirection());
         if !passes {
-            let (code, retry_after) = (head.status.as_u16(), retry_after::read(&head.headers));
-            return Err(CallError::Status { code, retry_after, body: excerpt(body).await });
+            return Ok(Answered::Refused(head, body));
         }
         let limit_bytes = self.options.answer_bytes_max;
-        let body = match Limited::new(body, limit_bytes).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(CallError::TooLarge { limit_bytes }),
-            Err(error) => return Err(CallError::Unreachable { message: error_chain(&*error) }),
-        };
-        answer::read(call, &head, body, &self.options.limits)
+        match Limited::new(body, limit_bytes).collect().await {
+            Ok(body) => Ok(Answered::Whole(head, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(CallError::TooLarge { limit_bytes }),
+            Err(error) => Err(CallError::Unreachable { message: error_chain(&*error) }),
+        }
     }
 
     fn request(&self, call: &Call) -> Request<Full<Bytes>> {
@@ -176,15 +189,18 @@ impl Inner {
     }
 }
 
-/// Reads the beginning of a body for people. Where it breaks off, what came is enough.
+/// Reads the beginning of a body for people. Where it breaks off or stalls, what came is enough.
 async fn excerpt(mut body: Incoming) -> String {
     let mut bytes = Vec::new();
-    while bytes.len() < EXCERPT_BYTES_MAX {
-        let Some(Ok(frame)) = body.frame().await else { break };
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(&data[..data.len().min(EXCERPT_BYTES_MAX)]);
+    let reading = async {
+        while bytes.len() < EXCERPT_BYTES_MAX {
+            let Some(Ok(frame)) = body.frame().await else { break };
+            if let Some(data) = frame.data_ref() {
+                bytes.extend_from_slice(&data[..data.len().min(EXCERPT_BYTES_MAX)]);
+            }
         }
-    }
+    };
+    let _ = tokio::time::timeout(EXCERPT_TIMEOUT, reading).await;
     bytes.truncate(EXCERPT_BYTES_MAX);
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
@@ -228,7 +244,26 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, HttpSetupError> {
 
 #[cfg(test)]
 mod tests {
+    use weir_domain::{Event, FunctionId};
+
     use super::*;
+    use crate::CallMode;
+
+    #[tokio::test]
+    async fn who_gets_no_turn_in_time_was_not_called() {
+        let options = HttpOptions { timeout: Duration::from_millis(5), concurrency_max: 2, ..HttpOptions::default() };
+        let function = HttpFunction::new(HttpClient::new(), "http://127.0.0.1:1/", options).expect("valid");
+        let event = Event::builder("1", "/s", "t").build().expect("valid");
+        let id = FunctionId::new("f").expect("valid");
+        let call =
+            |mode| Call { event: event.clone(), function: id.clone(), subscription: "s".into(), attempt: 1, mode };
+        let one = function.inner.turns.take(CallMode::Async).await;
+        assert_eq!(function.invoke(&call(CallMode::Async)).await, Err(CallError::Busy));
+        let two = function.inner.turns.take(CallMode::Sync).await;
+        assert_eq!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
+        drop((one, two));
+        assert_ne!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
+    }
 
     #[test]
     fn only_absolute_urls_and_valid_headers_are_taken() {

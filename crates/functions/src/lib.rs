@@ -21,6 +21,7 @@ mod guest_log;
 mod http;
 mod media;
 mod members;
+mod turns;
 mod wasm;
 
 pub use self::http::{HttpClient, HttpFunction, HttpOptions, HttpSetupError};

@@ -96,6 +96,7 @@ impl Ord for Due {
 }
 
 /// All that a worker reacts to.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack, and mostly the large one")]
 enum Incident {
     Stop,
     Ended(Delivery, Ended),

@@ -7,9 +7,11 @@
 //! | the object of the Event Gateway, `{"statusCode":…,"headers":…,"body":…}` | the answer in it | no events |
 //! | `null` in JSON | 200, empty | no events |
 //! | anything else, or nothing | the answer as it is | no events |
+//!
+//! Headers that are careless make no answer a failure: it is one where it says it carries CloudEvents and does not.
 
 use bytes::Bytes;
-use http::{header, response::Parts};
+use http::{HeaderMap, header, response::Parts};
 
 use weir_cloudevents::{DecodeError, Mode, binary, json, mode};
 use weir_domain::{Event, Limits};
@@ -21,6 +23,11 @@ use crate::{
     members::Members,
 };
 
+/// How every media type of CloudEvents begins.
+const DECLARED: &str = "application/cloudevents";
+/// Headers of the required attributes, which together make an answer an event in binary mode.
+const REQUIRED: [&str; 4] = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
+
 /// Tells whether somebody waits for the answer.
 pub(crate) fn is_awaited(call: &Call) -> bool {
     call.mode == CallMode::Sync
@@ -30,12 +37,29 @@ pub(crate) fn is_awaited(call: &Call) -> bool {
 pub(crate) fn read(call: &Call, head: &Parts, body: Bytes, limits: &Limits) -> Result<Outcome, CallError> {
     let malformed = |error: DecodeError| CallError::malformed(format!("its answer is no valid CloudEvent: {error}"));
     let events = |events: &[Event]| Outcome::Events(events.iter().map(Draft::from).collect());
-    match mode::detect(&head.headers).map_err(malformed)? {
+    match detect(&head.headers).map_err(malformed)? {
         Mode::Structured => Ok(events(&[json::decode(&body, limits).map_err(malformed)?])),
         Mode::Batch => Ok(events(&json::decode_batch(&body, limits).map_err(malformed)?)),
         Mode::Binary => Ok(events(&[binary::decode(&head.headers, body, limits).map_err(malformed)?])),
         Mode::NotCloudEvent if is_awaited(call) => answered(head, body).map(Outcome::Answer),
         Mode::NotCloudEvent => Ok(Outcome::Events(Vec::new())),
+    }
+}
+
+/// Tells how an answer carries CloudEvents.
+///
+/// The codec takes one telling header for an event, and refuses a media type that is none: right for a sender of events,
+/// wrong for an address that says it is done and is careless about headers. Only what is plainly meant as CloudEvents
+/// can be wrong as such.
+fn detect(headers: &HeaderMap) -> Result<Mode, DecodeError> {
+    let is_declared = headers.get_all(header::CONTENT_TYPE).iter().any(|value| {
+        let beginning = value.as_bytes().trim_ascii_start().get(..DECLARED.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(DECLARED.as_bytes()))
+    });
+    if is_declared || REQUIRED.iter().all(|name| headers.contains_key(*name)) {
+        mode::detect(headers)
+    } else {
+        Ok(Mode::NotCloudEvent)
     }
 }
 
@@ -74,7 +98,34 @@ fn gateway_object(media_type: Option<&str>, body: &[u8]) -> Option<Result<HttpAn
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
+
+    #[test]
+    fn only_what_is_meant_as_cloudevents_can_be_wrong_as_such() {
+        let check = |given: &[(&'static str, &'static str)], mode: Option<Mode>| {
+            let mut headers = HeaderMap::new();
+            for &(name, value) in given {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            assert_eq!(detect(&headers).ok(), mode, "{given:?}");
+        };
+        let media_type = |value| ("content-type", value);
+        let attributes = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+        check(&[], Some(Mode::NotCloudEvent));
+        check(&[media_type("json")], Some(Mode::NotCloudEvent));
+        check(&[media_type("text/plain"), media_type("text/plain")], Some(Mode::NotCloudEvent));
+        check(&[media_type("json"), attributes[3]], Some(Mode::NotCloudEvent));
+        check(&attributes[..3], Some(Mode::NotCloudEvent));
+        check(&attributes, Some(Mode::Binary));
+        check(&[media_type("Application/CloudEvents+JSON")], Some(Mode::Structured));
+        check(&[media_type("application/cloudevents-batch+json")], Some(Mode::Batch));
+        check(&[media_type("application/cloudevents+avro")], None);
+        check(&[media_type("text/plain"), media_type("application/cloudevents+json")], None);
+        let [version, id, source, event_type] = attributes;
+        check(&[media_type("json"), version, id, source, event_type], None);
+    }
 
     #[test]
     fn the_object_of_the_event_gateway_is_told_from_other_json() {

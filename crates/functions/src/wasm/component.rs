@@ -194,17 +194,22 @@ impl<'a> From<&'a Call> for WitContext<'a> {
 }
 
 impl WitOutcome {
-    /// Returns how many bytes came, names and framing not counted.
+    /// Returns how many bytes came, framing not counted.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Events(drafts) => drafts.iter().map(WitDraft::size).sum(),
-            Self::Answer(answer) => answer.body.len(),
+            Self::Answer(WitAnswer { status: _, headers, body }) => {
+                headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() + body.len()
+            }
         }
     }
 
-    /// Checks what only the mode and HTTP can tell.
-    pub(super) fn outcome(self, mode: CallMode) -> Result<Outcome, CallError> {
+    /// Checks what only the mode, the number of events and HTTP can tell.
+    pub(super) fn outcome(self, mode: CallMode, events_max: usize) -> Result<Outcome, CallError> {
         match self {
+            Self::Events(drafts) if drafts.len() > events_max => {
+                Err(CallError::too_many_events(drafts.len(), events_max))
+            }
             Self::Events(drafts) => {
                 drafts.into_iter().map(Draft::try_from).collect::<Result<_, _>>().map(Outcome::Events)
             }
@@ -221,12 +226,29 @@ impl WitOutcome {
 
 impl WitDraft {
     fn size(&self) -> usize {
-        let data = match &self.data {
+        // Taken apart by name, so that no field can be forgotten.
+        let Self { event_type, id, source, subject, time, datacontenttype, dataschema, extensions, data } = self;
+        let optional = [id, source, subject, time, datacontenttype, dataschema];
+        let data = match data {
             WitDraftData::None => 0,
             WitDraftData::Json(text) | WitDraftData::Text(text) => text.len(),
             WitDraftData::Binary(bytes) => bytes.len(),
         };
-        self.event_type.len() + data
+        event_type.len()
+            + optional.into_iter().flatten().map(String::len).sum::<usize>()
+            + extensions.iter().map(WitDraftExtension::size).sum::<usize>()
+            + data
+    }
+}
+
+impl WitDraftExtension {
+    fn size(&self) -> usize {
+        let value = match &self.value {
+            WitDraftValue::Boolean(_) => 1,
+            WitDraftValue::Integer(_) => 4,
+            WitDraftValue::Text(text) => text.len(),
+        };
+        self.name.len() + value
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
 use wasmtime::{
     Store,
     component::{Component, ComponentExportIndex, InstancePre},
@@ -13,13 +12,21 @@ use weir_domain::FunctionId;
 
 use super::{
     FunctionOptions, Instances, PrepareError, Shared,
+    artifact::Hold,
     component::{HANDLE, HANDLER},
     guest::{Bounds, Entry, Guest},
     host::Host,
+    prepare::{BUILD_TIMEOUT, PLACE_TIMEOUT},
     slots::{Idle, Slot},
     voice::Voice,
 };
-use crate::{Call, CallError, GuestLevel, Invoke, Outcome};
+use crate::{
+    Call, CallError, CallMode, GuestLevel, Invoke, Outcome,
+    turns::{Turn, Turns},
+};
+
+/// What a call may bring beside its output: events take room here by their number, whatever is in them.
+const FRAMING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Where the functions of a component are found.
 #[derive(Clone, Copy)]
@@ -64,10 +71,11 @@ struct Inner {
     shared: Arc<Shared>,
     id: FunctionId,
     code: InstancePre<Host>,
+    _hold: Hold,
     exports: Exports,
     options: FunctionOptions,
     settings: Arc<BTreeMap<String, String>>,
-    turns: Semaphore,
+    turns: Turns,
     idle: Arc<Idle<Guest>>,
 }
 
@@ -81,7 +89,7 @@ impl WasmFunction {
     pub(super) fn new(
         shared: &Arc<Shared>,
         id: &FunctionId,
-        code: InstancePre<Host>,
+        (code, hold): (InstancePre<Host>, Hold),
         exports: Exports,
         mut options: FunctionOptions,
     ) -> Self {
@@ -93,9 +101,10 @@ impl WasmFunction {
             shared: Arc::clone(shared),
             id: id.clone(),
             code,
+            _hold: hold,
             exports,
             settings: Arc::new(std::mem::take(&mut options.config)),
-            turns: Semaphore::new(options.concurrency_max.min(Semaphore::MAX_PERMITS)),
+            turns: Turns::new(options.concurrency_max),
             idle: shared.slots.pool(idle_max),
             options,
         };
@@ -116,18 +125,25 @@ impl Invoke for WasmFunction {
 
 impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let start = match self.idle.take() {
-            Some(guest) => Start::Idle(guest),
-            None => Start::Place(self.shared.slots.acquire().await),
-        };
+        let limit = self.options.timeout;
+        // The wait has a time of its own: whoever is not called in it is not to blame for those who are.
+        let (_turn, start) = tokio::time::timeout(limit, self.begin(call.mode)).await.map_err(|_| CallError::Busy)?;
         // From here on it runs, and its time counts.
         let _beat = self.shared.pulse.enter();
-        let limit = self.options.timeout;
         match tokio::time::timeout(limit, self.call(start, call)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::Timeout { limit }),
         }
+    }
+
+    /// Waits for a turn, then for an instance or a place for one.
+    async fn begin(&self, mode: CallMode) -> (Turn<'_>, Start) {
+        let turn = self.turns.take(mode).await;
+        let start = match self.idle.take() {
+            Some(guest) => Start::Idle(guest),
+            None => Start::Place(self.shared.slots.acquire().await),
+        };
+        (turn, start)
     }
 
     async fn call(&self, start: Start, call: &Call) -> Result<Outcome, CallError> {
@@ -141,7 +157,8 @@ impl Inner {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { memory_bytes_max: self.options.memory_bytes_max, output_bytes_max: self.options.output_bytes_max }
+        let FunctionOptions { memory_bytes_max, output_bytes_max, events_max, .. } = self.options;
+        Bounds { memory_bytes_max, output_bytes_max, events_max }
     }
 
     fn give_back(&self, guest: Guest) {
@@ -160,6 +177,7 @@ impl Inner {
         let host = Host::new(&shared.options, &voice, &self.settings, limit_bytes);
         let mut store = Store::new(&shared.engine, host);
         store.limiter(|host| &mut host.memory);
+        store.set_hostcall_fuel(self.options.output_bytes_max.saturating_add(FRAMING_BYTES_MAX));
         // At every tick the guest gives its thread back; the timer around the call ends it.
         store.epoch_deadline_async_yield_and_update(1);
         store.set_epoch_deadline(1);
@@ -185,9 +203,11 @@ impl Inner {
     }
 
     async fn try_out(&self) -> Result<(), PrepareError> {
-        let slot = self.shared.slots.acquire().await;
+        let limit = self.options.timeout.min(PLACE_TIMEOUT);
+        let slot = self.shared.slots.acquire_within(limit).await.ok_or(PrepareError::Busy { limit })?;
         let _beat = self.shared.pulse.enter();
-        let tried = tokio::time::timeout(self.options.timeout, async {
+        let limit = self.options.timeout.min(BUILD_TIMEOUT);
+        let tried = tokio::time::timeout(limit, async {
             let mut guest = self.guest(slot).await.map_err(PrepareError::start)?;
             guest.check().map_err(PrepareError::world)?;
             let lines = guest.loaded().await.map_err(|error| PrepareError::Start { message: format!("{error:#}") })?;
@@ -197,7 +217,6 @@ impl Inner {
             self.give_back(guest);
             Ok::<(), PrepareError>(())
         });
-        let limit = self.options.timeout;
         tried.await.unwrap_or_else(|_| Err(PrepareError::start(CallError::Timeout { limit })))
     }
 }

@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{Call, CallError, Outcome};
 
+/// What wasmtime says where a guest hands over more than it may: the error has no type that can be named.
+const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
+
 /// How much is kept of what a function throws.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
@@ -64,6 +67,7 @@ pub(super) enum Entry {
 pub(super) struct Bounds {
     pub(super) memory_bytes_max: usize,
     pub(super) output_bytes_max: usize,
+    pub(super) events_max: usize,
 }
 
 /// One instance.
@@ -105,6 +109,9 @@ impl Guest {
         let answered = match answered {
             Ok(answered) => answered,
             Err(_) if is_refused => return Err(CallError::OutOfMemory { limit_bytes: bounds.memory_bytes_max }),
+            Err(error) if is_too_much(&error) => {
+                return Err(CallError::TooLarge { limit_bytes: bounds.output_bytes_max });
+            }
             Err(error) => return Err(trap(&error)),
         };
         // An instance that came to its limit once would come to it again soon.
@@ -118,8 +125,8 @@ impl Guest {
                 message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
                 Err(CallError::Rejected { message })
             }
-            Answered::Typed(outcome) => outcome.outcome(call.mode),
-            Answered::Text(text, parts) => reply::read(text, parts, call.mode),
+            Answered::Typed(outcome) => outcome.outcome(call.mode, bounds.events_max),
+            Answered::Text(text, parts) => reply::read(text, parts, call.mode, bounds.events_max),
         }
     }
 
@@ -222,6 +229,10 @@ fn write<'a>(event: &'a Event, out: &mut Vec<u8>) -> Option<&'a [u8]> {
     };
     out.extend(end);
     bytes
+}
+
+fn is_too_much(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().starts_with(TOO_MUCH)
 }
 
 fn trap(error: &wasmtime::Error) -> CallError {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use weir_domain::{Clock, ErrorKind, Ids};
+use weir_domain::{Clock, ErrorKind, Ids, Limits};
 
 use crate::GuestLog;
 
@@ -133,14 +133,16 @@ impl Default for Instances {
 pub struct FunctionOptions {
     /// How long one instance lives.
     pub instances: Instances,
-    /// How long one call may take.
+    /// How long one call may take. Before it a call waits for its turn and an instance, at most as long again.
     pub timeout: Duration,
     /// The most memory of one instance.
     pub memory_bytes_max: usize,
-    /// The most that one call may return.
+    /// The most that one call may return, names and values of all it consists of.
     pub output_bytes_max: usize,
-    /// How many calls may be under way at once; further ones wait. Guests only compute, so more than there are cores
-    /// helps nobody but calls that are short among some that are long.
+    /// How many events one call may return.
+    pub events_max: usize,
+    /// How many calls may be under way at once, three quarters of them from the log; further ones wait. Guests only
+    /// compute, so more than there are cores helps nobody but calls that are short among some that are long.
     pub concurrency_max: usize,
     /// What the function reads as its settings.
     pub config: BTreeMap<String, String>,
@@ -153,6 +155,7 @@ impl Default for FunctionOptions {
             timeout: Duration::from_secs(5),
             memory_bytes_max: 64 * 1024 * 1024,
             output_bytes_max: 16 * 1024 * 1024,
+            events_max: Limits::default().batch_events_max,
             concurrency_max: 16,
             config: BTreeMap::new(),
         }

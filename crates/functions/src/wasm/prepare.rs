@@ -8,12 +8,17 @@ use wasmtime::component::Component;
 use weir_domain::{ErrorKind, FunctionId};
 
 use super::{
-    Code, FunctionOptions, Instances, Shared, WasmFunction, artifact::Key, function::Exports, quickjs, script,
+    Code, FunctionOptions, Instances, Shared, WasmFunction,
+    artifact::{Compiled, Key},
+    function::Exports,
+    quickjs, script,
 };
 use crate::CallError;
 
 /// A file whose top level never ends is given up after this time.
 pub(super) const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Functions are made one after the other: whoever waited longer for a place would hold up all the others.
+pub(super) const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first bytes of a component, and of a module, which is none.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -86,6 +91,12 @@ pub enum PrepareError {
         /// What went wrong.
         message: String,
     },
+    /// Calls of other functions held all places for instances.
+    #[error("no place became free to try the function out, repeat it later: the limit is {} ms", .limit.as_millis())]
+    Busy {
+        /// How long was waited.
+        limit: Duration,
+    },
     /// Something went wrong that the author did not cause.
     #[error("the function cannot be made: {message}")]
     Internal {
@@ -100,6 +111,7 @@ impl PrepareError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Internal { .. } => ErrorKind::Internal,
+            Self::Busy { .. } => ErrorKind::Unavailable { retry_after: None },
             _ => ErrorKind::Invalid,
         }
     }
@@ -131,12 +143,12 @@ pub(super) async fn prepare(
             Exports::of_component
         }
     };
-    let component = build(shared, id, code).await?;
+    let Compiled { component, hold } = build(shared, id, code).await?;
     let pre = shared.linker.instantiate_pre(&component).map_err(PrepareError::world)?;
     let exports = exports_of(&component).ok_or_else(|| PrepareError::World {
         problem: "it does not export the interface weir:function/handler@0.1.0".into(),
     })?;
-    let function = WasmFunction::new(shared, id, pre, exports, options);
+    let function = WasmFunction::new(shared, id, (pre, hold), exports, options);
     function.try_out().await?;
     Ok(function)
 }
@@ -174,7 +186,7 @@ fn check_component(bytes: &[u8]) -> Result<(), PrepareError> {
 }
 
 /// Compiles code on a blocking thread.
-async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Component, PrepareError> {
+async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Compiled, PrepareError> {
     let _turn = shared.builds.acquire().await.expect("the semaphore is never closed");
     let (worker, id) = (Arc::clone(shared), id.clone());
     #[expect(clippy::disallowed_methods, reason = "awaited on the spot; a build keeps a core busy for a second")]
@@ -183,28 +195,27 @@ async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Comp
         Code::Component(bytes) => build_component(&worker, &bytes),
     });
     match tokio::time::timeout(BUILD_TIMEOUT, built).await {
-        Ok(Ok(component)) => component,
+        Ok(Ok(built)) => built,
         Ok(Err(error)) => Err(PrepareError::Internal { message: error.to_string() }),
         // The guest ends by itself at the same limit, unless the ticker does not run yet; the place is free for others.
         Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
     }
 }
 
-fn build_script(shared: &Shared, id: &FunctionId, source: &str) -> Result<Component, PrepareError> {
-    let key = script::key(&shared.engine, source);
-    if let Some(component) = shared.artifacts.load(&shared.engine, key) {
-        return Ok(component);
+fn build_script(shared: &Shared, id: &FunctionId, source: &str) -> Result<Compiled, PrepareError> {
+    let (base, key) = (quickjs::key(&shared.engine), script::key(&shared.engine, source));
+    if let Some(compiled) = shared.artifacts.load_descendant(&shared.engine, base, key) {
+        return Ok(compiled);
     }
     let component = script::make(shared, source, id)?;
-    let base = quickjs::key(&shared.engine);
     let compiled = shared.artifacts.compile_descendant(&shared.engine, base, key, &component);
     compiled.map_err(|error| PrepareError::Internal { message: format!("{error:#}") })
 }
 
-fn build_component(shared: &Shared, bytes: &Bytes) -> Result<Component, PrepareError> {
+fn build_component(shared: &Shared, bytes: &Bytes) -> Result<Compiled, PrepareError> {
     let key = Key::new(&shared.engine, &[b"component".as_slice(), bytes.as_ref()]);
-    if let Some(component) = shared.artifacts.load(&shared.engine, key) {
-        return Ok(component);
+    if let Some(compiled) = shared.artifacts.load(&shared.engine, key) {
+        return Ok(compiled);
     }
     let compiled = shared.artifacts.compile(&shared.engine, key, bytes);
     compiled.map_err(|error| PrepareError::NotAComponent { problem: format!("{error:#}") })

@@ -20,7 +20,10 @@ use wasmtime_wizer::{WasmtimeWizerComponent, Wizer};
 use wit_component::StringEncoding;
 use wit_parser::{Resolve, SourceMap};
 
-use super::{Shared, artifact::Key};
+use super::{
+    Shared,
+    artifact::{Hold, Key},
+};
 
 /// The world of a JavaScript file.
 const WORLD: &str = "script";
@@ -71,6 +74,7 @@ pub(super) struct Base {
     linked: Vec<u8>,
     shim: String,
     pre: InstancePre<Loading>,
+    _hold: Hold,
 }
 
 /// Makes the [`Base`] when it is needed first.
@@ -102,15 +106,16 @@ impl Base {
         let engine = &shared.engine;
         let (linked, shim) = link()?;
         let key = key(engine);
-        let component = match shared.artifacts.load(engine, key) {
-            Some(component) => component,
+        let compiled = match shared.artifacts.load(engine, key) {
+            Some(compiled) => compiled,
             None => {
                 let (_, instrumented) = Wizer::new().instrument_component(&linked)?;
                 shared.artifacts.compile_base(engine, key, &instrumented)?
             }
         };
-        let pre = linker(engine, &component)?.instantiate_pre(&component)?;
-        Ok(Self { linked, shim, pre })
+        let component = &compiled.component;
+        let pre = linker(engine, component)?.instantiate_pre(component)?;
+        Ok(Self { linked, shim, pre, _hold: compiled.hold })
     }
 
     /// Loads the modules, the first of which is the entry, and returns the component that has them loaded.

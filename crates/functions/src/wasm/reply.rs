@@ -9,8 +9,11 @@
 //! | `{}`, or an object with `headers` or `body` only | the HTTP answer, with 200 | refused |
 //! | anything else | refused | refused |
 
+use std::fmt;
+
 use bytes::Bytes;
 use bytestring::ByteString;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use weir_domain::Data;
@@ -25,8 +28,8 @@ use crate::{
 /// Bytes by the number of the item that they belong to.
 pub(super) type Parts = Vec<(u32, Vec<u8>)>;
 
-/// Reads a reply.
-pub(super) fn read(text: String, parts: Parts, mode: CallMode) -> Result<Outcome, CallError> {
+/// Reads a reply of at most this many events.
+pub(super) fn read(text: String, parts: Parts, mode: CallMode, events_max: usize) -> Result<Outcome, CallError> {
     if text.is_empty() {
         return Ok(match mode {
             CallMode::Async => Outcome::Events(Vec::new()),
@@ -34,12 +37,11 @@ pub(super) fn read(text: String, parts: Parts, mode: CallMode) -> Result<Outcome
         });
     }
     let mut reply = Reply { text: text.into(), parts };
-    let outcome = match reply.text.as_bytes().first().copied() {
-        Some(b'{') => reply.object(mode),
-        Some(b'[') => reply.list().map(Outcome::Events),
-        _ => Err(refused(&short(&reply.text))),
-    };
-    outcome.map_err(CallError::malformed)
+    match reply.text.as_bytes().first().copied() {
+        Some(b'{') => reply.object(mode).map_err(CallError::malformed),
+        Some(b'[') => reply.list(events_max).map(Outcome::Events),
+        _ => Err(CallError::malformed(refused(&short(&reply.text)))),
+    }
 }
 
 struct Reply {
@@ -71,9 +73,17 @@ impl Reply {
         Ok(Outcome::Events(vec![draft]))
     }
 
-    fn list(&mut self) -> Result<Vec<Draft>, String> {
+    fn list(&mut self, events_max: usize) -> Result<Vec<Draft>, CallError> {
         let text = self.text.clone();
-        let items: Vec<&RawValue> = serde_json::from_str(&text).map_err(broken)?;
+        let (items, given) = items(&text, events_max).map_err(|error| CallError::malformed(broken(error)))?;
+        if given > events_max {
+            return Err(CallError::too_many_events(given, events_max));
+        }
+        self.drafts(items).map_err(CallError::malformed)
+    }
+
+    fn drafts(&mut self, items: Vec<&RawValue>) -> Result<Vec<Draft>, String> {
+        let text = self.text.clone();
         let mut drafts = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             let at =
@@ -90,6 +100,48 @@ impl Reply {
     fn part(&mut self, index: usize) -> Option<Bytes> {
         let at = self.parts.iter().position(|(number, _)| *number as usize == index)?;
         Some(self.parts.swap_remove(at).1.into())
+    }
+}
+
+/// Takes a list apart. Returns its first items, up to this many, and how many there are.
+fn items(text: &str, items_max: usize) -> serde_json::Result<(Vec<&RawValue>, usize)> {
+    let mut list = serde_json::Deserializer::from_str(text);
+    let items = Items { items_max }.deserialize(&mut list)?;
+    list.end()?;
+    Ok(items)
+}
+
+/// Keeps no more items than may be used: one takes more room than the two bytes of text that it may have.
+struct Items {
+    items_max: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.items_max {
+            let Some(item) = list.next_element()? else { break };
+            items.push(item);
+        }
+        let mut count = items.len();
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok((items, count))
     }
 }
 

@@ -13,7 +13,7 @@ use weir_domain::FunctionId;
 use super::{
     PrepareError, Shared,
     artifact::Key,
-    prepare::BUILD_TIMEOUT,
+    prepare::{BUILD_TIMEOUT, PLACE_TIMEOUT},
     quickjs::{self, LoadError, Modules},
 };
 
@@ -41,18 +41,19 @@ pub(super) fn make(shared: &Shared, source: &str, function: &FunctionId) -> Resu
         ("/weir/prelude.js", PRELUDE_JS.to_owned()),
         (FILE, source.to_owned()),
     ]);
-    let loaded = Handle::current().block_on(async {
-        let _slot = shared.slots.acquire().await;
+    Handle::current().block_on(async {
+        let Some(_slot) = shared.slots.acquire_within(PLACE_TIMEOUT).await else {
+            return Err(PrepareError::Busy { limit: PLACE_TIMEOUT });
+        };
         // What its top level does is interrupted like a call.
         let _beat = shared.pulse.enter();
-        tokio::time::timeout(BUILD_TIMEOUT, base.load(&shared.engine, &modules)).await
-    });
-    match loaded {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(LoadError::Script(said))) => Err(explain(&said, function)),
-        Ok(Err(LoadError::Internal(error))) => Err(internal(error)),
-        Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
-    }
+        match tokio::time::timeout(BUILD_TIMEOUT, base.load(&shared.engine, &modules)).await {
+            Ok(Ok(component)) => Ok(component),
+            Ok(Err(LoadError::Script(said))) => Err(explain(&said, function)),
+            Ok(Err(LoadError::Internal(error))) => Err(internal(error)),
+            Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
+        }
+    })
 }
 
 /// Turns what the componentizer says into what the author has to know.

@@ -9,6 +9,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -102,6 +103,11 @@ impl Slots {
         Arc::clone(&self.permits).acquire_owned().await.expect("the semaphore is never closed")
     }
 
+    /// Takes a place, or none where none becomes free in time.
+    pub(super) async fn acquire_within(&self, limit: Duration) -> Option<Slot> {
+        tokio::time::timeout(limit, self.acquire()).await.ok()
+    }
+
     /// Keeps an instance for the next call, unless there are enough or somebody waits for its place.
     pub(super) fn keep<T: Send + 'static>(&self, idle: &Idle<T>, instance: T) {
         if self.is_awaited() {
@@ -173,6 +179,18 @@ mod tests {
         let mut slot = Box::pin(slots.acquire());
         assert!(slot.as_mut().poll(&mut context).is_ready());
         assert_eq!(one.len() + two.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_a_place_has_an_end() {
+        let slots = Slots::new(1);
+        let limit = Duration::from_millis(5);
+        let busy = slots.acquire_within(limit).await;
+        assert!(busy.is_some());
+        assert!(slots.acquire_within(limit).await.is_none());
+        assert!(!slots.is_awaited(), "the wait was given up");
+        drop(busy);
+        assert!(slots.acquire_within(limit).await.is_some());
     }
 
     #[test]

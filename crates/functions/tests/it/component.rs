@@ -7,13 +7,17 @@ use bytes::Bytes;
 use componentize_qjs::{ComponentizeOpts, Runtime, componentize};
 
 use weir_domain::Data;
-use weir_functions::{CallError, Code, Draft, DraftValue, FunctionOptions, Outcome};
+use weir_functions::{CallError, Code, Draft, DraftValue, FunctionOptions, Outcome, WasmFunction};
 
 use crate::rig::{Rig, answer, ask, invoke, json, only};
 
 const SOURCE: &str = r#"
 import { write } from "weir:function/log";
 import { get } from "weir:function/config";
+
+function bare(event) {
+  return { ...event, id: null, source: null, data: { tag: "none" } };
+}
 
 export const handler = {
   handle(event, context) {
@@ -29,6 +33,15 @@ export const handler = {
         return { tag: "answer", val: { status: 201, headers: [["x-a", "1"]], body: new Uint8Array([1, 2]) } };
       case "odd":
         return { tag: "answer", val: { status: 99, headers: [], body: new Uint8Array([]) } };
+      case "subject":
+        return { tag: "events", val: [{ ...bare(event), subject: "x".repeat(Number(event.data.val)) }] };
+      case "header":
+        return {
+          tag: "answer",
+          val: { status: 200, headers: [["x-a", "x".repeat(Number(event.data.val))]], body: new Uint8Array([]) },
+        };
+      case "many":
+        return { tag: "events", val: Array.from({ length: Number(event.data.val) }, () => bare(event)) };
       default:
         return { tag: "events", val: [{ ...event, id: null, source: null, type: "echoed" }] };
     }
@@ -54,13 +67,17 @@ async fn component() -> Bytes {
     componentize(&options).await.expect("a component").into()
 }
 
+async fn prepared(rig: &Rig, options: FunctionOptions) -> WasmFunction {
+    let function = rig.try_prepare(Code::Component(component().await), options).await;
+    function.unwrap_or_else(|error| panic!("{error}"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_takes_and_gives_typed_events() {
     let rig = Rig::new();
     let options =
         FunctionOptions { config: [("greeting".to_owned(), "hello".to_owned())].into(), ..FunctionOptions::default() };
-    let function = rig.try_prepare(Code::Component(component().await), options).await;
-    let function = function.unwrap_or_else(|error| panic!("{error}"));
+    let function = prepared(&rig, options).await;
 
     for data in
         [Data::None, json(r#"{"a":1}"#), Data::Text("plain".into()), Data::Binary(Bytes::from_static(&[0, 255]))]
@@ -96,4 +113,31 @@ async fn a_component_takes_and_gives_typed_events() {
         &format!("{broken}: in its answer, the status must be from 200 to 599"),
     );
     only(invoke(&function, "t", Data::None).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_a_component_returns_is_counted() {
+    let rig = Rig::new();
+    let options = FunctionOptions {
+        output_bytes_max: 10_000,
+        events_max: 100,
+        memory_bytes_max: 256 * 1024 * 1024,
+        ..FunctionOptions::default()
+    };
+    let function = prepared(&rig, options).await;
+    let too_large = || Err(CallError::TooLarge { limit_bytes: 10_000 });
+    let check = async |event_type: &str, number: &str, expected: Result<(), CallError>| {
+        let outcome = ask(&function, event_type, json(number)).await;
+        assert_eq!(outcome.map(|_| ()), expected, "{event_type} {number}");
+    };
+    check("subject", "5000", Ok(())).await;
+    check("subject", "20000", too_large()).await;
+    // So much is not even copied out of the guest.
+    check("subject", "20000000", too_large()).await;
+    check("header", "5000", Ok(())).await;
+    check("header", "20000", too_large()).await;
+    check("many", "100", Ok(())).await;
+    let problem = "it may return at most 100 events, but it returned 101".to_owned();
+    check("many", "101", Err(CallError::Malformed { problem })).await;
+    check("subject", "5000", Ok(())).await;
 }

@@ -9,9 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    body::{Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
@@ -61,7 +66,7 @@ impl Server {
     }
 }
 
-async fn respond(path: &str) -> Response<Full<Bytes>> {
+async fn respond(path: &str) -> Response<BoxBody<Bytes, Infallible>> {
     let (status, headers, body): (u16, &[(&str, &str)], String) = match path {
         "/structured" => (200, &[("content-type", "application/cloudevents+json")], EVENT.into()),
         "/batch" => (200, &[("content-type", "application/cloudevents-batch+json")], format!("[{EVENT},{EVENT}]")),
@@ -76,6 +81,10 @@ async fn respond(path: &str) -> Response<Full<Bytes>> {
             ],
             r#"{"a":1}"#.into(),
         ),
+        "/sloppy" => (200, &[("content-type", "json")], "ok".into()),
+        "/twice" => (200, &[("content-type", "text/plain"), ("content-type", "text/plain")], "ok".into()),
+        "/stray" => (200, &[("ce-type", "done")], "ok".into()),
+        "/foreign" => (200, &[("content-type", "application/cloudevents+avro")], "ok".into()),
         "/invalid" => (200, &[("content-type", "application/cloudevents+json")], "{}".into()),
         "/gateway" => {
             let object = r#"{"statusCode":206,"headers":{"x-custom":"1"},"body":"part"}"#;
@@ -85,7 +94,7 @@ async fn respond(path: &str) -> Response<Full<Bytes>> {
         "/plain" => (203, &[("content-type", "text/html"), ("x-b", "2")], "<p>".into()),
         "/empty" => (204, &[], String::new()),
         "/moved" => (302, &[("location", "/plain")], String::new()),
-        "/missing" => (404, &[], "no such order".into()),
+        "/missing" | "/stalled" => (404, &[], "no such order".into()),
         "/busy" => (429, &[("retry-after", "7")], String::new()),
         "/large" => (200, &[], "x".repeat(5000)),
         "/never" => future::pending().await,
@@ -95,7 +104,15 @@ async fn respond(path: &str) -> Response<Full<Bytes>> {
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    response.body(Full::from(body)).expect("valid")
+    let body = Bytes::from(body);
+    let body = if path == "/stalled" {
+        // After it, nothing comes, not even the end.
+        let frame = Ok::<_, Infallible>(Frame::data(body));
+        BoxBody::new(StreamBody::new(stream::iter([frame]).chain(stream::pending())))
+    } else {
+        BoxBody::new(Full::new(body))
+    };
+    response.body(body).expect("valid")
 }
 
 fn done() -> Draft {
@@ -142,6 +159,10 @@ async fn every_answer_has_its_meaning() {
     check("/gateway", nothing(), Ok(answer(206, &[("x-custom", "1")], b"part"))).await;
     check("/plain", nothing(), Ok(answer(203, &[("content-type", "text/html"), ("x-b", "2")], b"<p>"))).await;
     check("/empty", nothing(), Ok(answer(204, &[], b""))).await;
+    check("/sloppy", nothing(), Ok(answer(200, &[("content-type", "json")], b"ok"))).await;
+    let twice = [("content-type", "text/plain"), ("content-type", "text/plain")];
+    check("/twice", nothing(), Ok(answer(200, &twice, b"ok"))).await;
+    check("/stray", nothing(), Ok(answer(200, &[("ce-type", "done")], b"ok"))).await;
 
     let status = |code, retry_after: Option<u64>, body: &str| {
         let retry_after = retry_after.map(Duration::from_secs);
@@ -149,6 +170,7 @@ async fn every_answer_has_its_meaning() {
     };
     check("/moved", status(302, None, ""), Ok(answer(302, &[("location", "/plain")], b""))).await;
     check("/missing", status(404, None, "no such order"), status(404, None, "no such order")).await;
+    check("/stalled", status(404, None, "no such order"), status(404, None, "no such order")).await;
     check("/busy", status(429, Some(7), ""), status(429, Some(7), "")).await;
 
     let malformed = async |path: &str, problem: &str| {
@@ -157,6 +179,7 @@ async fn every_answer_has_its_meaning() {
         assert!(matches!(&error, CallError::Malformed { problem: told } if told.starts_with(problem)), "{error}");
     };
     malformed("/invalid", "its answer is no valid CloudEvent: ").await;
+    malformed("/foreign", "its answer is no valid CloudEvent: ").await;
     malformed("/odd", "in its answer, \"statusCode\" must be a whole number from 200 to 599, but is 1000").await;
 }
 
@@ -183,6 +206,10 @@ async fn time_and_size_are_bounded_and_nobody_there_is_said() {
     };
     check(5000, Ok(())).await;
     check(4999, Err(CallError::TooLarge { limit_bytes: 4999 })).await;
+    let limits = Limits { batch_events_max: 1, ..Limits::default() };
+    let batch = server.function("/batch", HttpOptions { limits, ..HttpOptions::default() });
+    let error = invoke(&batch, "t", Data::None).await.expect_err("two events");
+    assert!(matches!(error, CallError::Malformed { .. }), "{error}");
 
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let gone =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use weir_domain::Data;
-use weir_functions::{CallError, FunctionOptions, Instances, Outcome};
+use weir_functions::{CallError, Code, FunctionOptions, Instances, Outcome, PrepareError};
 
 use crate::{
     rig::{Rig, invoke, json, only},
@@ -65,6 +65,28 @@ async fn calls_beyond_the_places_wait_their_turn() {
     for outcome in outcomes {
         only(outcome);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_no_place_in_time_is_told_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let rig = Rig::with(1, dir.path());
+    let options = |timeout| FunctionOptions { timeout, ..FunctionOptions::default() };
+    let (long, short) = (Duration::from_secs(60), Duration::from_millis(500));
+    let slow = rig.script(KITCHEN, options(long)).await;
+    let quick = rig.script(KITCHEN, options(short)).await;
+    let others = async {
+        assert_eq!(invoke(&quick, "echo", Data::None).await, Err(CallError::Busy));
+        let prepared = rig.try_prepare(Code::JavaScript(KITCHEN.into()), options(short)).await;
+        assert_eq!(prepared.err(), Some(PrepareError::Busy { limit: short }));
+    };
+    tokio::select! {
+        // The loop has the only place before the others ask for it.
+        biased;
+        outcome = invoke(&slow, "loop", Data::None) => panic!("an endless loop does not end: {outcome:?}"),
+        () = others => {}
+    }
+    only(invoke(&quick, "echo", Data::None).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

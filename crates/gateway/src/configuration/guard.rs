@@ -53,7 +53,7 @@ mod tests {
             assert_eq!(is_foreign(&headers.collect(), None), expected, "{list:?}");
         };
         let host = (HOST, "localhost:4001");
-        check(&[host.clone()], false);
+        check(std::slice::from_ref(&host), false);
         check(&[host.clone(), (ORIGIN, "http://localhost:4001")], false);
         check(&[host.clone(), (ORIGIN, "https://evil.example")], true);
         check(&[host.clone(), (ORIGIN, "http://localhost:3000")], true);

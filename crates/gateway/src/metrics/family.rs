@@ -21,6 +21,8 @@ pub(super) struct Family<const N: usize, V, M> {
     parts: Vec<Part<V, M>>,
 }
 
+/// One of several metrics of an entry, with the label that tells it apart.
+type Told<V, M> = (FixedLabel, fn(&V) -> &M);
 type Part<V, M> = (Option<FixedLabel>, fn(&V) -> &M);
 
 impl<const N: usize, V, M> Family<N, V, M> {
@@ -33,7 +35,7 @@ impl<const N: usize, V, M> Family<N, V, M> {
     pub(super) fn of_parts<const P: usize>(
         table: &Arc<Table<N, V>>,
         names: [&'static str; N],
-        parts: [(FixedLabel, fn(&V) -> &M); P],
+        parts: [Told<V, M>; P],
     ) -> Self {
         let parts = parts.into_iter().map(|(label, metric)| (Some(label), metric)).collect();
         Self { table: Arc::clone(table), names, parts }

@@ -2,8 +2,10 @@
 
 use super::*;
 
+const EVENTS_MAX: usize = 3;
+
 fn told(text: &str, parts: Parts, mode: CallMode) -> Result<Outcome, String> {
-    read(text.to_owned(), parts, mode).map_err(|error| error.to_string())
+    read(text.to_owned(), parts, mode, EVENTS_MAX).map_err(|error| error.to_string())
 }
 
 fn answer(status: u16, body: &'static [u8]) -> Outcome {
@@ -96,6 +98,12 @@ fn what_is_wrong_is_named() {
         CallMode::Async,
         "in item 1 of the list that it returned, counted from 0, there is no event: 3",
     );
+    // Whatever the items are: what is too much is not looked at.
+    for list in ["[1,2,3,4]", r#"[{"type":"a"},{"type":"a"},{"type":"a"},{"type":"a"}]"#] {
+        check(list, CallMode::Async, "it may return at most 3 events, but it returned 4");
+    }
+    check("[1,2,3,4", CallMode::Async, "what it returned is no JSON: EOF while parsing a list at line 1 column 8");
+    check("[] 1", CallMode::Sync, "what it returned is no JSON: trailing characters at line 1 column 4");
     check(
         r#"{"type":"a","id":5}"#,
         CallMode::Async,
