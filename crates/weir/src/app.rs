@@ -2,15 +2,15 @@
 //! then stopped from the edge inwards.
 
 use std::{
+    io,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
@@ -22,7 +22,12 @@ use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
 use crate::{
     cli::output::Failure,
     ports::{RandomIds, SystemClock},
+    threads::Threads,
 };
+
+/// How long a stop may take to close the log where the grace period leaves less: a log that is closed whole opens at
+/// once.
+const CLOSE_TIME_MIN: Duration = Duration::from_secs(5);
 
 /// What a server needs to know, whoever starts it.
 pub(crate) struct Plan {
@@ -110,8 +115,9 @@ impl App {
     ) -> anyhow::Result<()> {
         let stop_ticker = self.ticker.stop_handle();
         let ticker = self.ticker;
-        let mut threads = start_workers(self.workers)?;
-        threads.push(start_thread("function-clock", move || ticker.run())?);
+        let mut threads = Threads::new();
+        start_workers(&mut threads, self.workers)?;
+        threads.start("function-clock", move || ticker.run())?;
         let stop_flow = CancellationToken::new();
         let mut delivery: JoinSet<()> = JoinSet::new();
         delivery.spawn(self.runner.run(stop_flow.clone()));
@@ -127,30 +133,33 @@ impl App {
             // First, because everything else ends too when a stop was asked for.
             biased;
             () = stop.cancelled() => None,
+            // Before the doors: without its threads the log takes nothing any more, and what fails then fails by that.
+            ended = threads.ended() => Some(ended),
             Some(ended) = doors.join_next() => Some(unexpected("a listener", ended)),
             Some(ended) = delivery.join_next() => Some(unexpected("the delivery", ended.map(Ok))),
         };
         stop.cancel();
         tracing::info!("stopping: requests and calls in flight are finished");
+        let deadline = tokio::time::Instant::now() + self.grace;
         let graceful = async {
             while doors.join_next().await.is_some() {}
             stop_flow.cancel();
             while delivery.join_next().await.is_some() {}
         };
-        if tokio::time::timeout(self.grace, graceful).await.is_err() {
+        let is_over = timeout_at(deadline, graceful).await.is_err();
+        // What is left of the grace period is for the log.
+        let deadline = deadline.max(tokio::time::Instant::now() + CLOSE_TIME_MIN);
+        if is_over {
             tracing::warn!(grace = ?self.grace, "the grace period is over: what is still in flight is broken off and delivered again after the next start");
-            doors.shutdown().await;
-            delivery.shutdown().await;
+            let broken_off = async { tokio::join!(doors.shutdown(), delivery.shutdown()) };
+            let _ = timeout_at(deadline, broken_off).await;
         }
         // Calls are done or broken off: no guest runs any more.
         stop_ticker.stop();
-        self.log.close().await.context("the log could not be closed cleanly; the next start reads its end again")?;
-        drop(self.log);
-        for thread in threads {
-            thread.join().map_err(|_| anyhow!("a thread of the log ended in a panic"))?;
-        }
+        let closed = close(self.log, threads, deadline).await;
         tracing::info!("stopped");
-        failure.map_or(Ok(()), Err)
+        // What ended the server tells more than what that did to the log.
+        failure.map_or(closed, Err)
     }
 
     /// Returns the last position of the log.
@@ -159,7 +168,7 @@ impl App {
     }
 }
 
-async fn open_door(serve: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
+async fn open_door(serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
     Ok(serve.await?)
 }
 
@@ -171,50 +180,55 @@ fn unexpected(what: &str, ended: Result<anyhow::Result<()>, tokio::task::JoinErr
     }
 }
 
-fn start_workers(workers: Workers) -> anyhow::Result<Vec<JoinHandle<()>>> {
+fn start_workers(threads: &mut Threads, workers: Workers) -> anyhow::Result<()> {
     let Workers { writer, indexer } = workers;
-    let writer = start_thread("log-writer", move || writer.run())?;
-    let indexer = start_thread("log-indexer", move || {
+    threads.start("log-writer", move || writer.run())?;
+    threads.start("log-indexer", move || {
         if let Err(error) = indexer.run() {
             tracing::error!(error = %weir_domain::error_chain(&error), "the end of the index was not written; the next start reads it again");
         }
-    })?;
-    Ok(vec![writer, indexer])
+    })
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the supervisor: it owns the threads and joins them")]
-pub(crate) fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
-    Ok(std::thread::Builder::new().name(name.into()).spawn(body)?)
+/// Closes the log and waits for its threads, until the deadline.
+///
+/// Apart from the caller's task: a disk that does not answer holds up a thread, and must not hold up the clock.
+async fn close(log: Arc<EmbeddedLog>, threads: Threads, deadline: tokio::time::Instant) -> anyhow::Result<()> {
+    let mut closing: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    closing.spawn(async move {
+        log.close().await.context("the log could not be closed cleanly; the next start reads its end again")
+    });
+    let mut joining: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    joining.spawn_blocking(move || threads.join());
+    let both = async { (closing.join_next().await, joining.join_next().await) };
+    let (closed, joined) = timeout_at(deadline, both).await.map_err(|_| {
+        let message = "the log was not closed in time; the next start reads its end again";
+        Failure::new(ErrorKind::Unavailable { retry_after: None }, message)
+    })?;
+    let outcome = |ended: Option<Result<anyhow::Result<()>, tokio::task::JoinError>>| {
+        ended.map_or(Ok(()), |ended| ended.map_err(anyhow::Error::from).flatten())
+    };
+    outcome(closed).and(outcome(joined))
 }
 
 async fn bind(address: SocketAddr, what: &str, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let cure = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "the port is in use; stop the other program or choose a port with",
-            std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose another with",
+        let passing = ErrorKind::Unavailable { retry_after: None };
+        let (kind, cure) = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                (passing, format!("the port is in use; stop the other program or choose a port with {flag}"))
+            }
+            io::ErrorKind::PermissionDenied => {
+                (passing, format!("ports below 1024 need a privilege; choose another with {flag}"))
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                (ErrorKind::Invalid, "choose an address of this machine with --host".to_owned())
+            }
             _ => return anyhow!(error).context(format!("the {what} API cannot listen on {address}")),
         };
-        let kind = ErrorKind::Unavailable { retry_after: None };
-        Failure::new(kind, format!("the {what} API cannot listen on {address}: {cure} {flag}")).into()
+        Failure::new(kind, format!("the {what} API cannot listen on {address}: {cure}")).into()
     })
 }
 
-/// Cancels at the first SIGTERM or SIGINT, and ends the process at the second.
-pub(crate) async fn watch_signals(stop: CancellationToken) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut seen = false;
-    loop {
-        let code = tokio::select! {
-            _ = terminate.recv() => 143,
-            _ = interrupt.recv() => 130,
-        };
-        if seen {
-            // The second signal means now: nothing acknowledged is lost by it.
-            std::process::exit(code);
-        }
-        seen = true;
-        stop.cancel();
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ const LAST_MAX: i64 = 10_000;
     arg_required_else_help = true,
     after_help = "Example: weir dev examples/hello\n\n\
                   Exit codes: 0 done, 1 done with findings (refused events, a damaged log), 2 wrong input, \
-                  3 not found, 4 conflict, 5 unavailable, 6 damaged, 7 denied, 8 closed, 9 internal fault"
+                  3 not found, 4 conflict, 5 unavailable, 6 damaged, 7 denied, 8 closed, 9 internal fault, 130 and 143 ended at once by a second Ctrl-C or SIGTERM"
 )]
 pub(crate) struct Cli {
     /// Flags that every command takes.
@@ -45,7 +45,7 @@ pub(crate) struct Cli {
 /// Flags that every command takes.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Print results as JSON, for programs
+    /// Print results as JSON, for programs; `dev` and `serve` have none
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colour; NO_COLOR in the environment declines it as well
@@ -89,7 +89,8 @@ pub(crate) enum Command {
                             Each line of a file is one event as a JSON object (CloudEvents, structured mode). \
                             Emitting the same file again changes nothing: source and id are unique. With --in-flight 1 \
                             events are kept in the order of their lines; with more, in that order within a batch \
-                            only.")]
+                            only.\n\nEnds with 1 where the server refused an event, by flags as well as of a file, or where a \
+                            line is none; with 2 where flags make no event.")]
     Emit(EmitArgs),
     /// Show what is in the log of a space, and follow it
     #[command(

@@ -13,6 +13,8 @@ mod ports;
 mod report;
 mod run;
 mod settings;
+mod signals;
+mod threads;
 
 fn main() -> std::process::ExitCode {
     run::main()

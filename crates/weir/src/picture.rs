@@ -4,7 +4,7 @@
 //! what does not fit is counted and said.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,9 +19,15 @@ use weir_flow::{Happening, Observer};
 use weir_functions::{GuestLevel, GuestLog};
 use weir_log::Recorded;
 
-use crate::ports::SystemClock;
+use crate::{
+    cli::output::{clean, clip},
+    ports::SystemClock,
+};
 
 const LINES_MAX: usize = 2048;
+/// As much of a key as is shown, and of an event's identifier, in characters.
+const KEY_WIDTH_MAX: usize = 40;
+const ID_WIDTH_MAX: usize = 36;
 
 /// Where lines are put.
 #[derive(Clone)]
@@ -47,11 +53,11 @@ pub(crate) struct Printer {
     missed: Arc<AtomicU64>,
 }
 
-/// Makes a picture and its printer; colour where the terminal shows it and nobody declined it.
+/// Makes a picture and its printer.
 pub(crate) fn picture(colour: bool) -> (Picture, Printer) {
     let (sender, lines) = sync_channel(LINES_MAX);
     let missed = Arc::new(AtomicU64::new(0));
-    let styles = if colour && std::io::stdout().is_terminal() {
+    let styles = if colour {
         Styles {
             time: Style::new().dimmed(),
             event: Style::new().cyan(),
@@ -90,7 +96,7 @@ impl Printer {
 }
 
 impl Picture {
-    /// Adds a line.
+    /// Adds a line. What others have written is made safe for a terminal before.
     pub(crate) fn say(&self, line: impl Into<String>) {
         if self.lines.try_send(line.into()).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
@@ -99,12 +105,12 @@ impl Picture {
 
     /// Adds a line that reports something good.
     pub(crate) fn good(&self, line: &str) {
-        self.say(line.style(self.styles.good).to_string());
+        self.say(clean(line).style(self.styles.good).to_string());
     }
 
     /// Adds a line that reports something bad.
     pub(crate) fn bad(&self, line: &str) {
-        self.say(line.style(self.styles.bad).to_string());
+        self.say(clean(line).style(self.styles.bad).to_string());
     }
 
     fn now(&self) -> String {
@@ -122,7 +128,7 @@ impl Picture {
             self.now(),
             format!("{:>8}", recorded.position.get()).style(note),
             format!("● {}", recorded.event.event_type()).style(event),
-            cut(&key, 40).style(note)
+            clip(&key, KEY_WIDTH_MAX).style(note)
         ));
     }
 }
@@ -164,7 +170,7 @@ impl Observer for Picture {
                     event.event_type().style(event_style),
                     function.style(function_style),
                     duration(*took).style(note),
-                    format!("✗ {error} ({then})").style(bad)
+                    format!("✗ {} ({then})", clean(error)).style(bad)
                 ));
             }
         }
@@ -173,7 +179,9 @@ impl Observer for Picture {
 
 impl GuestLog for Picture {
     fn line(&self, function: &FunctionId, event_id: &str, level: GuestLevel, text: &str) {
-        let line = format!("{:>21} {function} [{}] {text}", "│", cut(event_id, 36));
+        let start = format!("{:>21} ", "│");
+        let text = clean(text.trim_end()).replace('\n', &format!("\n{start}  "));
+        let line = format!("{start}{function} [{}] {text}", clip(event_id, ID_WIDTH_MAX));
         match level {
             GuestLevel::Error | GuestLevel::Warn => self.bad(&line),
             _ => self.say(line.style(self.styles.note).to_string()),
@@ -216,9 +224,37 @@ fn duration(duration: Duration) -> String {
     }
 }
 
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
+#[cfg(test)]
+mod tests {
+    use weir_domain::{Event, Key, Position, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_others_have_written_reaches_the_terminal() {
+        let (picture, printer) = picture(false);
+        let function = FunctionId::new("greet").expect("valid");
+        picture.line(&function, "7\u{1b}[2J", GuestLevel::Info, "\u{1b}]0;title\u{7}one\ntwo\n");
+        picture.line(&function, "7", GuestLevel::Error, "\u{9b}31m");
+        picture.bad("of a \u{1b}[8m function");
+        let event = Event::builder("1", "/shop", "order.placed").build().expect("valid");
+        picture.entered(&Recorded {
+            position: Position::new(7),
+            recorded: Timestamp::from_unix_micros(0),
+            key: Key::new("\u{1b}c\n"),
+            event,
+        });
+        let lines: Vec<String> = printer.lines.try_iter().collect();
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert!(lines.concat().chars().all(|c| !c.is_control() || c == '\n'), "{lines:?}");
+        assert!(lines[0].ends_with("\u{fffd}]0;title\u{fffd}one\n                    │   two"), "{lines:?}");
+        assert!(lines[3].ends_with("● order.placed  \u{fffd}c\u{fffd}"), "{lines:?}");
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+
+    #[test]
+    fn colour_that_was_asked_for_is_given() {
+        let (picture, printer) = picture(true);
+        picture.good("done");
+        assert!(printer.lines.try_iter().all(|line| line.contains("\u{1b}[32m")));
+    }
 }

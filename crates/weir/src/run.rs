@@ -1,25 +1,33 @@
 //! From the command line to the command: runtime, logging, and how the process ends.
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, mpsc::sync_channel},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Parser;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::Dispatch;
+use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
 
 use crate::{
-    app::{self, App, Plan},
+    app::{App, Plan},
     cli::{
         Cli, Command, DevArgs, SettingsArgs, config, emit, log,
-        output::{Exit, Output},
+        output::{Exit, Failure, Output},
         tail,
     },
     dev,
-    manifest::Manifest,
-    picture::{FailuresToLog, GuestToLog, picture},
+    manifest::{Loaded, Manifest},
+    picture::{FailuresToLog, GuestToLog, Picture, picture},
     ports::{RandomIds, SystemClock},
-    settings::{self, Durability, LogFormat, LogSettings, Settings, Sources},
+    settings::{self, Durability, LogFormat, Settings, Sources},
+    signals, threads,
 };
 
 /// How long threads that wait for the operating system may hold up the end of the process.
@@ -34,10 +42,20 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(&command, &output),
         Command::Emit(args) => in_runtime(emit::run(args, &output, &RandomIds, &SystemClock)),
         Command::Tail(args) => in_runtime(tail::run(args, &output, &RandomIds)),
-        Command::Serve(args) => serve(&args),
-        Command::Dev(args) => develop(&args, &output),
+        Command::Serve(args) => without_json(&output).and_then(|()| serve(&args)),
+        Command::Dev(args) => without_json(&output).and_then(|()| develop(&args, &output)),
     };
     outcome.unwrap_or_else(|error| output.failure(&error)).into()
+}
+
+/// Refuses `--json` where there are no results that it could be about.
+fn without_json(output: &Output) -> anyhow::Result<()> {
+    if output.is_json() {
+        let message = "--json is for commands with results, which a server has not: \
+                       leave it out, and set log.format to json for a log that programs read";
+        return Err(Failure::invalid(message).into());
+    }
+    Ok(())
 }
 
 fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -53,10 +71,7 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 fn serve(args: &SettingsArgs) -> anyhow::Result<Exit> {
     let (settings, _) = config::load(args)?;
-    start_logging(&settings.log)?;
-    if settings.durability == Durability::Os {
-        tracing::warn!("durability is \"os\": an acknowledged event can be lost with the machine");
-    }
+    start_logging(&settings)?;
     in_runtime(async {
         let stop = CancellationToken::new();
         let app = App::build(plan(&settings), Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
@@ -64,7 +79,8 @@ fn serve(args: &SettingsArgs) -> anyhow::Result<Exit> {
             events = %app.events_address, configuration = %app.config_address, data_dir = %settings.data_dir.display(),
             end = %app.end(), "ready"
         );
-        run_until_signal(app, std::future::ready(()), stop).await
+        signals::watch(stop.clone())?;
+        app.run(std::future::ready(()), stop).await
     })?;
     Ok(Exit::Done)
 }
@@ -77,41 +93,52 @@ fn develop(args: &DevArgs, output: &Output) -> anyhow::Result<Exit> {
         flags: args.flags(),
     };
     let (settings, _) = Settings::load(&sources)?;
-    start_logging(&settings.log)?;
+    start_logging(&settings)?;
     let loaded = Manifest::load(&args.directory)?;
     let (picture, printer) = picture(output.colour());
-    let printing = app::start_thread("picture", move || printer.run())?;
-    in_runtime(async {
-        let stop = CancellationToken::new();
-        let app = App::build(plan(&settings), Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
-        dev::greet(&app, &args.directory, &picture);
-        let shown = dev::show_entries(app.log.clone(), loaded.space.clone(), picture.clone(), stop.clone());
-        let events = app.events_address;
-        let follower = dev::Follower::new(args.directory.clone(), app.flow.clone(), picture.clone(), &loaded)?;
-        let flow = app.flow.clone();
-        let first = dev::begin(&loaded, &flow, events, &picture);
-        let running = run_until_signal(app, first, stop.clone());
-        let (outcome, followed, ()) = tokio::join!(running, follower.run(stop.clone()), shown);
-        outcome.and(followed)
+    let (printing, printed) = sync_channel::<()>(1);
+    threads::start("picture", move || {
+        printer.run();
+        drop(printing);
     })?;
-    drop(picture);
-    // The flow held the picture as its observer until here, so the printer has seen its last line.
-    drop(printing.join());
+    let outcome = in_runtime(run_application(&args.directory, &settings, loaded, picture));
+    // The flow held the picture as its observer until here, so the printer sees its last line. A terminal that takes
+    // nothing any more is not waited for.
+    let _ = printed.recv_timeout(LAST_WAIT);
+    outcome?;
     Ok(Exit::Done)
 }
 
-async fn run_until_signal(
-    app: App,
-    before_doors: impl Future<Output = ()>,
-    stop: CancellationToken,
+async fn run_application(
+    directory: &Path,
+    settings: &Settings,
+    loaded: Loaded,
+    picture: Picture,
 ) -> anyhow::Result<()> {
-    tokio::select! {
-        outcome = app.run(before_doors, stop.clone()) => outcome,
-        failed = app::watch_signals(stop) => failed,
-    }
+    let stop = CancellationToken::new();
+    let app = App::build(plan(settings), Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
+    dev::greet(&app, directory, &settings.data_dir, &picture);
+    let (flow, events) = (app.flow.clone(), app.events_address);
+    let shown = dev::show_entries(app.log.clone(), loaded.space.clone(), picture.clone(), stop.clone());
+    let follower = dev::Follower::new(directory.to_owned(), flow.clone(), picture.clone(), &loaded)?;
+    let begun = CancellationToken::new();
+    let first = async {
+        dev::begin(&loaded, &flow, events, &picture).await;
+        begun.cancel();
+    };
+    signals::watch(stop.clone())?;
+    let running = async {
+        let outcome = app.run(first, stop.clone()).await;
+        // The others end with the server, however it ended.
+        stop.cancel();
+        outcome
+    };
+    let (outcome, followed, ()) = tokio::join!(running, follower.run(begun.clone(), stop.clone()), shown);
+    outcome.and(followed)
 }
 
-fn plan(settings: &Settings) -> Plan {
+/// Says what a server needs to know, from its settings.
+pub(crate) fn plan(settings: &Settings) -> Plan {
     let address = |port| SocketAddr::new(settings.host, port);
     let limits = weir_domain::Limits {
         event_bytes_max: settings.limits.event_bytes_max,
@@ -145,12 +172,23 @@ fn plan(settings: &Settings) -> Plan {
     }
 }
 
-fn start_logging(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.level).context("the log level cannot be understood")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.with_target(false).init(),
+fn start_logging(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log.level).context("the log level cannot be understood")?;
+    if settings.durability == Durability::Os {
+        // Whatever the level: a server that promises less than others says so at every start.
+        let always = logging(settings.log.format, EnvFilter::new("warn"));
+        tracing::dispatcher::with_default(&always, || {
+            tracing::warn!("durability is \"os\": an acknowledged event can be lost with the machine");
+        });
     }
+    logging(settings.log.format, filter).init();
     Ok(())
+}
+
+fn logging(format: LogFormat, filter: EnvFilter) -> Dispatch {
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => builder.json().flatten_event(true).finish().into(),
+        LogFormat::Text => builder.with_target(false).finish().into(),
+    }
 }

@@ -153,7 +153,7 @@ impl Settings {
     /// All mistakes in all layers.
     pub(crate) fn load(sources: &Sources) -> Result<(Self, Origins), SettingsError> {
         let mut faults = Vec::new();
-        let mut faulty = Vec::new();
+        let mut faulty: Vec<&'static str> = Vec::new();
         let mut figment = Figment::new();
         for layer in [
             Layer::defaults(&sources.defaults),
@@ -161,6 +161,8 @@ impl Settings {
             Layer::environment(&sources.environment),
             Layer::flags(&sources.flags),
         ] {
+            // What a later layer sets well is a value like others, whatever stood in an earlier one.
+            faulty.retain(|key| !layer.sets(key));
             faulty.extend_from_slice(layer.faulty());
             faults.extend_from_slice(layer.faults());
             figment = figment.merge(layer);
@@ -274,5 +276,7 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

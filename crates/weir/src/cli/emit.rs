@@ -20,7 +20,7 @@ use weir_domain::{Clock, Ids, SpaceName};
 use crate::{
     cli::{
         EmitArgs,
-        output::{Exit, Output, Paint},
+        output::{Exit, Output, Paint, ending},
     },
     client::{Answer, Client, ClientError},
 };
@@ -55,11 +55,10 @@ pub(crate) async fn run(args: EmitArgs, output: &Output, ids: &dyn Ids, clock: &
     };
     let (summary, failure) = many(input, in_flight, &sender, refused, &bar).await;
     bar.finish_and_clear();
-    summary.show(output)?;
+    let shown = summary.show(output);
     match failure {
         Some(error) => Err(error),
-        None if summary.refused > 0 => Ok(Exit::Findings),
-        None => Ok(Exit::Done),
+        None => ending(summary.exit(), shown),
     }
 }
 
@@ -89,11 +88,11 @@ impl Transport for Door<'_> {
 async fn one(event: &weir_domain::Event, sender: &Sender<impl Transport>, output: &Output) -> anyhow::Result<Exit> {
     let mut body = Vec::new();
     codec::encode(event, &mut body);
+    let id = event.id();
     let answer = match sender.deliver(body.into()).await? {
         Verdict::Accepted(answer) => answer,
-        Verdict::Refused(answer) => return Err(sender.refused(&answer).into()),
+        Verdict::Refused(answer) => return ending(Exit::Findings, refused(id, &answer, output)),
     };
-    let id = event.id();
     match Receipt::of(&answer) {
         Some(Receipt { last, duplicates, .. }) if output.is_json() => {
             output.json(&json!({ "id": id, "position": last, "duplicate": duplicates > 0 }))?;
@@ -118,6 +117,17 @@ async fn one(event: &weir_domain::Event, sender: &Sender<impl Transport>, output
         }
     }
     Ok(Exit::Done)
+}
+
+/// Shows why the only event was refused.
+fn refused(id: &str, answer: &Answer, output: &Output) -> anyhow::Result<()> {
+    let message = answer.messages();
+    if output.is_json() {
+        output.json(&json!({ "id": id, "refused": message }))?;
+    } else {
+        output.note(Paint::Bad, format!("refused: {message}"));
+    }
+    Ok(())
 }
 
 /// Emits all events of the input; returns what became of them, and what ended it early.
@@ -197,6 +207,10 @@ impl Summary {
         // No position counts as the lowest.
         self.last_position = self.last_position.max(outcome.last);
         outcome.failure
+    }
+
+    fn exit(&self) -> Exit {
+        if self.refused > 0 { Exit::Findings } else { Exit::Done }
     }
 
     fn events_per_second(&self) -> f64 {

@@ -10,7 +10,7 @@ use weir_log_embedded::tools::{self, Damage, Repaired, Verified};
 
 use crate::cli::{
     InspectArgs, LogCommand, RepairArgs,
-    output::{Exit, Failure, Output, Paint, Table, clip},
+    output::{Exit, Failure, Output, Paint, Table, clip, ending},
 };
 
 /// How much of the data of an event is shown where no terminal bounds it, in characters.
@@ -40,9 +40,12 @@ fn verify(directory: &Path, output: &Output) -> anyhow::Result<Exit> {
     bar.finish_and_clear();
     let verified = verified?;
     let exit = if verified.damage.is_empty() { Exit::Done } else { Exit::Findings };
+    ending(exit, show_verified(&verified, output))
+}
+
+fn show_verified(verified: &Verified, output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
-        output.json(&verified_json(&verified))?;
-        return Ok(exit);
+        return Ok(output.json(&verified_json(verified))?);
     }
     let mut pairs = vec![
         ("segments", HumanCount(verified.segments).to_string()),
@@ -71,7 +74,7 @@ fn verify(directory: &Path, output: &Output) -> anyhow::Result<Exit> {
         output.line(output.paint(Paint::Bad, format!("the log is damaged in {places} place(s)")))?;
         output.line("keep a copy of the directory, then ask `weir log repair` what can be saved")?;
     }
-    Ok(exit)
+    Ok(())
 }
 
 fn inspect(directory: &Path, args: &InspectArgs, output: &Output) -> anyhow::Result<Exit> {

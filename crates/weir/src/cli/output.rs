@@ -180,8 +180,11 @@ impl Output {
     /// Writes a part of the results, lines and all, at once.
     pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+            // Marked, so that no other broken pipe is taken for this one.
+            io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, ReaderGone),
+            _ => error,
+        })
     }
 
     /// Writes a line of the results.
@@ -232,8 +235,8 @@ impl Output {
 
     /// Tells an error with all its causes, and how the program is to end.
     pub(crate) fn failure(&self, error: &anyhow::Error) -> Exit {
-        if is_closed_pipe(error) {
-            // Whoever read the results has seen enough.
+        if is_reader_gone(error) {
+            // Whoever read the results has seen enough, and nothing was found before that they must not overlook.
             return Exit::Done;
         }
         let cause: &(dyn Error + 'static) = &**error;
@@ -282,9 +285,22 @@ fn known_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     }
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(closed))
+/// Whoever read the results does so no more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the results any more")]
+struct ReaderGone;
+
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let gone = |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<ReaderGone>());
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(gone))
+}
+
+/// Ends a command whose outcome was known before it was shown: that nobody reads on does not change it.
+pub(crate) fn ending(exit: Exit, shown: anyhow::Result<()>) -> anyhow::Result<Exit> {
+    match shown {
+        Err(error) if !is_reader_gone(&error) => Err(error),
+        _ => Ok(exit),
+    }
 }
 
 /// Tells whether the user or the terminal wants no colour (<https://no-color.org>).
@@ -298,9 +314,23 @@ fn painted(colour: bool, paint: Paint, text: impl Display) -> String {
     if colour && paint != Paint::Plain { paint.style().style(text).to_string() } else { text.to_string() }
 }
 
-/// Makes a text safe for a terminal and at most so many columns long.
+/// What stands in the place of a character that a terminal could take for a command.
+fn safe(c: char) -> char {
+    if c.is_control() { '\u{fffd}' } else { c }
+}
+
+/// Makes a text safe for a terminal; its lines stay lines.
+pub(crate) fn clean(text: &str) -> String {
+    let safe = |c: char| match c {
+        '\n' => c,
+        '\t' => ' ',
+        _ => safe(c),
+    };
+    text.chars().map(safe).collect()
+}
+
+/// Makes a text safe for a terminal and at most so many columns long, on one line.
 pub(crate) fn clip(text: &str, columns: usize) -> String {
-    let safe = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     if text.chars().nth(columns).is_none() {
         return text.chars().map(safe).collect();
     }
@@ -356,7 +386,7 @@ fn is_number(text: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use captured::Captured;
+pub(crate) use captured::{Captured, unread};
 
 #[cfg(test)]
 mod captured {
@@ -370,18 +400,36 @@ mod captured {
     #[derive(Clone, Default)]
     pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
+    /// Makes an output without colours whose results nobody reads.
+    pub(crate) fn unread(json: bool) -> Output {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        output(Box::new(Closed), json, None)
+    }
+
+    fn output(out: Box<dyn Write + Send>, json: bool, width: Option<usize>) -> Output {
+        Output {
+            json,
+            out_colour: false,
+            err_colour: false,
+            progress: false,
+            width,
+            out: Mutex::new(out),
+            err: Mutex::new(Box::new(io::sink())),
+        }
+    }
+
     impl Captured {
         /// Makes an output without colours whose results are kept here.
         pub(crate) fn output(&self, json: bool, width: Option<usize>) -> Output {
-            Output {
-                json,
-                out_colour: false,
-                err_colour: false,
-                progress: false,
-                width,
-                out: Mutex::new(Box::new(self.clone())),
-                err: Mutex::new(Box::new(io::sink())),
-            }
+            output(Box::new(self.clone()), json, width)
         }
 
         /// Returns the results as text.
@@ -403,49 +451,4 @@ mod captured {
 }
 
 #[cfg(test)]
-mod tests {
-    use anyhow::Context;
-    use weir_log::LogError;
-
-    use super::*;
-
-    #[test]
-    fn the_first_cause_that_knows_decides_the_exit_code() {
-        let check =
-            |error: anyhow::Error, code: u8| assert_eq!(Exit::Failed(kind_of(&error)).code(), code, "{error:#}");
-        check(LogError::Closed.into(), 8);
-        check(anyhow::Error::from(LogError::Overloaded).context("emitting"), 5);
-        check(Failure::invalid("no").into(), 2);
-        check(anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound)).context("reading"), 3);
-        check(anyhow::anyhow!("nobody knows"), 9);
-        let corrupt = LogError::Corrupt { file: "x".into(), offset: 1, detail: "y".into() };
-        check(Err::<(), _>(corrupt).context("opening").expect_err("an error"), 6);
-    }
-
-    #[test]
-    fn a_reader_who_went_away_is_no_error() {
-        let output = Captured::default().output(false, None);
-        let gone = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("printing");
-        assert_eq!(output.failure(&gone), Exit::Done);
-        assert_eq!(output.failure(&anyhow::anyhow!("other")), Exit::Failed(ErrorKind::Internal));
-    }
-
-    #[test]
-    fn tables_are_aligned() {
-        let mut table = Table::with_heading(&["name", "bytes", "note"]);
-        table.row([("a".into(), Paint::Plain), ("1,000".into(), Paint::Plain), (String::new(), Paint::Plain)]);
-        table.row([("käse".into(), Paint::Good), ("7".into(), Paint::Plain), ("x".into(), Paint::Bad)]);
-        assert_eq!(table.render(false), "name  bytes  note\na     1,000\nkäse      7  x\n");
-        assert_eq!(table.render(true).matches('\u{1b}').count(), 2 * 5);
-    }
-
-    #[test]
-    fn texts_are_clipped_and_safe() {
-        let check = |text: &str, columns: usize, expected: &str| assert_eq!(clip(text, columns), expected);
-        check("abc", 3, "abc");
-        check("abcd", 3, "ab…");
-        check("a\u{1b}[2J", 9, "a\u{fffd}[2J");
-        check("abc", 0, "");
-        check("", 0, "");
-    }
-}
+mod tests;

@@ -15,11 +15,12 @@ use crate::{
 pub(super) struct Field {
     /// Its name, with a dot behind the table it is in.
     pub(super) key: &'static str,
-    rule: Rule,
+    /// What it may be.
+    pub(super) rule: Rule,
 }
 
 /// What a value may be.
-enum Rule {
+pub(super) enum Rule {
     Path,
     Address,
     Number { least: u64, most: u64 },
@@ -42,7 +43,8 @@ const MIB: u64 = 1024 * KIB;
 /// What the log writes at once: a larger request could come in, but not be kept as a whole.
 pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// How much can be logged.
+pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
 pub(super) const FIELDS: [Field; 15] = [

@@ -1,6 +1,12 @@
 //! One layer of settings: what it sets, where it says so, and what is wrong with it.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use figment::{
     Metadata, Profile, Provider,
@@ -93,7 +99,7 @@ impl Layer {
         let mut layer = Self::default();
         for (name, value) in variables {
             let name = name.to_string_lossy();
-            let rest = name.strip_prefix(VARIABLE_PREFIX).filter(|rest| !is_service_link(rest));
+            let rest = name.strip_prefix(VARIABLE_PREFIX).filter(|rest| !is_service_link(rest, value));
             let Some(rest) = rest else { continue };
             let key = rest.to_ascii_lowercase().replace("__", ".");
             let field = Field::find(&key).filter(|field| field.variable() == name);
@@ -137,6 +143,11 @@ impl Layer {
         Ok(())
     }
 
+    /// Tells whether the layer sets this to something that it can be.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
     /// Returns the settings whose values are mistakes.
     pub(super) fn faulty(&self) -> &[&'static str] {
         &self.faulty
@@ -174,10 +185,19 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     format!("there is no {what} {given}: {}", did_you_mean(given, known))
 }
 
-/// Kubernetes and linked containers set such variables for every service, so that a service called `weir` could
-/// otherwise not be started beside itself.
-fn is_service_link(rest: &str) -> bool {
-    rest == "PORT" || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"].iter().any(|prefix| rest.starts_with(prefix))
+/// Kubernetes and linked containers set such variables for every service, so that one called `weir`, or `weir-config`,
+/// could otherwise keep a server from being started beside it.
+fn is_service_link(rest: &str, value: &OsStr) -> bool {
+    let value = value.to_string_lossy();
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let words: Vec<&str> = rest.split('_').collect();
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_link = |pair: &[&str]| match pair {
+        ["SERVICE", "HOST" | "PORT"] => true,
+        ["PORT", number] => is_number(number),
+        _ => false,
+    };
+    is_address || words.windows(2).any(is_link)
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -75,13 +75,7 @@ fn every_mistake_of_every_layer_is_told() {
     let file = directory.path().join("server.toml");
     let text = "evnts_port = 1\nevents_port = \"4000\"\nlog = 1\n\n[limits]\nevent_bytes_max = 1\nfoo = 2\n";
     fs::write(&file, text).expect("written");
-    let variables = [
-        ("WEIR_EVENTS_PORT", "many"),
-        ("WEIR_LOG_LEVEL", "info"),
-        ("WEIR_DURABILITY", "sync"),
-        ("WEIR_PORT", "tcp://10.0.0.1:4000"),
-        ("WEIR_SERVICE_PORT_EVENTS", "4000"),
-    ];
+    let variables = [("WEIR_EVENTS_PORT", "many"), ("WEIR_LOG_LEVEL", "info"), ("WEIR_DURABILITY", "sync")];
     let mut sources = sources(&variables, &[("host", "localhost"), ("log.level", "inof")]);
     sources.file = Some(file.clone());
     let name = file.display();
@@ -124,7 +118,37 @@ fn values_that_exclude_one_another_are_mistakes() {
     assert_eq!(found, [expected]);
     // What is a mistake by itself is not held against others.
     let found = faults(&sources(&[("WEIR_EVENTS_PORT", "x"), ("WEIR_CONFIG_PORT", "4000")], &[]));
-    assert_eq!(found, ["WEIR_EVENTS_PORT: events_port must be a number from 0 to 65535, but is \"x\""]);
+    let mistake = "WEIR_EVENTS_PORT: events_port must be a number from 0 to 65535, but is \"x\"";
+    assert_eq!(found, [mistake]);
+    // What a later layer sets instead is.
+    let variables = [("WEIR_EVENTS_PORT", "x"), ("WEIR_CONFIG_PORT", "4001")];
+    let found = faults(&sources(&variables, &[("events_port", "4001")]));
+    assert_eq!(found, [mistake, "--events-port: both APIs are to listen on port 4001: give each a port of its own"]);
+}
+
+#[test]
+fn what_an_orchestrator_says_about_services_sets_nothing() {
+    let links = [
+        // As Kubernetes names them for the services `weir`, `weir-config` and `weir-events`.
+        ("WEIR_SERVICE_HOST", "10.0.0.1"),
+        ("WEIR_SERVICE_PORT", "4000"),
+        ("WEIR_SERVICE_PORT_EVENTS", "4000"),
+        ("WEIR_PORT", "tcp://10.0.0.1:4000"),
+        ("WEIR_CONFIG_SERVICE_HOST", "10.0.0.2"),
+        ("WEIR_CONFIG_SERVICE_PORT", "4001"),
+        ("WEIR_CONFIG_PORT", "tcp://10.0.0.2:4001"),
+        ("WEIR_EVENTS_PORT", "udp://10.0.0.3:4000"),
+        ("WEIR_CONFIG_PORT_4001_TCP", "tcp://10.0.0.2:4001"),
+        ("WEIR_CONFIG_PORT_4001_TCP_PROTO", "tcp"),
+        ("WEIR_CONFIG_PORT_4001_TCP_PORT", "4001"),
+        ("WEIR_CONFIG_PORT_4001_TCP_ADDR", "10.0.0.2"),
+    ];
+    let (settings, _) = Settings::load(&sources(&links, &[])).expect("nothing of it is a setting");
+    assert_eq!(settings, Settings::default());
+    // What somebody meant to set is told all the same.
+    for (name, value) in [("WEIR_PORT", "4000"), ("WEIR_CONFIG_PORTS", "4001"), ("WEIR_HOST", "http://a")] {
+        assert_eq!(faults(&sources(&[(name, value)], &[])).len(), 1, "{name}");
+    }
 }
 
 #[test]

@@ -6,6 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::json;
+
+use crate::process::Server;
+
 /// What a command printed, and how it ended.
 #[derive(Debug)]
 struct Ended {
@@ -84,6 +88,9 @@ fn errors_have_a_sentence_and_an_exit_code() {
     check(&["emit", "--type", "t", "--source", "/s", "--url", &away], 5, &missing);
     check(&["tail", "--follow", "--url", &away], 5, &missing);
     check(&["log", "verify", "--data-dir", empty], 3, "error: there is no log in ");
+    check(&["serve", "--json"], 2, "error: --json is for commands with results");
+    check(&["dev", empty, "--json"], 2, "error: --json is for commands with results");
+    check(&["serve", "--data-dir", empty, "--host", "192.0.2.1"], 2, "choose an address of this machine with --host");
     check(&["dev", empty], 3, "there is no such file: name the directory of an application, or write one");
     let manifest = directory.path().join("weir.toml");
     fs::write(manifest, "[[event]]\ntyp = \"a\"\n[[subscription]]\nevent = \"b\"\nfunction = \"c\"\n")
@@ -128,4 +135,46 @@ fn settings_are_shown_with_their_origin_and_all_their_mistakes() {
          --config-port: config_port must be a number from 0 to 65535, but is \"x\"\n"
     );
     assert_eq!(ended.err, expected);
+}
+
+#[test]
+fn a_relaxed_durability_is_said_whatever_the_level() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("UTF-8");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("bound").port().to_string();
+    let serve = ["serve", "--data-dir", path, "--log-level", "off", "--events-port", &port];
+    // Neither comes far: a port is taken, and there is no manifest.
+    for (args, code) in [(&serve[..], 5), (&["dev", path][..], 3)] {
+        for (durability, is_said) in [("os", true), ("synced", false)] {
+            let ended = weir(args, &[("WEIR_DURABILITY", durability), ("WEIR_LOG__LEVEL", "error")]);
+            assert_eq!(ended.code, Some(code), "{ended:?}");
+            let said = ended.err.contains("an acknowledged event can be lost with the machine");
+            assert_eq!(said, is_said, "{durability}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn damage_is_in_the_exit_code_even_where_nobody_reads_on() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Server::start(data.path());
+    for name in ["one", "two", "three"] {
+        server.configure("eventtypes", &json!({ "name": name }));
+    }
+    assert_eq!(server.terminate(), Some(0));
+    let verify = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(["log", "verify", "--data-dir"]).arg(data.path()).stdout(writer).stderr(Stdio::null());
+        command.status().expect("verify runs").code()
+    };
+    assert_eq!(verify(), Some(0));
+    let segment = data.path().join("log/00000000000000000001.seg");
+    let mut bytes = fs::read(&segment).expect("readable");
+    // In the first frame, behind the header of the segment.
+    bytes[200] ^= 1;
+    fs::write(&segment, bytes).expect("written");
+    assert_eq!(verify(), Some(1));
 }

@@ -13,7 +13,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::process::{Http, STRUCTURED, Server, structured};
+use crate::{
+    process::{BOUND, Http, STRUCTURED, Server, structured},
+    readme::application,
+};
 
 /// An HTTP function that takes its time and remembers whom it answered.
 struct Subscriber {
@@ -146,4 +149,41 @@ fn a_slow_subscriber_under_full_load_loses_none() {
     subscriber.takes_ms.store(0, Ordering::SeqCst);
     assert_eq!(subscriber.wait_for(accepted as usize, Duration::from_secs(120)) as u64, accepted);
     eprintln!("{accepted} events accepted in 5 s, {during} delivered meanwhile, all in the end");
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_takes_long() {
+    let data = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("bound");
+    let (called, calls) = std::sync::mpsc::channel();
+    // Takes the call and never answers it. Ends with the channel or with this program.
+    std::thread::spawn(move || listener.incoming().try_for_each(|stream| called.send(stream)));
+    let mut server = Server::start(data.path());
+    server.declare(&["job"], "never", &json!({ "url": format!("http://{address}/"), "timeoutMs": 30_000 }), "http");
+    let mut http = Http::connect(server.events).expect("connected");
+    assert_eq!(http.send("POST", "/", &[STRUCTURED], &structured("1", "job", "k", 1)).expect("answered").status, 202);
+    drop(http);
+    let _call = calls.recv_timeout(BOUND).expect("the function is called");
+    server.signal();
+    let begun = Instant::now();
+    // The doors close when the first signal has come.
+    while Http::connect(server.events).is_ok() {
+        assert!(begun.elapsed() < BOUND, "the doors were not closed in time");
+        std::thread::yield_now();
+    }
+    assert!(server.is_running(), "the call is waited for");
+    assert_eq!(server.terminate(), Some(143));
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_terminal_that_takes_nothing() {
+    let place = application("hello");
+    let server = Server::develop_unread(place.path());
+    let mut http = Http::connect(server.events).expect("connected");
+    // Each call is a line of the picture; together they are more than a pipe holds.
+    for _ in 0..2000 {
+        assert_eq!(http.send("GET", "/hello/Ada", &[], b"").expect("answered").status, 200);
+    }
+    assert_eq!(server.terminate(), Some(0));
 }

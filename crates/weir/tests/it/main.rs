@@ -9,3 +9,4 @@ mod crash;
 mod drain;
 mod process;
 mod providers;
+mod readme;

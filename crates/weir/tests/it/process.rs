@@ -1,10 +1,12 @@
 //! The real binary as a process, and a small HTTP client to speak to it.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
 
@@ -14,10 +16,16 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// A running server.
 pub(crate) struct Server {
     child: Child,
+    begun: Instant,
     pub(crate) events: SocketAddr,
     pub(crate) config: SocketAddr,
     /// From the start of the process to the first answer.
     pub(crate) ready_after: Duration,
+}
+
+/// Makes a directory on the disk of the build: what is to survive a crash is written to a disk, not to memory.
+pub(crate) fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
 }
 
 /// Finds a port that nobody uses now.
@@ -32,35 +40,63 @@ impl Server {
     }
 
     pub(crate) fn start_on(data: &Path, events_port: u16, config_port: u16) -> Self {
-        let data = data.as_os_str();
-        Self::spawn(&["serve".as_ref(), "--data-dir".as_ref(), data], events_port, config_port)
+        Self::launch_on(data, events_port, config_port).ready()
+    }
+
+    /// Starts the program, and does not wait until it is ready.
+    pub(crate) fn launch_on(data: &Path, events_port: u16, config_port: u16) -> Self {
+        let arguments = ["serve".as_ref(), "--data-dir".as_ref(), data.as_os_str()];
+        Self::launch(&arguments, events_port, config_port, Stdio::null())
     }
 
     /// Runs the application of a directory.
     pub(crate) fn develop(directory: &Path) -> Self {
-        Self::spawn(&["dev".as_ref(), directory.as_os_str()], free_port(), free_port())
+        Self::develop_to(directory, Stdio::null())
     }
 
-    fn spawn(arguments: &[&std::ffi::OsStr], events_port: u16, config_port: u16) -> Self {
+    /// Runs the application of a directory, which prints to a pipe that nobody reads.
+    pub(crate) fn develop_unread(directory: &Path) -> Self {
+        Self::develop_to(directory, Stdio::piped())
+    }
+
+    /// Runs the application of a directory; the lines that it prints come here.
+    pub(crate) fn develop_shown(directory: &Path) -> (Self, Receiver<String>) {
+        let mut server = Self::develop_to(directory, Stdio::piped());
+        let out = BufReader::new(server.child.stdout.take().expect("a pipe"));
+        let (told, lines) = channel();
+        // Ends with the process, or where nobody listens any more.
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        (server, lines)
+    }
+
+    fn develop_to(directory: &Path, out: Stdio) -> Self {
+        Self::launch(&["dev".as_ref(), directory.as_os_str()], free_port(), free_port(), out).ready()
+    }
+
+    fn launch(arguments: &[&OsStr], events_port: u16, config_port: u16, out: Stdio) -> Self {
         let begun = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_weir"))
             .args(arguments)
             .args(["--events-port", &events_port.to_string(), "--config-port", &config_port.to_string()])
-            .stdout(Stdio::null())
+            .stdout(out)
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let mut server =
-            Self { child, events: address(events_port), config: address(config_port), ready_after: Duration::ZERO };
-        while begun.elapsed() < BOUND {
-            if let Ok(mut http) = Http::connect(server.config)
+        let (events, config) = (address(events_port), address(config_port));
+        Self { child, begun, events, config, ready_after: Duration::ZERO }
+    }
+
+    /// Waits until it answers.
+    pub(crate) fn ready(mut self) -> Self {
+        while self.begun.elapsed() < BOUND {
+            if let Ok(mut http) = Http::connect(self.config)
                 && http.send("GET", "/v1/status", &[], b"").is_ok_and(|answer| answer.status == 200)
             {
-                server.ready_after = begun.elapsed();
-                return server;
+                self.ready_after = self.begun.elapsed();
+                return self;
             }
-            assert!(server.child.try_wait().expect("a child").is_none(), "the server ended at its start");
+            assert!(self.is_running(), "the server ended at its start");
             // A refused connection is the only signal there is before the port is bound.
             std::thread::yield_now();
         }
@@ -78,10 +114,31 @@ impl Server {
     }
 
     /// SIGTERM; returns the exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(self) -> Option<i32> {
+        self.signal();
+        self.ended()
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub(crate) fn signal(&self) {
         let status = Command::new("kill").arg(self.pid().to_string()).status().expect("kill runs");
         assert!(status.success());
-        self.child.wait().expect("ended").code()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Waits for the end; returns the exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        let begun = Instant::now();
+        while begun.elapsed() < BOUND {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::yield_now();
+        }
+        panic!("the server did not end in time");
     }
 
     /// Sends a configuration request that must succeed.

@@ -1,32 +1,13 @@
 //! Real events of a cloud provider, poured with `weir emit` through an example that `weir dev` runs.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::process::Server;
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("created");
-    for entry in fs::read_dir(from).expect("readable") {
-        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name())).expect("readable");
-        if entry.is_dir() {
-            copy(&entry, &to.join(name));
-        } else {
-            fs::copy(&entry, to.join(name)).expect("copied");
-        }
-    }
-}
+use crate::{
+    process::Server,
+    readme::{application, repository},
+};
 
 #[test]
 fn real_events_go_in_once_and_summaries_come_out() {
@@ -39,8 +20,7 @@ fn real_events_go_in_once_and_summaries_come_out() {
     let identity = |event: &Value| (event["source"].to_string(), event["id"].to_string());
     let unique: BTreeSet<_> = events.iter().map(identity).collect();
 
-    let directory = tempfile::tempdir().expect("a directory");
-    copy(&repository().join("examples/providers"), directory.path());
+    let directory = application("providers");
     let server = Server::develop(directory.path());
     for (round, known) in [events.len() - unique.len(), events.len()].into_iter().enumerate() {
         let output = Command::new(env!("CARGO_BIN_EXE_weir"))

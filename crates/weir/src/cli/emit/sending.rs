@@ -92,11 +92,6 @@ impl<T: Transport> Sender<T> {
         Self { transport, seed: seed.to_owned(), met: AtomicBool::new(false) }
     }
 
-    /// Makes the error of a refusing answer.
-    pub(super) fn refused(&self, answer: &Answer) -> ClientError {
-        self.transport.refused(answer)
-    }
-
     /// Sends a batch. Where it is refused, its parts are sent in their order, until each event at fault is alone.
     pub(super) async fn send(&self, batch: Batch) -> Outcome {
         let mut outcome = Outcome { input_bytes: batch.input_bytes, ..Outcome::default() };

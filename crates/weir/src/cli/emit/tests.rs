@@ -10,7 +10,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::*;
-use crate::client::BaseUrl;
+use crate::{
+    cli::output::{Captured, unread},
+    client::BaseUrl,
+};
 
 /// Takes events at growing positions and refuses batches in which one has the member `bad`. Before that, it gives the
 /// answers of a script.
@@ -73,8 +76,9 @@ impl Transport for &Server {
         self.most_open.set(self.most_open.get().max(self.open.get()));
         tokio::task::yield_now().await;
         self.open.set(self.open.get() - 1);
-        let events: Vec<Value> = serde_json::from_slice(&body).expect("a JSON array");
-        let ids = events.iter().map(|event| event["id"].as_u64().expect("a number"));
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        let events = body.as_array().cloned().unwrap_or_else(|| vec![body]);
+        let ids = events.iter().map(|event| event["id"].as_u64().unwrap_or_default());
         self.requests.borrow_mut().push(ids.collect());
         let scripted = self.script.borrow_mut().pop_front();
         scripted.unwrap_or_else(|| Ok(self.take(&events)))
@@ -150,6 +154,7 @@ async fn refused_lines_do_not_keep_their_neighbours_out() {
         let lines = numbered(1..=10, &[4, 9]);
         let (summary, refused, ended) = emit(&server, &lines, 10, 1).await;
         assert_eq!((summary.accepted, summary.refused, ended), (8, 2, None));
+        assert_eq!(summary.exit(), Exit::Findings);
         assert_eq!(refused, ["4: it is bad", "9: it is bad"]);
         // What is accepted is accepted in the order of the lines.
         let requests = server.requests.borrow();
@@ -157,6 +162,20 @@ async fn refused_lines_do_not_keep_their_neighbours_out() {
         assert_eq!(accepted.collect::<Vec<_>>(), [1, 2, 3, 5, 6, 7, 8, 10]);
         assert!(requests.len() <= if names_index { 7 } else { 17 }, "{requests:?}");
     }
+}
+
+#[tokio::test]
+async fn a_single_event_that_is_refused_ends_as_a_line_does() {
+    let event = weir_domain::Event::builder("1", "/shop", "order.placed").build().expect("valid");
+    let captured = Captured::default();
+    for (status, output) in
+        [(400, captured.output(true, None)), (403, captured.output(false, None)), (422, unread(true))]
+    {
+        let server = Server::scripted([Ok(answer(status, &[], "no right"))]);
+        let exit = one(&event, &Sender::new(&server, "seed"), &output).await.expect("an end");
+        assert_eq!(exit, Exit::Findings, "{status}");
+    }
+    assert_eq!(captured.text(), "{\"id\":\"1\",\"refused\":\"no right\"}\n");
 }
 
 #[tokio::test]

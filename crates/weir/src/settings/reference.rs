@@ -1,0 +1,126 @@
+//! The reference of all settings, `docs/settings.md`: made of what the program knows, and compared with what is there.
+
+use std::fs;
+
+use clap::CommandFactory;
+use serde_json::Value;
+
+use super::{
+    field::{LEVELS, Rule},
+    *,
+};
+use crate::cli::Cli;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+
+const INTRODUCTION: &str = "\
+# Settings
+
+Made by a test from what the program knows: `UPDATE_DOCS=1 cargo test -p weir reference` writes this page anew.
+
+A server takes its settings from four places, the later over the former: defaults, a TOML file (`weir serve --config
+FILE`; `weir dev` reads none), variables of the environment, and flags. A dot in a name is a table in the file and `__`
+in a variable:
+
+```toml
+events_port = 5000                  # WEIR_EVENTS_PORT=5000, --events-port 5000
+
+[log]
+level = \"debug\"                     # WEIR_LOG__LEVEL=debug, --log-level debug
+```
+
+Every mistake in every place is told in one report, and the server does not start. `weir config show` prints the
+settings that a server would have, and where each comes from. Variables that Kubernetes and linked containers set for
+services, such as `WEIR_CONFIG_SERVICE_HOST`, or with a value that begins with `tcp://`, are passed over.
+";
+
+/// What each setting is for.
+const PURPOSES: [(&str, &str); 15] = [
+    ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
+    ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
+    ("events_port", "The port of the Events API; 0 takes a free one."),
+    ("config_port", "The port of the Configuration API; 0 takes a free one."),
+    (
+        "durability",
+        "When an event is acknowledged: when it is on stable storage, or already when the operating system has \
+         it. Then it is lost with the machine, though not with the process, and the server says so at its start.",
+    ),
+    (
+        "grace_period_ms",
+        "How long a stop may take, in milliseconds. What is in flight then is broken off, and delivered again \
+         after the next start; the log has five seconds at least to be closed.",
+    ),
+    ("log_segment_bytes", "Size of a segment file of the log, in bytes."),
+    ("log.format", "The form of the server's own log, on standard error: for people, or one JSON object a line."),
+    ("log.level", "How much the server logs, as a whole or by parts of the program: `info,weir_flow=debug`."),
+    ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),
+    ("limits.request_bytes_max", "The body of one request, in bytes; not less than one event."),
+    ("limits.batch_events_max", "Events in one batch."),
+    ("in_flight.requests_max", "Requests in flight at each API. Further ones are refused with 503."),
+    ("in_flight.bytes_max", "The bodies of these requests together, in bytes."),
+    (
+        "functions.cache_dir",
+        "Where compiled functions are kept between starts, seen from the data directory; without it `cache` there.",
+    ),
+];
+
+fn reference() -> String {
+    let values = |settings: &Settings| serde_json::to_value(settings).expect("JSON");
+    let (serve, dev) = (values(&Settings::default()), values(&Settings::for_development(Path::new("DIR"))));
+    let mut text = INTRODUCTION.to_owned();
+    for (field, (key, purpose)) in FIELDS.iter().zip(PURPOSES) {
+        assert_eq!(field.key, key, "each setting has its purpose, in this order");
+        let place = format!("/{}", field.key.replace('.', "/"));
+        let [usual, in_dev] = [&serve, &dev].map(|all| shown(all.pointer(&place)));
+        let allowed = allowed(&field.rule);
+        text.push_str(&format!("\n## `{key}`\n\n{purpose}\n\n- {allowed}; default {usual}"));
+        if in_dev != usual {
+            text.push_str(&format!(", in `weir dev DIR` {in_dev}"));
+        }
+        text.push_str(&format!("\n- `{}`", field.variable()));
+        let flag = field.flag();
+        match ["serve", "dev"].map(|command| has_flag(command, &flag)) {
+            [true, true] => text.push_str(&format!(", `{flag}`")),
+            [true, false] => text.push_str(&format!(", `{flag}` of `weir serve`")),
+            [false, true] => text.push_str(&format!(", `{flag}` of `weir dev`")),
+            [false, false] => {}
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "none".into(),
+        Some(Value::String(text)) => format!("`{text}`"),
+        Some(other) => format!("`{other}`"),
+    }
+}
+
+fn allowed(rule: &Rule) -> String {
+    match rule {
+        Rule::Path => "a path".into(),
+        Rule::Address => "an IP address".into(),
+        Rule::Number { least, most } => format!("a number from {least} to {most}"),
+        Rule::Word(words) => format!("`{}`", words.join("` or `")),
+        Rule::Levels => format!("`{}`", LEVELS.join("`, `")),
+    }
+}
+
+fn has_flag(command: &str, flag: &str) -> bool {
+    let cli = Cli::command();
+    let command = cli.find_subcommand(command).expect("a command");
+    command.get_arguments().filter_map(clap::Arg::get_long).any(|long| flag.strip_prefix("--") == Some(long))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whether to write is asked of this run of the test, not of the program")]
+fn the_reference_is_what_the_program_knows() {
+    let expected = reference();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(FILE, &expected).expect("written");
+    }
+    let found = fs::read_to_string(FILE).expect("readable");
+    assert_eq!(found, expected, "docs/settings.md: write it with UPDATE_DOCS=1 cargo test -p weir reference");
+}
