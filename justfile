@@ -19,3 +19,11 @@ fmt:
 # All benchmarks, with the release profile.
 bench:
     cargo bench --workspace --bench '*'
+
+# The full proof of kill -9; `just crash 1000`, and with CRASH_SEED in the environment the instants of an earlier run.
+crash rounds="200":
+    CRASH_ROUNDS={{rounds}} cargo test --release -p weir --test it crash -- --nocapture
+
+# Write what is made from the program: docs/settings.md.
+docs:
+    UPDATE_DOCS=1 cargo test -p weir reference

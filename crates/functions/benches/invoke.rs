@@ -1,9 +1,16 @@
 //! What the platform adds to a call: a JavaScript function on a reused and on a fresh instance, against a function that
-//! is none.
+//! is none. `cargo bench -p weir-functions --bench invoke`
+//!
+//! Where nothing is chosen, what it ends with are the figures of `docs/performance.md`: percentiles of single calls, and
+//! calls from two threads at once, each as the median of five runs with the least and the most.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use divan::{Bencher, counter::ItemsCount};
@@ -28,8 +35,70 @@ export function handle(event) {
 /// Does nothing: what remains is the way in and out.
 const NOTHING: &str = "export function handle() {}";
 
+const RUNS: usize = 5;
+const THREADS: usize = 2;
+
+#[expect(clippy::disallowed_methods, reason = "a program of its own: here its arguments are read")]
 fn main() {
     divan::main();
+    if std::env::args().skip(1).all(|argument| argument == "--bench") {
+        figures();
+    }
+}
+
+/// One figure, measured several times.
+#[derive(Default)]
+struct Figure(Vec<f64>);
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (least, median, most) = (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1]);
+        let digits = f.precision().unwrap_or(0);
+        write!(f, "{median:.digits$} ({least:.digits$} to {most:.digits$})")
+    }
+}
+
+/// Prints what divan has no word for.
+#[expect(clippy::print_stdout, reason = "a measuring program speaks to its caller")]
+fn figures() {
+    println!("\nmedian of {RUNS} runs (least to most)");
+    let reused = Instances::Reuse { calls_max: u32::MAX };
+    for (name, instances, calls) in [("reused", reused, 50_000), ("fresh", Instances::Fresh, 5_000)] {
+        let rig = Rig::new();
+        let function = rig.script(BILL, instances);
+        let [mut p50, mut p99, mut rate]: [Figure; 3] = Default::default();
+        for _ in 0..RUNS {
+            let micros = rig.latencies(&function, calls);
+            p50.0.push(micros[micros.len() / 2]);
+            p99.0.push(micros[micros.len() * 99 / 100]);
+            rate.0.push(calls_per_second(&function, calls));
+        }
+        println!("{name:<7} p50 {p50:.1} µs, p99 {p99:.1} µs; {rate:.0} calls/s from {THREADS} threads");
+    }
+}
+
+/// Calls from several threads at once, so many times each.
+fn calls_per_second(function: &WasmFunction, calls: usize) -> f64 {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let call = call();
+                async_runtime().block_on(async {
+                    for _ in 0..calls {
+                        function.invoke(&call).await.expect("no failure");
+                    }
+                });
+            });
+        }
+    });
+    (THREADS * calls) as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn async_runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime")
 }
 
 struct Ports(AtomicU64);
@@ -75,8 +144,7 @@ impl Rig {
         let stop = ticker.stop_handle();
         #[expect(clippy::disallowed_methods, reason = "the bench is its own supervisor")]
         std::thread::spawn(move || ticker.run());
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an async runtime");
-        Self { tokio, wasm, stop }
+        Self { tokio: async_runtime(), wasm, stop }
     }
 
     fn script(&self, source: &str, instances: Instances) -> WasmFunction {
@@ -84,6 +152,22 @@ impl Rig {
         let options = FunctionOptions { instances, ..FunctionOptions::default() };
         let prepared = self.tokio.block_on(self.wasm.prepare(&id, Code::JavaScript(source.into()), options));
         prepared.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Returns how long each of so many calls took, in microseconds, the shortest first.
+    fn latencies(&self, function: &WasmFunction, calls: usize) -> Vec<f64> {
+        let call = call();
+        let mut micros: Vec<f64> = self.tokio.block_on(async {
+            let mut micros = Vec::with_capacity(calls);
+            for _ in 0..calls {
+                let begun = Instant::now();
+                function.invoke(&call).await.expect("no failure");
+                micros.push(begun.elapsed().as_secs_f64() * 1e6);
+            }
+            micros
+        });
+        micros.sort_by(f64::total_cmp);
+        micros
     }
 
     fn bench(&self, bencher: Bencher<'_, '_>, function: &impl Invoke) {

@@ -15,6 +15,7 @@ kit = ["flow"]
 [owners]
 engine = ["flow"]
 secret = []
+wit-parser = ["flow"]
 
 [free-of]
 words = ["runtime"]
@@ -108,6 +109,7 @@ fn a_difference_to_the_file_of_cargo_deny_is_refused() {
             { crate = "flow", wrappers = ["door"] },
             { crate = "kit", wrappers = ["kit"] },
             { crate = "engine", wrappers = ["flow", "engine-tools"] },
+            { crate = "secret", wrappers = ["secret-tools"] },
         ]
     "#;
     let differences = |text: &str| rules().differences(&parse_wrappers(text).expect("good"));
@@ -121,7 +123,14 @@ fn a_difference_to_the_file_of_cargo_deny_is_refused() {
     check(r#"crate = "flow", wrappers = ["door"]"#, r#"crate = "flow", wrappers = []"#, "flow: ");
     check(r#"["kit"]"#, r#"["door"]"#, "kit: ");
     check(r#"["flow", "engine-tools"]"#, r#"["door", "engine-tools"]"#, "engine: ");
-    check(r#""engine","#, r#""motor","#, "motor: is in deny-layers.toml but not in [owners]");
+    let kit = r#"{ crate = "kit","#;
+    let more = |entry: &str| format!("{entry}, {kit}");
+    let motor = more(r#"{ crate = "motor", wrappers = [] }"#);
+    check(kit, &motor, "motor: is in deny-layers.toml but not in [owners]");
+    let secret = r#"{ crate = "secret", wrappers = ["secret-tools"] },"#;
+    check(secret, "", "secret: is in [owners] of layers.toml but not in deny-layers.toml");
+    let free = more(r#"{ crate = "wit-parser", wrappers = ["flow"] }"#);
+    check(kit, &free, "wit-parser: is in deny-layers.toml and yet free");
 }
 
 #[test]
