@@ -15,7 +15,7 @@ use crate::{
     prepare::Prepared,
     recovery,
     segment::{self, Segment},
-    shared::Shared,
+    shared::{Shared, copy_of},
 };
 
 mod conditions;
@@ -384,17 +384,4 @@ fn zeros_ahead(log: &End, end: u64, group_bytes: u64) -> std::ops::Range<u64> {
         return end..end;
     }
     end..(end + ZEROED_BYTES).min(log.capacity).max(end)
-}
-
-/// The same error for one more waiter: errors of the operating system cannot be cloned.
-fn copy_of(error: &LogError) -> LogError {
-    let io = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
-    match error {
-        LogError::DiskFull(source) => LogError::DiskFull(io(source)),
-        LogError::Io { operation, path, source } => LogError::Io { operation, path: path.clone(), source: io(source) },
-        LogError::Index { detail } => LogError::Index { detail: detail.clone() },
-        LogError::Overloaded => LogError::Overloaded,
-        LogError::Closed => LogError::Closed,
-        other => LogError::Index { detail: other.to_string() },
-    }
 }

@@ -139,12 +139,14 @@ impl BlockQueue {
 }
 
 /// The same error for one more waiter: errors of the operating system cannot be cloned.
-fn copy_of(error: &LogError) -> LogError {
+pub(crate) fn copy_of(error: &LogError) -> LogError {
     let io = |source: &std::io::Error| std::io::Error::new(source.kind(), source.to_string());
     match error {
         LogError::DiskFull(source) => LogError::DiskFull(io(source)),
         LogError::Io { operation, path, source } => LogError::Io { operation, path: path.clone(), source: io(source) },
         LogError::Index { detail } => LogError::Index { detail: detail.clone() },
+        LogError::Overloaded => LogError::Overloaded,
+        LogError::Closed => LogError::Closed,
         other => LogError::Index { detail: other.to_string() },
     }
 }

@@ -127,6 +127,7 @@ pub(crate) async fn attempt(
     } else if failure.is_final {
         None
     } else {
+        delivery.platform_failures = 0;
         let at_least = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         let Delivery { recorded, attempt, since, .. } = &delivery;
         backoff::wait(&subscription.retry, recorded.position, *attempt, since.elapsed(), at_least)
