@@ -6,6 +6,7 @@
 
 mod answer;
 mod client;
+mod resolver;
 mod retry_after;
 
 use std::{sync::Arc, time::Duration};

@@ -59,6 +59,8 @@ pub(crate) struct Committer {
     shared: Arc<Shared>,
     end: End,
     conditions: Conditions,
+    /// [`ZEROED_BYTES`] of zeros, made once: of memory that is only read the kernel gives out the same page for all.
+    zeros: Box<[u8]>,
 }
 
 impl End {
@@ -87,7 +89,8 @@ struct OpenFrame<'a> {
 
 impl Committer {
     pub(crate) fn new(shared: Arc<Shared>, end: End) -> Self {
-        Self { shared, end, conditions: Conditions::default() }
+        let zeros = vec![0; ZEROED_BYTES as usize].into_boxed_slice();
+        Self { shared, end, conditions: Conditions::default(), zeros }
     }
 
     /// Commits a group of batches and returns their outcomes in the same order.
@@ -217,8 +220,8 @@ impl Committer {
         };
         let file = &self.end.segment.file;
         if !zeros.is_empty() {
-            file.write_all_at(&vec![0; (zeros.end - zeros.start) as usize], zeros.start)
-                .map_err(failed("reserving"))?;
+            let length = (zeros.end - zeros.start) as usize;
+            file.write_all_at(&self.zeros[..length], zeros.start).map_err(failed("reserving"))?;
         }
         file.write_all_at(group, self.end.offset).map_err(failed("writing events"))?;
         if self.shared.options.durability == Durability::Synced {
@@ -230,12 +233,11 @@ impl Committer {
     /// Writes zeros over a group that could not be written. After a failed sync its frames may be whole in the memory of
     /// the kernel and nowhere else, or there in part: a start would take them for a part of the log, and a repair might.
     fn withdraw(&self, bytes: u64) {
-        let zeros = vec![0; bytes.min(ZEROED_BYTES) as usize];
         let end = self.end.offset + bytes;
         let mut at = self.end.offset;
         while at < end {
-            let length = (zeros.len() as u64).min(end - at);
-            if let Err(error) = self.end.segment.file.write_all_at(&zeros[..length as usize], at) {
+            let length = ZEROED_BYTES.min(end - at);
+            if let Err(error) = self.end.segment.file.write_all_at(&self.zeros[..length as usize], at) {
                 tracing::warn!(file = %self.end.segment.name, %error, "a group that could not be written was not taken back");
                 return;
             }

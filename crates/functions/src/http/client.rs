@@ -14,6 +14,7 @@ use hyper_util::{
 
 use weir_domain::error_chain;
 
+use super::resolver::Resolver;
 use crate::CallError;
 
 /// A connection that does not come about is given up well before most calls are.
@@ -25,7 +26,7 @@ const IDLE_PER_HOST_MAX: usize = 64;
 /// Sends requests. One for the whole process: cloning it shares its connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    inner: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
 }
 
 impl HttpClient {
@@ -33,7 +34,7 @@ impl HttpClient {
     /// program: nothing is read from the machine.
     #[must_use]
     pub fn new() -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         // The scheme is judged by the connector around this one.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
