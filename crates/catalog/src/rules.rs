@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
-    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription, limits,
-    names::OWN_PREFIX,
+    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription,
+    SubscriptionKind, limits, names::OWN_PREFIX,
 };
 
 /// Collects the faults of one resource.
@@ -134,6 +134,8 @@ pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
     faults.field(subscription.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
         format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
     });
+    let is_hidden = subscription.kind == SubscriptionKind::Sync && is_of_space(&subscription.path);
+    faults.field(is_hidden, "Path", "reserved", begin_otherwise);
     let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = subscription.retry;
     faults.between("Attempts", attempts_max, 1, limits::ATTEMPTS_MAX);
     faults.between("Backoff", backoff_first_ms, 1, backoff_max_ms.max(1));
@@ -152,6 +154,7 @@ pub(crate) fn cors(cors: &Cors) -> Vec<Detail> {
     faults.field(cors.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
         format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
     });
+    faults.field(is_of_space(&cors.path), "Path", "reserved", begin_otherwise);
     let is_origin = |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b',');
     faults.list("AllowedOrigins", &cors.allowed_origins, is_origin, || {
         "give origins such as https://example.com, or *".into()
@@ -165,6 +168,15 @@ pub(crate) fn cors(cors: &Cors) -> Vec<Detail> {
     );
     faults.entries("Metadata", &cors.metadata);
     faults.details
+}
+
+/// Tells whether a request for this path would be one for `/` or another path in the space that it names.
+fn is_of_space(path: &str) -> bool {
+    path.starts_with("/spaces/")
+}
+
+fn begin_otherwise() -> String {
+    "begin the path otherwise: in a request, what follows /spaces/ is the name of a space".into()
 }
 
 /// An absolute URL (RFC 3986) of HTTP with a host, in printable ASCII.

@@ -30,11 +30,11 @@
 
 mod attributes;
 mod error;
-mod media;
 mod version;
 
 pub mod binary;
 pub mod json;
+pub mod media;
 pub mod mode;
 pub mod time;
 pub mod trace;

@@ -49,7 +49,8 @@ pub(crate) fn is_text(media_type: &str) -> bool {
 }
 
 /// Tells whether text of a media type is in UTF-8: so it is where no charset or a part of UTF-8 is declared.
-pub(crate) fn is_utf8(media_type: &str) -> bool {
+#[must_use]
+pub fn is_utf8(media_type: &str) -> bool {
     charset(media_type)
         .is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8)))
 }

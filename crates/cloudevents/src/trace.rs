@@ -1,7 +1,10 @@
 //! The Distributed Tracing extension: attributes that carry a W3C Trace Context from event to event. No spans are
 //! recorded or sent here.
+//!
+//! What is read follows Trace Context Level 2, which takes everything that Level 1 does: keys may begin with a digit,
+//! and the flag of a random trace id is kept.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use weir_domain::ErrorKind;
 
@@ -11,6 +14,15 @@ use crate::error::short;
 pub const TRACEPARENT: &str = "traceparent";
 /// Name of the extension attribute that holds what each tracing system adds.
 pub const TRACESTATE: &str = "tracestate";
+
+/// The most members of a `tracestate`; a longer list is broken.
+const MEMBERS_MAX: usize = 32;
+/// As much of a `tracestate` as every system has to pass on, in characters; of a longer one, members are left out.
+const STATE_CHARS_MAX: usize = 512;
+/// Members beyond this many characters are the first to be left out.
+const MEMBER_CHARS_LONG: usize = 128;
+/// The longest key of a member, and the longest value.
+const PART_CHARS_MAX: usize = 256;
 
 /// Flags of version 00 that have a meaning: sampled, and random trace id.
 const FLAGS: u8 = 0b11;
@@ -92,6 +104,44 @@ pub fn child(parent: &str, span_id: u64) -> String {
     parent.parse().unwrap_or(fresh).child(span_id).to_string()
 }
 
+/// Reads the value of [`TRACESTATE`] as it is to be passed on: without blanks around its members, without empty ones,
+/// and not longer than every system passes on. `None` where it is empty or broken: then the trace goes on without it.
+///
+/// It has a meaning only beside a valid `traceparent`. Several headers are one list, joined by commas before it is
+/// read.
+#[must_use]
+pub fn state(text: &str) -> Option<Cow<'_, str>> {
+    let mut members = Vec::new();
+    for member in text.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty()) {
+        if members.len() == MEMBERS_MAX || !is_member(member) {
+            return None;
+        }
+        members.push(member);
+    }
+    let mut chars = members.iter().map(|member| member.len() + 1).sum::<usize>().checked_sub(1)?;
+    while chars > STATE_CHARS_MAX {
+        // The newest members stand first: those at the end say least.
+        let is_long = |member: &&str| member.len() > MEMBER_CHARS_LONG;
+        let place = members.iter().rposition(is_long).unwrap_or(members.len() - 1);
+        chars = chars.checked_sub(members.remove(place).len() + 1)?;
+    }
+    // Of the same length it is the same text: nothing was taken away.
+    Some(if chars == text.len() { Cow::Borrowed(text) } else { Cow::Owned(members.join(",")) })
+}
+
+/// Tells whether a text is `key=value` of a `tracestate` (section 3.3.1.3).
+fn is_member(text: &str) -> bool {
+    let Some((key, value)) = text.split_once('=') else { return false };
+    let begins = key.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let is_key = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/@".contains(&b);
+    let is_value = |b: u8| (b' '..=b'~').contains(&b) && b != b'=';
+    begins
+        && key.len() <= PART_CHARS_MAX
+        && key.bytes().all(is_key)
+        && (1..=PART_CHARS_MAX).contains(&value.len())
+        && value.bytes().all(is_value)
+}
+
 fn read(text: &str) -> Option<TraceParent> {
     /// Digits of version 00, marks included.
     const LENGTH: usize = 55;
@@ -133,6 +183,38 @@ mod tests {
         // Of a later version only what is known is passed on.
         let later = "cc-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-ff-what-else";
         assert_eq!(child(later, 1), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-03");
+    }
+
+    #[test]
+    fn the_state_is_passed_on_as_the_recommendation_says() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(state(text).as_deref(), expected, "{text}");
+        let same = |text: &str| check(text, Some(text));
+        same("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE");
+        same("fw529a3039@dt=FfAIVwEAAAA,1a-_*/=!\"#$%&'()*+-./:;<>?@[\\]^_`{|}~");
+        same("a= x y");
+        check(" a=1 ,\tb=2,, ,c=3,", Some("a=1,b=2,c=3"));
+        check("", None);
+        check(" , ,", None);
+        for broken in
+            ["a", "a=", "=1", "A=1", "a b=1", "a.b=1", "_a=1", "@a=1", "a=1=2", "a=\u{e4}", "a=1,b", "a=\u{7f}"]
+        {
+            check(broken, None);
+        }
+        same(&format!("{}={}", "k".repeat(255), "v".repeat(256)));
+        check(&format!("{}=v", "k".repeat(257)), None);
+        check(&format!("k={}", "v".repeat(257)), None);
+
+        let list = |members: usize| (0..members).map(|member| format!("k{member}=v")).collect::<Vec<_>>().join(",");
+        same(&list(32));
+        check(&list(33), None);
+        // What is too long loses its longest members first, then those at the end.
+        let long = "v".repeat(200);
+        let given = format!("a=1,b={long},c={long},d=2,e={long},f=3");
+        check(&given, Some(&format!("a=1,b={long},c={long},d=2,f=3")));
+        let short =
+            |members: usize| (10..10 + members).map(|it| format!("k{it}={}", "v".repeat(96))).collect::<Vec<_>>();
+        check(&short(6).join(","), Some(&short(5).join(",")));
+        check(&format!("{}={}", "k".repeat(256), "v".repeat(256)), None);
     }
 
     #[test]

@@ -351,6 +351,7 @@ fn check<'a>(
             AttributeValue::String(text) if !printable => syntax::check_string(name, text)?,
             _ => {}
         }
+        syntax::check_extension_value(name, value, extensions.clone())?;
         if extensions.clone().take(index).any(|(earlier, _)| earlier == name) {
             return Err(AttributeError::new(name, "is given twice: give it once"));
         }

@@ -1,6 +1,16 @@
 //! Syntax of attribute names and values, as CloudEvents 1.0.2 section 3.1 and the RFCs it names demand.
 
+mod extensions;
+mod media_type;
+mod uri;
+
 use crate::AttributeError;
+
+pub(crate) use self::{
+    extensions::check_extension_value,
+    media_type::check_media_type,
+    uri::{check_uri, check_uri_reference},
+};
 
 /// Attribute names consist of lower-case ASCII letters and digits.
 pub(crate) fn check_extension_name(name: &str) -> Result<(), AttributeError> {
@@ -51,49 +61,7 @@ fn is_noncharacter(c: char) -> bool {
     (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
-/// A URI-reference (RFC 3986): only its characters and well-formed escapes are checked.
-pub(crate) fn check_uri_reference(name: &str, value: &str) -> Result<(), AttributeError> {
-    let bytes = value.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let fits = match byte {
-            b'%' => bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => true,
-            _ => b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
-        };
-        if !fits {
-            return Err(AttributeError::new(
-                name,
-                format!("is not a URI-reference (RFC 3986) at byte {at}: percent-encode other characters"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// An absolute URI: a URI-reference that begins with a scheme.
-pub(crate) fn check_uri(name: &str, value: &str) -> Result<(), AttributeError> {
-    check_uri_reference(name, value)?;
-    let scheme = value.split_once(':').map_or("", |(scheme, _)| scheme);
-    let fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    if fits {
-        Ok(())
-    } else {
-        Err(AttributeError::new(name, "must be an absolute URI (RFC 3986): begin with a scheme such as https:"))
-    }
-}
-
-/// A media type (RFC 2046): `type/subtype`, then parameters.
-pub(crate) fn check_media_type(name: &str, value: &str) -> Result<(), AttributeError> {
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    let token = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+'*%`|~".contains(&b))
-    };
-    match essence.split_once('/') {
-        Some((kind, subtype)) if token(kind) && token(subtype) => Ok(()),
-        _ => Err(AttributeError::new(name, "must be a media type (RFC 2046) such as application/json")),
-    }
-}
+const MINUTES_OF_DAY: i32 = 24 * 60;
 
 /// A timestamp of RFC 3339, section 5.6.
 pub(crate) fn check_timestamp(name: &str, value: &str) -> Result<(), AttributeError> {
@@ -105,13 +73,14 @@ pub(crate) fn check_timestamp(name: &str, value: &str) -> Result<(), AttributeEr
 }
 
 fn is_rfc3339(text: &[u8]) -> bool {
-    let digits = |from: usize, to: usize| -> Option<u32> {
-        text.get(from..to)?.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
+    let digits = |from: usize, to: usize| -> Option<i32> {
+        text.get(from..to)?.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i32::from(b - b'0')))
     };
     let is = |at: usize, any: &[u8]| text.get(at).is_some_and(|b| any.contains(b));
     let date = (|| {
         let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
         let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
+        // The mark between date and time may be a blank (section 5.6, last note), and letters may be small.
         let marks = is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":");
         let days = match month {
             4 | 6 | 9 | 11 => 30,
@@ -119,13 +88,10 @@ fn is_rfc3339(text: &[u8]) -> bool {
             2 => 28,
             _ => 31,
         };
-        // Second 60 is a leap second.
         let fits = (1..=12).contains(&month) && (1..=days).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-        (marks && fits).then_some(())
+        (marks && fits).then_some((hour * 60 + minute, second))
     })();
-    if date.is_none() {
-        return false;
-    }
+    let Some((minute_of_day, second)) = date else { return false };
     let mut at = 19;
     if is(at, b".") {
         let start = at + 1;
@@ -134,16 +100,19 @@ fn is_rfc3339(text: &[u8]) -> bool {
             return false;
         }
     }
-    match text.get(at) {
-        Some(b'Z' | b'z') => at + 1 == text.len(),
-        Some(b'+' | b'-') => {
-            at + 6 == text.len()
-                && is(at + 3, b":")
-                && digits(at + 1, at + 3).is_some_and(|h| h < 24)
-                && digits(at + 4, at + 6).is_some_and(|m| m < 60)
+    let offset = match text.get(at).copied() {
+        Some(b'Z' | b'z') if at + 1 == text.len() => 0,
+        Some(sign @ (b'+' | b'-')) if at + 6 == text.len() && is(at + 3, b":") => {
+            match (digits(at + 1, at + 3), digits(at + 4, at + 6)) {
+                (Some(hours @ 0..24), Some(minutes @ 0..60)) if sign == b'+' => hours * 60 + minutes,
+                (Some(hours @ 0..24), Some(minutes @ 0..60)) => -(hours * 60 + minutes),
+                _ => return false,
+            }
         }
-        _ => false,
-    }
+        _ => return false,
+    };
+    // Second 60 is a leap second, which is the last one of a day in UTC (section 5.7).
+    second < 60 || (minute_of_day - offset).rem_euclid(MINUTES_OF_DAY) == MINUTES_OF_DAY - 1
 }
 
 #[cfg(test)]
@@ -158,6 +127,10 @@ mod tests {
             "1985-04-12T23:20:50.52Z",
             "1996-12-19T16:39:57-08:00",
             "1990-12-31T23:59:60Z",
+            "1990-12-31T15:59:60-08:00",
+            "1991-01-01T00:59:60.5+01:00",
+            "2026-01-31 12:00:00Z",
+            "2026-01-31T12:00:00-00:00",
             "2020-02-29T00:00:00.123456789+05:30",
         ] {
             assert!(is_rfc3339(good.as_bytes()), "{good}");
@@ -173,6 +146,12 @@ mod tests {
             "2018-04-05T17:31:00+0100",
             "2018-04-05T17:31:00Zx",
             "18-04-05T17:31:00Z",
+            "1990-12-31T22:59:60Z",
+            "1990-12-31T23:59:60-08:00",
+            "1990-12-31T23:59:61Z",
+            "2018-04-05T17:31:00+24:00",
+            "2018-04-05T17:31:00+01:60",
+            "2018-04-05T17:31:00,5Z",
         ] {
             assert!(!is_rfc3339(bad.as_bytes()), "{bad}");
         }

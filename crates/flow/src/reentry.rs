@@ -3,7 +3,7 @@
 
 use weir_cloudevents::{
     time,
-    trace::{TRACEPARENT, TRACESTATE, TraceParent},
+    trace::{self, TRACEPARENT, TRACESTATE, TraceParent},
 };
 use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
 use weir_functions::{Draft, DraftValue};
@@ -50,7 +50,8 @@ pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> 
     if hops as u32 > hops_max {
         return Err(Unfit::TooManyHops { hops, hops_max });
     }
-    let correlation = cause.event.extension_text(CORRELATION_ID).unwrap_or(cause.event.id());
+    let correlation = cause.event.extension_text(CORRELATION_ID).filter(|id| !id.is_empty());
+    let correlation = correlation.unwrap_or(cause.event.id());
     let drafts = drafts.into_iter().enumerate();
     drafts.map(|(index, draft)| one(cause, index, draft, hops, correlation)).collect()
 }
@@ -61,11 +62,16 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     if draft.id.as_deref() == Some(cause.event.id()) && draft.source.as_deref() == Some(cause.event.source()) {
         (draft.id, draft.source) = (None, None);
     }
-    // The same goes for its trace: the new event is another span.
+    // The same goes for its trace: the new event is another span. A broken one is none, and a state belongs to its
+    // parent.
     let copied = cause.event.extension_str(TRACEPARENT);
-    draft.extensions.retain(|(name, value)| {
-        name != TRACEPARENT || !matches!(value, DraftValue::Text(text) if Some(text.as_str()) == copied)
-    });
+    let is_own = |text: &str| Some(text) != copied && text.parse::<TraceParent>().is_ok();
+    let is_traced = |(name, value): &(String, DraftValue)| {
+        name == TRACEPARENT && matches!(value, DraftValue::Text(text) if is_own(text))
+    };
+    if !draft.extensions.iter().any(is_traced) {
+        draft.extensions.retain(|(name, _)| name != TRACEPARENT && name != TRACESTATE);
+    }
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&hex(&seed[..16]), &source);
@@ -82,7 +88,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         let span = u64::from_le_bytes(std::array::from_fn(|byte| seed[16 + byte])).max(1);
         builder = builder
             .extension(TRACEPARENT, AttributeValue::String(&parent.child(span).to_string()))
-            .extension_opt(TRACESTATE, cause.event.extension_str(TRACESTATE));
+            .extension_opt(TRACESTATE, cause.event.extension_str(TRACESTATE).and_then(trace::state).as_deref());
     }
     builder.build().map_err(Unfit::Attribute)
 }
@@ -104,4 +110,39 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_goes_on_unless_a_function_has_its_own() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let event = Event::builder("1", "/s", "t")
+            .extension(TRACEPARENT, AttributeValue::String(parent))
+            .extension(TRACESTATE, AttributeValue::String("a=1, b=2"))
+            .build()
+            .expect("valid");
+        let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
+        let cause =
+            Cause { space: &space, subscription: "s", function: &function, event: &event, now: Timestamp::default() };
+        let traced = |given: &[(&str, &str)]| {
+            let text = |(name, value): &(&str, &str)| ((*name).to_owned(), DraftValue::Text((*value).to_owned()));
+            let draft = Draft { extensions: given.iter().map(text).collect(), ..Draft::new("done") };
+            let made = complete(&cause, vec![draft], 1).expect("valid").remove(0);
+            let of = |name| made.extension_str(name).map(str::to_owned);
+            (of(TRACEPARENT).expect("a trace"), of(TRACESTATE))
+        };
+        let (child, state) = traced(&[]);
+        assert!(child.starts_with(&parent[..36]) && child.ends_with("-01") && child != parent, "{child}");
+        assert_eq!(state.as_deref(), Some("a=1,b=2"));
+        // Copied, broken, or without its parent: the same as none.
+        assert_eq!(traced(&[(TRACEPARENT, parent), (TRACESTATE, "a=1")]), (child.clone(), state.clone()));
+        assert_eq!(traced(&[(TRACEPARENT, "broken")]), (child.clone(), state.clone()));
+        assert_eq!(traced(&[(TRACESTATE, "orphan=1")]), (child, state));
+
+        let own = "00-00000000000000000000000000000001-0000000000000002-00";
+        assert_eq!(traced(&[(TRACEPARENT, own)]), (own.to_owned(), None));
+    }
 }

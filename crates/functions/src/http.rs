@@ -17,8 +17,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, res
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use weir_cloudevents::{json, trace};
-use weir_domain::{ErrorKind, Limits, error_chain};
+use weir_cloudevents::{
+    json,
+    trace::{self, TraceParent},
+};
+use weir_domain::{ErrorKind, Event, Limits, error_chain};
 
 use crate::{Call, CallError, Invoke, Outcome, turns::Turns};
 
@@ -179,14 +182,22 @@ impl Inner {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.clone();
-        for name in [trace::TRACEPARENT, trace::TRACESTATE] {
-            // A trace context that no header can carry still travels within the event.
-            let value = call.event.extension_str(name).and_then(|text| HeaderValue::from_str(text).ok());
-            if let Some(value) = value {
-                request.headers_mut().insert(HeaderName::from_static(name), value);
-            }
-        }
+        add_trace(&call.event, request.headers_mut());
         request
+    }
+}
+
+/// Puts the trace that an event belongs to where HTTP has it, so that the function goes on with it (W3C Trace Context).
+///
+/// A context that is broken goes no further than the event. The span stays that of the event: no other is recorded here
+/// that could be named.
+fn add_trace(event: &Event, headers: &mut HeaderMap) {
+    let parent = event.extension_str(trace::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
+    let Some(parent) = parent.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok()) else { return };
+    headers.insert(HeaderName::from_static(trace::TRACEPARENT), parent);
+    let state = event.extension_str(trace::TRACESTATE).and_then(trace::state);
+    if let Some(state) = state.and_then(|state| HeaderValue::from_str(&state).ok()) {
+        headers.insert(HeaderName::from_static(trace::TRACESTATE), state);
     }
 }
 
@@ -245,7 +256,7 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, HttpSetupError> {
 
 #[cfg(test)]
 mod tests {
-    use weir_domain::{Event, FunctionId};
+    use weir_domain::{AttributeValue, FunctionId};
 
     use super::*;
     use crate::CallMode;
@@ -264,6 +275,31 @@ mod tests {
         assert_eq!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
         drop((one, two));
         assert_ne!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
+    }
+
+    #[test]
+    fn a_trace_goes_out_where_it_is_well_formed() {
+        let check = |parent: Option<&str>, state: Option<&str>, expected: [Option<&str>; 2]| {
+            let event = Event::builder("1", "/s", "t").extension_opt("traceparent", parent);
+            let event = event.extension_opt("tracestate", state).build().expect("valid");
+            let mut headers = HeaderMap::new();
+            add_trace(&event, &mut headers);
+            let sent = ["traceparent", "tracestate"].map(|name| headers.get(name).and_then(|it| it.to_str().ok()));
+            assert_eq!(sent, expected, "{parent:?} {state:?}");
+        };
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        check(None, None, [None, None]);
+        check(None, Some("a=1"), [None, None]);
+        check(Some("nonsense"), Some("a=1"), [None, None]);
+        check(Some(parent), None, [Some(parent), None]);
+        check(Some(parent), Some("a=1,b=2"), [Some(parent), Some("a=1,b=2")]);
+        check(Some(parent), Some("a=1,B"), [Some(parent), None]);
+        let later = "7f-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
+        check(Some(later), Some("a=1"), [Some(parent), Some("a=1")]);
+        let number = Event::builder("1", "/s", "t").extension("traceparent", AttributeValue::Integer(7));
+        let mut headers = HeaderMap::new();
+        add_trace(&number.build().expect("valid"), &mut headers);
+        assert!(headers.is_empty());
     }
 
     #[test]

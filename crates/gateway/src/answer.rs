@@ -1,7 +1,13 @@
 //! The forms of answers that more than one part of the door gives.
 
-use axum::{body::Body, response::Response};
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use axum::{
+    body::{Body, HttpBody},
+    response::Response,
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 use serde::Serialize;
 
 /// Makes an answer without a body.
@@ -16,6 +22,17 @@ pub(crate) fn with_body(status: StatusCode, content_type: &'static str, body: Ve
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Makes the answer to HEAD of the answer that GET would get: its head, which says how long the body is (RFC 9110,
+/// section 9.3.2). HTTP/2 would send the body.
+pub(crate) fn head_only(mut response: Response) -> Response {
+    let bytes = response.body().size_hint().exact().filter(|bytes| *bytes > 0);
+    if let Some(bytes) = bytes {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(bytes.into());
+    }
+    *response.body_mut() = Body::empty();
     response
 }
 

@@ -5,7 +5,7 @@
 //! | one CloudEvent, structured or binary, of 1.0 or 0.1 | the function's answer | appended: 202, where the method carries content |
 //! | a body with the header `Event`, as the Event Gateway took it | the function's answer | appended: 202, likewise |
 //! | a batch of CloudEvents, by POST | appended: 202 | appended: 202 |
-//! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404 or 405 |
+//! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404, 405, or 204 for OPTIONS |
 //!
 //! The HTTP binding of CloudEvents allows every method that carries content; those are POST, PUT and PATCH (RFC 9110).
 //! An append survives the client's disconnect, see the documentation of the crate.
@@ -15,6 +15,7 @@ mod cors;
 mod emit;
 mod legacy;
 mod request;
+mod request_id;
 mod trace;
 
 use std::{convert::Infallible, sync::Arc};
@@ -25,24 +26,29 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{StatusCode, header::CONTENT_ENCODING, request::Parts};
-use hyper::{
-    body::Incoming,
-    service::{Service, service_fn},
+use http::{
+    HeaderValue, StatusCode,
+    header::{ALLOW, CONTENT_ENCODING},
+    request::Parts,
 };
+use hyper::service::{Service, service_fn};
+use tracing::Instrument;
 use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog, Subscription};
 use weir_cloudevents::{Mode, binary, json, mode, v01};
 use weir_domain::{Event, Limits, SpaceName};
 
 use crate::{
+    answer,
     body::RequestBody,
     gateway::Shared,
     metrics::{Api, OpenRequest},
     problem::Problem,
     room::Place,
+    serve::Arriving,
     space::{self, Target},
 };
 use cors::Allowance;
+use request_id::RequestId;
 use trace::Trace;
 
 /// The header that only events of 1.0 have.
@@ -63,11 +69,11 @@ async fn from_router(State(shared): State<Arc<Shared>>, request: Request) -> Res
 /// Makes the API as a service that needs no router.
 pub(crate) fn service(
     shared: Arc<Shared>,
-) -> impl Service<http::Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+) -> impl Service<http::Request<Arriving>, Response = Response, Error = Infallible, Future: Send + 'static>
 + Clone
 + Send
 + 'static {
-    service_fn(move |request: http::Request<Incoming>| {
+    service_fn(move |request: http::Request<Arriving>| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(handle(&shared, request).await) }
     })
@@ -75,9 +81,17 @@ pub(crate) fn service(
 
 async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> Response {
     let mut open = shared.metrics.request(Api::Events);
-    let response = answer(shared, request, &mut open).await.unwrap_or_else(IntoResponse::into_response);
-    open.answered(response.status(), || shared.flow.catalog());
-    response
+    let id = RequestId::of(request.headers());
+    let is_head = request.method() == http::Method::HEAD;
+    let answered = answer(shared, request, &id, &mut open).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    let status = response.status();
+    open.answered(status, || shared.flow.catalog());
+    if status.is_client_error() || status.is_server_error() {
+        id.or_made(&*shared.ids);
+    }
+    id.tell(&mut response);
+    if is_head { answer::head_only(response) } else { response }
 }
 
 /// A request without its body, with what is known about it.
@@ -86,11 +100,13 @@ struct Exchange<'a> {
     parts: &'a Parts,
     space: SpaceName,
     path: &'a str,
+    id: &'a RequestId,
 }
 
 async fn answer<B: RequestBody>(
     shared: &Shared,
     request: http::Request<B>,
+    id: &RequestId,
     open: &mut OpenRequest<'_>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -102,7 +118,7 @@ async fn answer<B: RequestBody>(
         return Ok(response);
     }
     let allowance = Allowance::of(present, &parts, path);
-    let exchange = Exchange { shared, parts: &parts, space, path };
+    let exchange = Exchange { shared, parts: &parts, space, path, id };
     let Some(allowance) = allowance else { return dispatch(exchange, body).await };
     // A page may read why its request failed, too.
     Ok(allowance.told_in(dispatch(exchange, body).await.unwrap_or_else(IntoResponse::into_response)))
@@ -174,7 +190,7 @@ async fn single<B: RequestBody>(
     body: B,
     place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path } = exchange;
+    let Exchange { shared, parts, space, path, id } = exchange;
     check_encoding(parts)?;
     let limits = &shared.options.limits;
     // Of one event in binary mode the body is the data, and nothing else can be.
@@ -188,18 +204,19 @@ async fn single<B: RequestBody>(
     }
     refuse_request(&event)?;
     if let Some(subscription) = subscribed(shared, &space, parts, event.event_type(), path) {
-        return call::make(shared, &space, &subscription, event).await;
+        let span = id.span(&*shared.ids);
+        return call::make(shared, &space, &subscription, event).instrument(span).await;
     }
     if !emits(parts) {
         let catalog = shared.flow.catalog();
         let routed = catalog.space_or_empty(&space).methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
-    emit::one(shared, space, event).await
+    emit::one(shared, id, space, event).await
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, .. } = exchange;
+    let Exchange { shared, parts, space, id, .. } = exchange;
     if parts.method != http::Method::POST {
         let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -217,18 +234,18 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     for (index, event) in events.iter().enumerate() {
         refuse_request(event).map_err(|problem| problem.in_batch(index))?;
     }
-    emit::batch(shared, space, events).await
+    emit::batch(shared, id, space, events).await
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path } = exchange;
+    let Exchange { shared, parts, space, path, id } = exchange;
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
     let found = route(present, parts, HTTP_REQUEST, path);
     // A CONNECT that is answered with success would open a tunnel.
     let is_kept = present.async_of(HTTP_REQUEST).next().is_some() && parts.method != http::Method::CONNECT;
     if found.is_none() && !is_kept {
-        return Err(unrouted(present, parts, &space, path));
+        return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &space, path));
     }
     // As text in the event it may take more, but never less.
     let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
@@ -236,8 +253,11 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let params = found.as_ref().map(|found| &found.params);
     let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
     match found {
-        Some(found) => call::make(shared, &space, &found.subscription, event).await,
-        None => emit::one(shared, space, event).await,
+        Some(found) => {
+            let span = id.span(&*shared.ids);
+            call::make(shared, &space, &found.subscription, event).instrument(span).await
+        }
+        None => emit::one(shared, id, space, event).await,
     }
 }
 
@@ -296,6 +316,23 @@ fn wrong_method(parts: &Parts, rule: &str, routed: MethodSet) -> Problem {
     let message = format!("{rule}, not {}: use one of the methods of the header Allow", parts.method);
     let methods = EMITTING.into_iter().chain(routed.iter()).collect();
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).allowing(methods)
+}
+
+/// Answers OPTIONS with the methods that a path has, where no subscription takes it (RFC 9110, section 9.3.7); nothing
+/// where the path has none. `*` asks about the server as a whole.
+fn options(present: &SpaceCatalog, parts: &Parts, path: &str) -> Option<Response> {
+    if parts.method != http::Method::OPTIONS {
+        return None;
+    }
+    let methods: MethodSet = if path == "*" {
+        Method::ALL.into_iter().collect()
+    } else {
+        Some(with_head(present.methods(HTTP_REQUEST, path))).filter(|methods| !methods.is_empty())?
+    };
+    let mut response = answer::empty(StatusCode::NO_CONTENT);
+    let methods = HeaderValue::try_from(methods.with(Method::Options).to_string()).ok()?;
+    response.headers_mut().insert(ALLOW, methods);
+    Some(response)
 }
 
 /// What is answered where no subscription takes a plain request.

@@ -1,4 +1,5 @@
-//! Names of the headers that Weir defines, made once. What the headers of HTTP itself mean is not repeated here.
+//! Names of the headers that Weir defines and of those that only custom knows, made once. What the headers of HTTP
+//! itself mean is not repeated here.
 
 use http::HeaderName;
 
@@ -10,6 +11,9 @@ pub(crate) static DUPLICATE: HeaderName = HeaderName::from_static("weir-duplicat
 
 /// The space that a request is for.
 pub(crate) static SPACE: HeaderName = HeaderName::from_static("weir-space");
+
+/// How caller and operator name a request. No standard has it, and everybody sends it.
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Where the next read goes on.
 pub(crate) static NEXT: HeaderName = HeaderName::from_static("weir-next");

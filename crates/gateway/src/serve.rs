@@ -5,23 +5,17 @@
 //! stands between HTTP/1.1 and its socket ever after. Here TLS tells the protocol, and without TLS the first bytes do,
 //! which are looked at and left where they are.
 
+mod http1;
 mod http2;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, response::Response};
 use http::Request;
-use hyper::{
-    body::Incoming,
-    rt::{Read, Write},
-    server::conn::http1,
-    service::Service,
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::service::Service;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{JoinError, JoinSet},
 };
@@ -34,11 +28,10 @@ use crate::{
     tls::{ALPN_HTTP2, Tls},
 };
 
+pub(crate) use self::http1::Arriving;
+
 /// How long nothing is accepted after the system had no file descriptor or memory for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The head of a request of HTTP/1.1. Every open connection may have as much of one in memory.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What a connection of HTTP/2 begins with. No request of HTTP/1.1 does: the method `PRI` is reserved for this
 /// (RFC 9113, section 3.4).
@@ -92,12 +85,12 @@ pub async fn serve(
 
 /// What answers the requests of a connection.
 pub(crate) trait Answering:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
+    Service<Request<Arriving>, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
 {
 }
 
 impl<S> Answering for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+    S: Service<Request<Arriving>, Response = Response, Error = Infallible, Future: Send + 'static>
         + Clone
         + Send
         + 'static
@@ -183,15 +176,14 @@ async fn connection<S: Answering>(accepted: Accepted, service: S, closing: Cance
     }
     let Some(acceptor) = acceptor else {
         let Some(protocol) = begin(protocol_of(&stream), header_read_timeout, &closing).await else { return };
-        let service = Introducing { service, peer: Peer { address, certificate: None, tls: false } };
-        return speak(protocol, TokioIo::new(stream), service, header_read_timeout, &closing).await;
+        let peer = Peer { address, certificate: None, tls: false };
+        return speak(protocol, stream, service, peer, header_read_timeout, &closing).await;
     };
     // In boxes, here and below: a connection in clear text and HTTP/1.1 does not hold the room that the others need.
     let handshake = Box::pin(begin(acceptor.accept(stream), handshake_timeout, &closing));
     let Some(stream) = handshake.await else { return };
     let (protocol, peer) = introduction(&stream, address);
-    let service = Introducing { service, peer };
-    Box::pin(speak(protocol, TokioIo::new(stream), service, header_read_timeout, &closing)).await;
+    Box::pin(speak(protocol, stream, service, peer, header_read_timeout, &closing)).await;
 }
 
 /// Waits for the beginning of a connection; nothing where it fails, takes too long, or the shutdown comes first.
@@ -249,61 +241,23 @@ fn introduction(stream: &TlsStream<TcpStream>, address: SocketAddr) -> (Protocol
     (protocol, Peer { address, certificate, tls: true })
 }
 
-async fn speak<I, S>(protocol: Protocol, io: I, service: S, idle_max: Duration, closing: &CancellationToken)
-where
-    I: Read + Write + Unpin + Send + 'static,
+async fn speak<I, S>(
+    protocol: Protocol,
+    stream: I,
+    service: S,
+    peer: Peer,
+    idle_max: Duration,
+    closing: &CancellationToken,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Answering,
 {
     let result = match protocol {
-        Protocol::Http1 => speak_http1(io, service, idle_max, closing).await,
-        Protocol::Http2 => Box::pin(http2::speak(io, service, idle_max, closing)).await,
+        Protocol::Http1 => http1::speak(stream, service, peer, idle_max, closing).await,
+        Protocol::Http2 => Box::pin(http2::speak(TokioIo::new(stream), service, peer, idle_max, closing)).await,
     };
     if let Err(error) = result {
         tracing::debug!(error = error_chain(&error), "a connection broke off");
-    }
-}
-
-async fn speak_http1<I, S>(
-    io: I,
-    service: S,
-    header_read_timeout: Duration,
-    closing: &CancellationToken,
-) -> hyper::Result<()>
-where
-    I: Read + Write + Unpin + Send + 'static,
-    S: Answering,
-{
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_read_timeout)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => result,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    }
-}
-
-/// Puts the peer of a connection on its requests.
-#[derive(Clone)]
-struct Introducing<S> {
-    service: S,
-    peer: Peer,
-}
-
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Introducing<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn call(&self, mut request: Request<Incoming>) -> S::Future {
-        request.extensions_mut().insert(self.peer.clone());
-        self.service.call(request)
     }
 }
 

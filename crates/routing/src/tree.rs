@@ -4,10 +4,17 @@
 //! whose routes these are. A path therefore has at most one way through the tree: no backtracking, no recursion, no
 //! precedence to remember. Percent-decoding happens after matching, in [`Params`].
 
+mod segment;
+mod statics;
+
 use std::{mem, sync::Arc};
 
 use weir_domain::ErrorKind;
 
+use self::{
+    segment::{Segment, segments, unreachable},
+    statics::Statics,
+};
 use crate::Params;
 
 /// The longest route in bytes.
@@ -55,6 +62,22 @@ pub enum RouteError {
         /// The refused route.
         route: String,
     },
+    /// A segment stands here in another spelling, which the same paths match.
+    #[error("segment is written {defined:?} in another route, write it the same: for route: {route}")]
+    Spelling {
+        /// The segment that is there.
+        defined: String,
+        /// The refused route.
+        route: String,
+    },
+    /// No path that a client sends would be taken by the route.
+    #[error("no request has this path, {cure}: for route: {route}")]
+    Unreachable {
+        /// What to write instead.
+        cure: &'static str,
+        /// The refused route.
+        route: String,
+    },
     /// The route does not begin with `/`.
     #[error("route must begin with a slash: {route}")]
     NotAbsolute {
@@ -77,43 +100,12 @@ impl RouteError {
     }
 }
 
-/// One segment of a route, by its kind, with its name or text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Segment<'a> {
-    Static(&'a str),
-    Parameter(&'a str),
-    Wildcard(&'a str),
-}
-
-impl<'a> Segment<'a> {
-    fn of(text: &'a str) -> Self {
-        match text.as_bytes().first() {
-            Some(b':') => Self::Parameter(&text[1..]),
-            Some(b'*') => Self::Wildcard(&text[1..]),
-            _ => Self::Static(text),
-        }
-    }
-
-    fn name(self) -> Option<&'a str> {
-        match self {
-            Self::Static(_) => None,
-            Self::Parameter(name) | Self::Wildcard(name) => Some(name),
-        }
-    }
-}
-
-/// The segments of a route; none where it does not begin with `/`.
-fn segments(route: &str) -> impl Iterator<Item = Segment<'_>> {
-    route.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/')).map(Segment::of)
-}
-
 /// What may follow a node, with the places of the nodes.
 #[derive(Clone, Debug, Default)]
 enum Children {
     #[default]
     None,
-    /// Sorted by text.
-    Static(Vec<(Arc<str>, usize)>),
+    Static(Statics),
     Parameter(Arc<str>, usize),
     Wildcard(Arc<str>, usize),
 }
@@ -139,7 +131,7 @@ impl Children {
     /// Finds the node of exactly this segment of a route.
     fn exact(&self, segment: Segment<'_>) -> Option<usize> {
         match (self, segment) {
-            (Self::Static(list), Segment::Static(text)) => find_static(list, text),
+            (Self::Static(list), Segment::Static(text)) => list.exact(text),
             (Self::Parameter(name, node), Segment::Parameter(text))
             | (Self::Wildcard(name, node), Segment::Wildcard(text))
                 if **name == *text =>
@@ -155,11 +147,12 @@ impl Children {
         let first = match segment {
             Segment::Static(text) => {
                 if let Self::Static(list) = self {
-                    let place = list.partition_point(|(each, _)| **each < *text);
-                    list.insert(place, (text.into(), node));
+                    list.add(text, node);
                     return;
                 }
-                Self::Static(vec![(text.into(), node)])
+                let mut list = Statics::default();
+                list.add(text, node);
+                Self::Static(list)
             }
             Segment::Parameter(name) => Self::Parameter(name.into(), node),
             Segment::Wildcard(name) => Self::Wildcard(name.into(), node),
@@ -169,18 +162,13 @@ impl Children {
 
     /// Takes a node out.
     fn cut(&mut self, node: usize) {
-        if let Self::Static(list) = self {
-            list.retain(|(_, each)| *each != node);
-            if !list.is_empty() {
-                return;
-            }
+        if let Self::Static(list) = self
+            && !list.cut(node)
+        {
+            return;
         }
         *self = Self::None;
     }
-}
-
-fn find_static(list: &[(Arc<str>, usize)], text: &str) -> Option<usize> {
-    list.binary_search_by(|(each, _)| (**each).cmp(text)).ok().map(|place| list[place].1)
 }
 
 /// Where a route's path has a parameter.
@@ -229,7 +217,9 @@ pub struct Found<'a, T> {
 /// - A slash at the end is a segment of its own, with empty text: `/a` and `/a/` are two paths, `/files/*rest` takes
 ///   `/files/` with an empty rest but not `/files`, and `/a/:id` takes `/a/` with an empty `id`.
 /// - The path `/` is taken by the route `/` alone, which conflicts with no other.
-/// - Static segments are compared as they stand in the path, still percent-encoded.
+/// - Static segments are compared by what they mean: `/k%C3%A4se`, `/k%c3%a4se` and `/käse` are one path. Slashes are
+///   told before that: `%2F` is part of a segment.
+/// - Empty segments count: `/a//b` is not `/a/b`.
 ///
 /// Nodes lie in one vector, so that neither a lookup nor the end of the tree recurses, however long a path is.
 #[derive(Clone, Debug)]
@@ -268,11 +258,40 @@ impl<T> PathTree<T> {
         self.len == 0
     }
 
-    /// Tells whether a route could be inserted.
+    /// Tells whether a route may be made: whether it fits beside the others, and whether any request could be taken by
+    /// it.
     ///
     /// # Errors
     /// What is wrong with the route, or which route it conflicts with.
     pub fn check(&self, route: &str) -> Result<(), RouteError> {
+        if let Some(cure) = unreachable(route) {
+            return Err(RouteError::Unreachable { cure, route: route.chars().take(ROUTE_BYTES_MAX).collect() });
+        }
+        self.fits(route)?;
+        match self.other_spelling(route) {
+            Some(defined) => Err(RouteError::Spelling { defined: defined.to_owned(), route: route.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the first segment that stands at its place as another text of the same meaning.
+    fn other_spelling(&self, route: &str) -> Option<&str> {
+        let mut node = START;
+        for segment in segments(route) {
+            let children = &self.nodes[node].children;
+            if let (Children::Static(list), Segment::Static(text)) = (children, segment)
+                && let Some(defined) = list.spelling(text).filter(|defined| *defined != text)
+            {
+                return Some(defined);
+            }
+            node = children.exact(segment)?;
+        }
+        None
+    }
+
+    /// Tells whether a route could stand beside the others: all that [`PathTree::insert`] asks, so that routes that an
+    /// older version allowed stay where they are.
+    pub(crate) fn fits(&self, route: &str) -> Result<(), RouteError> {
         if !route.starts_with('/') {
             return Err(RouteError::NotAbsolute { route: route.chars().take(ROUTE_BYTES_MAX).collect() });
         }
@@ -317,7 +336,7 @@ impl<T> PathTree<T> {
     /// # Errors
     /// What is wrong with the route, or which route it conflicts with.
     pub fn insert(&mut self, route: &str, value: T) -> Result<(), RouteError> {
-        self.check(route)?;
+        self.fits(route)?;
         self.len += 1;
         if route == "/" {
             self.root = Some(Leaf { value, params: Arc::new([]) });
@@ -428,7 +447,7 @@ impl<T> PathTree<T> {
             let (segment, tail) = first_segment(rest);
             node = match &self.nodes[node].children {
                 Children::None => return None,
-                Children::Static(list) => find_static(list, segment)?,
+                Children::Static(list) => list.find(segment)?,
                 Children::Parameter(_, next) => *next,
                 Children::Wildcard(_, next) => return self.nodes[*next].leaf.as_ref(),
             };

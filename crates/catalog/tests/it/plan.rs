@@ -169,6 +169,14 @@ fn creating_subscriptions() {
     let conflict = "Subscription path conflict: wildcard must be the last parameter";
     check(sync(Method::Get, "/files/*rest/more", "f"), Err((INVALID, conflict)));
 
+    let conflict = "Subscription path conflict: no request has this path, name every parameter: write :name or *name: \
+                    for route: /orders/:";
+    check(sync(Method::Get, "/orders/:", "f"), Err((INVALID, conflict)));
+    check(sync(Method::Get, "/k\u{e4}se/:id", "f"), Ok(()));
+    check(sync(Method::Get, "/spaces", "f"), Ok(()));
+    let reserved = field("Subscription", "Subscription", "Path", "reserved");
+    check(sync(Method::Get, "/spaces/:id", "f"), Err((INVALID, &reserved)));
+
     check(asynchronous("none", "f"), Err((INVALID, r#"Event Type "none" not found."#)));
     check(asynchronous("none", "none"), Err((INVALID, r#"Event Type "none" not found."#)));
     check(asynchronous("order.placed", "none"), Err((INVALID, r#"Function "none" not found."#)));

@@ -72,6 +72,14 @@ fn optional_attributes() {
         "attribute \"datacontenttype\" must be a media type (RFC 2046) such as application/json",
     );
     check_with(
+        r#""datacontenttype":"text/plain; charset""#,
+        "attribute \"datacontenttype\" has a broken parameter (RFC 9110): write each as name=value or name=\"value\"",
+    );
+    check_with(
+        r#""time":"2026-01-31T12:00:60Z""#,
+        "attribute \"time\" must be a time of RFC 3339 such as 2026-01-31T12:00:00Z",
+    );
+    check_with(
         r#""dataschema":"/relative""#,
         "attribute \"dataschema\" must be an absolute URI (RFC 3986): begin with a scheme such as https:",
     );
@@ -82,6 +90,15 @@ fn extensions() {
     check_with(
         r#""myExt":"x""#,
         "attribute \"myExt\" has a name that is not allowed: use lower-case letters a-z and digits only",
+    );
+    check_with(r#""partitionkey":"""#, "attribute \"partitionkey\" must not be empty: give a value or leave it out");
+    check_with(
+        r#""severitynumber":-1"#,
+        "attribute \"severitynumber\" must be a whole number of 32 bits that is at least 0",
+    );
+    check_with(
+        r#""sequencetype":"Integer","sequence":"a""#,
+        "attribute \"sequence\" must be a whole number of 32 bits, for \"sequencetype\" is \"Integer\": give one",
     );
     let unfit =
         |kind: &str| format!("attribute \"ext\" must be a string, a boolean or an integer of 32 bits, but is {kind}");
@@ -246,6 +263,11 @@ fn binary_mode() {
     for value in ["\"open", "a\"b", "\"escaped\\\"", "\"\\"] {
         check(("ce-subject", value), "", quote);
     }
+    check(
+        ("ce-expirytime", "never"),
+        "",
+        "attribute \"expirytime\" must be a time of RFC 3339 such as 2026-01-31T12:00:00Z",
+    );
     check(
         ("ce-my-ext", "1"),
         "",

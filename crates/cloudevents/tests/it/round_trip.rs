@@ -19,7 +19,7 @@ const JSON_TYPES: [ContentType; 4] =
 const TEXT_TYPES: [ContentType; 4] =
     [Some("text/plain"), Some("TEXT/csv; charset=\"utf-8\""), Some("application/xml"), Some("image/svg+xml")];
 const OTHER_TYPES: [ContentType; 3] =
-    [Some("application/octet-stream"), Some("text/plain; charset=iso-8859-1"), Some("text/plain; x=é")];
+    [Some("application/octet-stream"), Some("text/plain; charset=iso-8859-1"), Some("text/plain; x=\"é\"")];
 
 fn any_type() -> impl Strategy<Value = ContentType> {
     prop::sample::select([&JSON_TYPES[..], &TEXT_TYPES[..], &OTHER_TYPES[..]].concat())
@@ -114,7 +114,7 @@ fn event(content: impl Strategy<Value = (ContentType, Data)>) -> impl Strategy<V
     let times = ["2018-04-05T17:31:00Z", "1996-12-19t16:39:57.123456789-08:00"];
     (
         text(),
-        "[a-zA-Z0-9/:._~-]{1,20}(%[0-9A-F]{2})?",
+        "(/a|urn:a|https://a/)[a-zA-Z0-9/:._~-]{0,20}(%[0-9A-F]{2})?",
         text(),
         prop::option::of(text()),
         prop::option::of(prop::sample::select(times.to_vec())),

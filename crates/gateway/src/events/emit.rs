@@ -3,20 +3,22 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
-use weir_log::{Append, NewEvent};
+use weir_log::{Append, LogError, NewEvent};
 
+use super::request_id::RequestId;
 use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem};
 
 /// Appends one event.
 ///
 /// # Errors
 /// Where the event is not admitted, or the log does not take it.
-pub(super) async fn one(shared: &Shared, space: SpaceName, event: Event) -> Result<Response, Problem> {
+pub(super) async fn one(shared: &Shared, id: &RequestId, space: SpaceName, event: Event) -> Result<Response, Problem> {
     let series = shared.counted(&space, &event);
     series.received();
     let new = shared.flow.admit(&space, event).inspect_err(|refusal| series.refused(refusal.into()))?;
     let appended = shared.log.append(Append::new(space, vec![new])).await;
-    let receipt = appended.inspect_err(|error| series.refused(error.into()))?;
+    let receipt = appended.inspect_err(|error| series.refused(error.into()));
+    let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     let Some(entry) = receipt.events.first() else {
         return Err(Problem::internal("the receipt of one event is empty"));
     };
@@ -33,7 +35,12 @@ pub(super) async fn one(shared: &Shared, space: SpaceName, event: Event) -> Resu
 ///
 /// # Errors
 /// Where one of the events is not admitted, or the log does not take them.
-pub(super) async fn batch(shared: &Shared, space: SpaceName, events: Vec<Event>) -> Result<Response, Problem> {
+pub(super) async fn batch(
+    shared: &Shared,
+    id: &RequestId,
+    space: SpaceName,
+    events: Vec<Event>,
+) -> Result<Response, Problem> {
     let mut response = answer::empty(StatusCode::ACCEPTED);
     if events.is_empty() {
         return Ok(response);
@@ -52,7 +59,8 @@ pub(super) async fn batch(shared: &Shared, space: SpaceName, events: Vec<Event>)
         })
         .collect::<Result<_, _>>()?;
     let appended = shared.log.append(Append::new(space, admitted)).await;
-    let receipt = appended.inspect_err(|error| refused(error.into()))?;
+    let receipt = appended.inspect_err(|error| refused(error.into()));
+    let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     series.iter().zip(&receipt.events).for_each(|(each, entry)| each.recorded(entry));
     let range = receipt.range();
     let positions = HeaderValue::try_from(format!("{}, {}", range.first, range.last));
@@ -62,4 +70,9 @@ pub(super) async fn batch(shared: &Shared, space: SpaceName, events: Vec<Event>)
         response.headers_mut().insert(&headers::DUPLICATE, duplicates.into());
     }
     Ok(response)
+}
+
+/// What is written about it names the request, by which the caller can ask.
+fn failed(shared: &Shared, id: &RequestId, error: LogError) -> Problem {
+    id.span(&*shared.ids).in_scope(|| error.into())
 }

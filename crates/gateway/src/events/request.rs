@@ -6,9 +6,9 @@
 //!
 //! | body | becomes |
 //! |---|---|
-//! | JSON by its media type, any value, and well formed | that value |
+//! | JSON by its media type, with any parameters, any value, and well formed | that value |
 //! | `text/*` in UTF-8, a form, `multipart/form-data` | a string |
-//! | anything else, and what is not what its media type says | a string in base64 |
+//! | anything else, text in another charset, and what is not what its media type says | a string in base64 |
 //! | none | `""` |
 
 use std::{borrow::Cow, collections::BTreeMap};
@@ -24,7 +24,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use weir_catalog::{HTTP_REQUEST, Params};
-use weir_cloudevents::{json, time};
+use weir_cloudevents::{json, media, time};
 use weir_domain::{Data, ErrorKind, Event};
 
 use super::trace::Trace;
@@ -170,6 +170,8 @@ impl Kind {
         let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.split_once('/') {
             Some((_, subtype)) if subtype == "json" || subtype.ends_with("+json") => Self::Json,
+            // Its bytes may be UTF-8 by chance, and mean something else.
+            Some(("text", _)) if !media::is_utf8(media_type) => Self::Bytes,
             Some(("text", _)) | Some(("multipart", "form-data")) => Self::Text,
             Some(("application", "x-www-form-urlencoded")) => Self::Text,
             _ => Self::Bytes,

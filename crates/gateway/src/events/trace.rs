@@ -1,15 +1,13 @@
 //! The W3C Trace Context of a request goes on in its events, by the Distributed Tracing extension of CloudEvents.
 //!
-//! A context that is malformed is passed over, as the standard asks. One that an event brings along is kept.
+//! A context that is malformed is passed over, as the standard asks. One that an event brings along is kept: it tells
+//! where the event began, and not how it came here.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
-use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
+use weir_cloudevents::trace::{self, TRACEPARENT, TRACESTATE, TraceParent};
 use weir_domain::{AttributeValue, Event, Limits};
-
-/// As much of `tracestate` as every system has to pass on, in bytes.
-const STATE_BYTES_MAX: usize = 512;
 
 /// The context of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +23,7 @@ impl<'h> Trace<'h> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let parent = values.next()?.to_str().ok()?;
         let parent = parent.parse::<TraceParent>().ok().filter(|_| values.next().is_none())?.to_string();
-        let state = state(headers).filter(|state| !state.is_empty() && state.len() <= STATE_BYTES_MAX);
-        Some(Self { parent, state })
+        Some(Self { parent, state: state(headers) })
     }
 
     /// Returns the extension attributes.
@@ -45,11 +42,11 @@ impl<'h> Trace<'h> {
     /// Gives the context to an event that has none, and that is not too large for it.
     pub(super) fn given_to(&self, event: Event, limits: &Limits) -> Event {
         let too_many = event.extensions().count() + 2 > limits.extensions_max;
-        if event.extension(TRACEPARENT).is_some() || too_many || event.size() + self.size() > limits.event_bytes_max {
+        if is_traced(&event) || too_many || event.size() + self.size() > limits.event_bytes_max {
             return event;
         }
         let given = {
-            let own = event.extensions().filter(|(name, _)| *name != TRACESTATE);
+            let own = event.extensions().filter(|(name, _)| ![TRACEPARENT, TRACESTATE].contains(name));
             let extensions: Vec<_> = own.chain(self.attributes()).collect();
             let fixed = [
                 Some(event.id()),
@@ -67,6 +64,11 @@ impl<'h> Trace<'h> {
     }
 }
 
+/// Tells whether an event brings a context along that can be gone on with.
+fn is_traced(event: &Event) -> bool {
+    event.extension_str(TRACEPARENT).is_some_and(|parent| parent.parse::<TraceParent>().is_ok())
+}
+
 /// A list may come in several headers (RFC 9110, section 5.3).
 fn state(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str);
@@ -77,7 +79,10 @@ fn state(headers: &HeaderMap) -> Option<Cow<'_, str>> {
         all.push(',');
         all.push_str(value.ok()?);
     }
-    Some(all)
+    match all {
+        Cow::Borrowed(all) => trace::state(all),
+        Cow::Owned(all) => trace::state(&all).map(|state| Cow::Owned(state.into_owned())),
+    }
 }
 
 #[cfg(test)]
@@ -111,7 +116,10 @@ mod tests {
         check(&[(TRACEPARENT, PARENT)], Some((PARENT, None)));
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")], Some((PARENT, Some("a=1"))));
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")], Some((PARENT, Some("a=1,b=2"))));
+        check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1 ,"), (TRACESTATE, "")], Some((PARENT, Some("a=1"))));
         check(&[(TRACEPARENT, PARENT), (TRACESTATE, "")], Some((PARENT, None)));
+        // A state that is broken is left out; the trace itself goes on.
+        check(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "B=2")], Some((PARENT, None)));
         // What a later version adds is not kept: it may be of any length.
         let later = "01-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01-and-more";
         check(&[(TRACEPARENT, later)], Some((PARENT, None)));
@@ -149,6 +157,11 @@ mod tests {
         let event = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String(other));
         let event = event.build().expect("valid");
         assert_eq!(trace.given_to(event.clone(), &Limits::default()), event);
+        // A broken one is none.
+        let broken = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String("00-nonsense"));
+        let given = trace.given_to(broken.build().expect("valid"), &Limits::default());
+        assert_eq!(given.extension_str(TRACEPARENT), Some(PARENT));
+        assert_eq!(given.extensions().count(), 2);
         let plain = Event::builder("1", "/s", "t").build().expect("valid");
         let limits = Limits { event_bytes_max: plain.size() + trace.size() - 1, ..Limits::default() };
         assert_eq!(trace.given_to(plain.clone(), &limits), plain);

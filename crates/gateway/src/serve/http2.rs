@@ -10,16 +10,19 @@ use std::{
     time::Duration,
 };
 
+use http::Request;
 use hyper::{
+    body::Incoming,
     rt::{Executor, Read, Write},
     server::conn::http2,
+    service::service_fn,
 };
 use hyper_util::rt::TokioTimer;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, note};
+use super::{Answering, Peer, http1::introduced, note};
 
 /// Requests at the same time.
 const STREAMS_MAX: u32 = 256;
@@ -38,11 +41,18 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const LEAVE_TIME: Duration = Duration::from_secs(5);
 
 /// Serves a connection until it ends, is idle, or is to close and has nothing more in flight.
-pub(super) async fn speak<I, S>(io: I, service: S, idle_max: Duration, closing: &CancellationToken) -> hyper::Result<()>
+pub(super) async fn speak<I, S>(
+    io: I,
+    service: S,
+    peer: Peer,
+    idle_max: Duration,
+    closing: &CancellationToken,
+) -> hyper::Result<()>
 where
     I: Read + Write + Unpin + Send + 'static,
     S: Answering,
 {
+    let service = service_fn(move |request: Request<Incoming>| service.call(introduced(request, &peer, None)));
     let requests = Arc::new(Mutex::new(Requests::default()));
     let connection = http2::Builder::new(Spawner { requests: Arc::downgrade(&requests) })
         .timer(TokioTimer::new())

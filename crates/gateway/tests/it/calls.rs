@@ -46,6 +46,62 @@ async fn what_nobody_is_subscribed_to_is_not_found() {
     assert_eq!(answer.header("allow"), Some("GET, HEAD"));
     let answer = door.request("PROPFIND", "/", &[], "").await;
     assert_eq!(answer.status, 404);
+    let answer = door.request("HEAD", "/orders", &[], "").await;
+    assert_eq!((answer.status, answer.text(), answer.header("content-type")), (404, "", Some("application/json")));
+}
+
+#[tokio::test]
+async fn options_tells_the_methods_of_a_path() {
+    let door = door().await;
+    door.subscribe("default", "echo", route("GET", "/users/:id")).await;
+    door.subscribe("default", "echo", route("PUT", "/users/:id")).await;
+    let answer = door.request("OPTIONS", "/users/7", &[], "").await;
+    assert_eq!((answer.status, answer.text()), (204, ""));
+    assert_eq!(answer.header("allow"), Some("GET, PUT, HEAD, OPTIONS"));
+    assert_eq!(door.request("OPTIONS", "/orders", &[], "").await.status, 404);
+    let answer = door.request("OPTIONS", "*", &[], "").await;
+    assert_eq!(answer.header("allow"), Some("GET, POST, DELETE, PUT, PATCH, HEAD, OPTIONS"));
+    // A function may answer it itself.
+    door.subscribe("default", "echo", route("OPTIONS", "/users/:id")).await;
+    assert_eq!(door.request("OPTIONS", "/users/7", &[], "").await.status, 201);
+}
+
+#[tokio::test]
+async fn routes_are_found_by_what_they_mean() {
+    let door = door().await;
+    door.subscribe("default", "echo", route("GET", "/k\u{e4}se/:id")).await;
+    for path in ["/k%C3%A4se/7", "/k%c3%a4se/7", "/spaces/default/k%C3%A4se/7"] {
+        let answer = door.request("GET", path, &[], "").await;
+        assert_eq!((answer.status, answer.json()["params"].clone()), (201, json!({ "id": "7" })), "{path}");
+    }
+    door.subscribe("default", "echo", route("GET", "//")).await;
+    assert_eq!(door.request("GET", "//", &[], "").await.status, 201);
+    let hidden = json!({
+        "type": "sync", "eventType": "http.request", "functionId": "echo", "method": "GET", "path": "/spaces/:id",
+    });
+    let answer = door.configure("POST", "/v1/spaces/default/subscriptions", &hidden.to_string()).await;
+    assert_eq!(answer.status, 400);
+    let cure = "begin the path otherwise: in a request, what follows /spaces/ is the name of a space";
+    assert_eq!(answer.json()["errors"][0]["cure"], json!(cure));
+}
+
+#[tokio::test]
+async fn a_request_is_named_by_its_caller_or_where_it_is_of_use() {
+    let door = door().await;
+    door.register("default", &["a"]).await;
+    door.subscribe("default", "echo", route("GET", "/echo")).await;
+    let id = "x-request-id";
+    let given = [("content-type", STRUCTURED), (id, "mine-7")];
+    let answer = door.request("POST", "/", &given, &event("1", "a", "")).await;
+    assert_eq!((answer.status, answer.header(id)), (202, Some("mine-7")));
+    // A receipt needs none; a call and an error have one.
+    assert_eq!(door.post(STRUCTURED, &event("2", "a", "")).await.header(id), None);
+    let call = door.request("GET", "/echo", &[(id, "not sane")], "").await;
+    let refused = door.request("GET", "/nothing", &[], "").await;
+    let made = [call.header(id).expect("a call is named"), refused.header(id).expect("an error is named")];
+    assert!(made[0] != made[1] && made.iter().all(|made| made.starts_with("id-")), "{made:?}");
+    let named = door.request("GET", "/nothing", &[(id, "mine-8")], "").await;
+    assert_eq!((named.status, named.header(id)), (404, Some("mine-8")));
 }
 
 #[tokio::test]

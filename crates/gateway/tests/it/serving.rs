@@ -1,5 +1,7 @@
 //! The door on a real socket.
 
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -62,9 +64,81 @@ async fn connections_are_kept_and_then_finished() {
     assert_eq!(timeout(BOUND, idle.read(&mut nothing)).await.expect("in time").expect("closed"), 0);
     stream.write_all(rest.as_bytes()).await.expect("written");
     let last = answer(&mut stream).await;
-    assert!(last.starts_with("HTTP/1.1 202 Accepted\r\n"), "{last}");
+    assert!(last.starts_with("HTTP/1.1 202 Accepted\r\n") && last.contains("connection: close\r\n"), "{last}");
     let ended = timeout(BOUND, tasks.join_next()).await.expect("in time").expect("one task");
     ended.expect("no panic").expect("no error");
+}
+
+/// Sends a request whole, and only then reads the head of its answer. The end of the connection comes after it.
+async fn refused(address: SocketAddr, head: &str, body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let sending = async {
+        stream.write_all(head.as_bytes()).await.expect("written");
+        stream.write_all(body).await.expect("the body is taken, though nobody wants it");
+    };
+    timeout(BOUND, sending).await.expect("in time");
+    let answer = answer(&mut stream).await;
+    let mut rest = Vec::new();
+    let end = timeout(BOUND, stream.read_to_end(&mut rest)).await.expect("in time");
+    end.expect("the connection is closed, and not reset");
+    answer
+}
+
+#[tokio::test]
+async fn who_is_refused_early_gets_the_answer() {
+    let door = door().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(door.gateway.clone().serve_events(listener, std::future::pending()));
+
+    let body = vec![b'x'; 17 * 1024 * 1024];
+    let head = |path: &str, headers: &str| {
+        format!("POST {path} HTTP/1.1\r\nhost: weir\r\n{headers}content-length: {}\r\n\r\n", body.len())
+    };
+    for (path, headers, status) in [
+        ("/", "content-type: application/cloudevents+json\r\n", "413 Payload Too Large"),
+        ("/", "content-type: application/cloudevents+avro\r\n", "415 Unsupported Media Type"),
+        ("/nothing/here", "", "404 Not Found"),
+        ("/spaces/no/x", "", "400 Bad Request"),
+    ] {
+        let answer = refused(address, &head(path, headers), &body).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.contains("connection: close\r\n") && answer.contains("application/json"), "{answer}");
+    }
+
+    // Who asks first is told at once, and never asked for the body.
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    let asking = head("/nothing/here", "expect: 100-continue\r\n");
+    stream.write_all(asking.as_bytes()).await.expect("written");
+    let told = answer(&mut stream).await;
+    assert!(told.starts_with("HTTP/1.1 404 Not Found\r\n") && told.contains("connection: close\r\n"), "{told}");
+
+    // A body that came with its head costs nobody the connection.
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    for _ in 0..2 {
+        let request = "POST /nothing/here HTTP/1.1\r\nhost: weir\r\ncontent-length: 3\r\n\r\nabc";
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut told = answer(&mut stream).await;
+        assert!(told.starts_with("HTTP/1.1 404 Not Found\r\n") && !told.contains("connection: close"), "{told}");
+        while !told.ends_with("}]}") {
+            let mut byte = [0];
+            timeout(BOUND, stream.read_exact(&mut byte)).await.expect("in time").expect("the body of the answer");
+            told.push(char::from(byte[0]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_answered() {
+    let door = door().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(door.gateway.clone().serve_events(listener, std::future::pending()));
+    let head = format!("GET / HTTP/1.1\r\nhost: weir\r\nx-large: {}\r\n\r\n", "x".repeat(256 * 1024));
+    let answer = refused(address, &head, b"").await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
 #[tokio::test]

@@ -66,6 +66,9 @@ fn bodies_are_what_their_media_types_say() {
     check("text/plain", "käse".as_bytes(), json!("käse"));
     check("TEXT/html; charset=utf-8", b"<p>", json!("<p>"));
     check("text/plain; charset=latin1", b"\xe4", json!("5A=="));
+    // By chance it is UTF-8; what was meant is two other letters.
+    check("text/plain; charset=\"ISO-8859-1\"", "\u{e4}".as_bytes(), json!("w6Q="));
+    check("application/json; charset=iso-8859-1", b"[1]", json!([1]));
     check("application/x-www-form-urlencoded", b"a=1&b=2", json!("a=1&b=2"));
     check("multipart/form-data; boundary=x", b"--x--", json!("--x--"));
     check("application/octet-stream", b"abc", json!("YWJj"));
