@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_domain::SpaceName;
 
-use crate::{ApplyError, Change, SpaceCatalog};
+use crate::{ApplyError, Change, ChangeKind, SpaceCatalog};
 
 /// Event types, functions and subscriptions of all spaces.
 ///
@@ -66,6 +66,10 @@ impl Catalog {
     /// # Errors
     /// Where the change was planned for another catalog; then nothing has changed.
     pub fn fold(&mut self, change: &Change) -> Result<(), ApplyError> {
+        if matches!(change.kind, ChangeKind::SpaceDeleted) {
+            let gone = self.spaces.remove(&change.space);
+            return gone.map(drop).ok_or_else(|| ApplyError::Missing { id: change.space.to_string() });
+        }
         if let Some(space) = self.spaces.get_mut(&change.space) {
             let space = Arc::make_mut(space);
             space.fold(&change.kind)?;

@@ -1,10 +1,10 @@
 //! What is asked of the catalog, and what is then recorded.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use weir_domain::{FunctionId, SpaceName};
 
-use crate::{Cors, CorsId, EventType, EventTypeName, Function, Subscription, SubscriptionId};
+use crate::{Cors, CorsId, EventType, EventTypeName, Function, Resource, Subscription, SubscriptionId};
 
 /// What somebody asks of one space. Names of what is to be deleted or updated come as they were given: one that cannot
 /// be a name is simply not found.
@@ -20,6 +20,13 @@ pub enum Command {
     CreateFunction(Function),
     /// Replaces a function of the same identifier.
     UpdateFunction(Function),
+    /// Replaces a function of the same identifier and keeps some of its texts, which who asks was not shown.
+    UpdateFunctionKeeping {
+        /// The new function without the texts that stay.
+        function: Function,
+        /// The names of the headers or entries of the configuration that stay as they are when the change is made.
+        kept: BTreeSet<String>,
+    },
     /// Takes a function away.
     DeleteFunction(String),
     /// Makes a subscription.
@@ -44,6 +51,44 @@ pub enum Command {
     },
     /// Takes a CORS configuration away.
     DeleteCors(String),
+    /// Takes a whole space away: everything that it has, at once.
+    DeleteSpace {
+        /// Whether it may have anything. Without it a space that has something stays.
+        force: bool,
+    },
+}
+
+/// What a command or a change of a space is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The space as a whole.
+    Space,
+    /// The resource of this kind with this name or identifier, which may be none.
+    Item(Resource, &'a str),
+}
+
+impl Command {
+    /// Returns what the command is about.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        match self {
+            Self::CreateEventType(it) | Self::UpdateEventType(it) => {
+                Target::Item(Resource::EventType, it.name.as_str())
+            }
+            Self::DeleteEventType(name) => Target::Item(Resource::EventType, name),
+            Self::CreateFunction(it)
+            | Self::UpdateFunction(it)
+            | Self::UpdateFunctionKeeping { function: it, kept: _ } => Target::Item(Resource::Function, it.id.as_str()),
+            Self::DeleteFunction(id) => Target::Item(Resource::Function, id),
+            Self::CreateSubscription(it) => Target::Item(Resource::Subscription, it.id.as_str()),
+            Self::UpdateSubscription { id, subscription: _ } | Self::DeleteSubscription(id) => {
+                Target::Item(Resource::Subscription, id)
+            }
+            Self::CreateCors(it) => Target::Item(Resource::Cors, it.id.as_str()),
+            Self::UpdateCors { id, cors: _ } | Self::DeleteCors(id) => Target::Item(Resource::Cors, id),
+            Self::DeleteSpace { force: _ } => Target::Space,
+        }
+    }
 }
 
 /// A command that was found good: a fact once the log has it.
@@ -82,4 +127,41 @@ pub enum ChangeKind {
     CorsUpdated(Arc<Cors>),
     /// A CORS configuration is gone.
     CorsDeleted(CorsId),
+    /// Everything that the space had is gone.
+    SpaceDeleted,
+}
+
+impl ChangeKind {
+    /// Returns what has changed.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        match self {
+            Self::EventTypeCreated(it) | Self::EventTypeUpdated(it) => {
+                Target::Item(Resource::EventType, it.name.as_str())
+            }
+            Self::EventTypeDeleted(name) => Target::Item(Resource::EventType, name.as_str()),
+            Self::FunctionCreated(it) | Self::FunctionUpdated(it) => Target::Item(Resource::Function, it.id.as_str()),
+            Self::FunctionDeleted(id) => Target::Item(Resource::Function, id.as_str()),
+            Self::SubscriptionCreated(it) | Self::SubscriptionUpdated(it) => {
+                Target::Item(Resource::Subscription, it.id.as_str())
+            }
+            Self::SubscriptionDeleted(id) => Target::Item(Resource::Subscription, id.as_str()),
+            Self::CorsCreated(it) | Self::CorsUpdated(it) => Target::Item(Resource::Cors, it.id.as_str()),
+            Self::CorsDeleted(id) => Target::Item(Resource::Cors, id.as_str()),
+            Self::SpaceDeleted => Target::Space,
+        }
+    }
+
+    /// Tells whether what has changed is gone.
+    #[must_use]
+    pub const fn is_deletion(&self) -> bool {
+        matches!(
+            self,
+            Self::EventTypeDeleted(_)
+                | Self::FunctionDeleted(_)
+                | Self::SubscriptionDeleted(_)
+                | Self::CorsDeleted(_)
+                | Self::SpaceDeleted
+        )
+    }
 }

@@ -35,6 +35,9 @@ impl fmt::Display for Resource {
 }
 
 impl Resource {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::EventType, Self::Function, Self::Subscription, Self::Cors];
+
     /// The name of the type in field details.
     const fn struct_name(self) -> &'static str {
         match self {
@@ -154,6 +157,20 @@ pub enum CatalogError {
         /// What should be created.
         resource: Resource,
     },
+    /// The space has nothing: it is as if it had never been named.
+    #[error("Space {space:?} not found.")]
+    SpaceNotFound {
+        /// Its name.
+        space: String,
+    },
+    /// A space that has something goes only where that is wanted.
+    #[error("Space {space:?} cannot be deleted because it has {}.", counted(.has))]
+    SpaceInUse {
+        /// Its name.
+        space: String,
+        /// How many it has of each kind, in the order of [`Resource::ALL`].
+        has: [usize; 4],
+    },
 }
 
 impl CatalogError {
@@ -169,11 +186,21 @@ impl CatalogError {
         Self::Invalid { resource, details: vec![detail] }
     }
 
+    /// Says that a text of a function should stay as it is, and is not there.
+    #[must_use]
+    pub fn nothing_to_keep(field: &str, name: &str) -> Self {
+        let name: String = name.chars().take(128).collect();
+        // In front, what the Event Gateway says before what is wrong with a provider.
+        let message =
+            format!("unable to load function provider config: {field}: {name:?} has no present value to keep");
+        Self::invalid(Resource::Function, Detail::new(message, "give the value itself"))
+    }
+
     /// Returns what the reader must do next.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::SpaceNotFound { .. } => ErrorKind::NotFound,
             Self::AlreadyExists { .. } | Self::Full { .. } => ErrorKind::Conflict,
             _ => ErrorKind::Invalid,
         }
@@ -194,6 +221,10 @@ impl CatalogError {
             Self::FixedField { .. } => "delete it and create another".into(),
             Self::PathConflict { .. } => "choose another path, or delete what holds this one".into(),
             Self::Full { .. } => "delete what is no longer needed, or use another space".into(),
+            Self::SpaceNotFound { .. } => {
+                "list the spaces, and check the name: a space is there while it has something".into()
+            }
+            Self::SpaceInUse { .. } => "delete that first, or repeat the request with force=true".into(),
         }
     }
 }
@@ -214,6 +245,16 @@ fn existing(resource: &Resource) -> &'static str {
         Resource::Subscription => "subscription",
         Resource::Cors => "CORS configuration",
     }
+}
+
+/// Says how many there are of each kind that there is any of.
+fn counted(has: &[usize; 4]) -> String {
+    let kinds = Resource::ALL.into_iter().zip(has).filter(|(_, count)| **count > 0);
+    let texts = kinds.map(|(resource, count)| {
+        let plural = if *count == 1 { "" } else { "s" };
+        format!("{count} {}{plural}", existing(&resource))
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn joined(details: &[Detail], separator: &str, part: fn(&Detail) -> &str) -> String {

@@ -83,6 +83,23 @@ impl FunctionKind {
             Self::Wasm { .. } => "wasm",
         }
     }
+
+    /// Returns the texts that may be secret, with the name of their field in the configuration API.
+    #[must_use]
+    pub const fn texts(&self) -> (&'static str, &BTreeMap<String, String>) {
+        match self {
+            Self::Http { headers, .. } => ("headers", headers),
+            Self::Wasm { config, .. } => ("config", config),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn texts_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+        match self {
+            Self::Http { headers, .. } => ("headers", headers),
+            Self::Wasm { config, .. } => ("config", config),
+        }
+    }
 }
 
 impl fmt::Debug for FunctionKind {

@@ -30,7 +30,7 @@ mod subscription;
 pub use weir_routing::{Method, MethodSet, Params, RouteError};
 
 pub use catalog::Catalog;
-pub use change::{Change, ChangeKind, Command};
+pub use change::{Change, ChangeKind, Command, Target};
 pub use cors::Cors;
 pub use diff::{Desired, diff};
 pub use error::{ApplyError, CatalogError, Detail, Resource};

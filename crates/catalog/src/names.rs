@@ -178,9 +178,16 @@ impl CorsId {
     /// Takes an identifier that was derived before; `None` where the text cannot be one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parts(text).map(|_| Self(text.into()))
+    }
+
+    /// Returns the method and the path of an identifier that was derived before; `None` where the text cannot be one.
+    #[must_use]
+    pub fn parts(text: &str) -> Option<(Method, String)> {
         let method = Method::ALL.into_iter().find(|method| text.starts_with(method.as_str()))?;
         let path = percent_decode_str(&text[method.as_str().len()..]).decode_utf8().ok()?;
-        path.starts_with('/').then(|| Self::derive(method, &path)).filter(|id| id.as_str() == text)
+        let is_derived = path.starts_with('/') && Self::derive(method, &path).as_str() == text;
+        is_derived.then(|| (method, path.into_owned()))
     }
 
     /// Returns the text of the identifier.

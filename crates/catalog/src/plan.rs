@@ -3,7 +3,7 @@
 //! Two things are stricter than there, on purpose: an authorizer that does not exist is the fault of the request
 //! wherever it is named, and event types under `weir.` belong to Weir.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use weir_domain::{FunctionId, SpaceName};
 
@@ -25,6 +25,9 @@ impl Catalog {
             Command::DeleteEventType(name) => delete_event_type(present, name)?,
             Command::CreateFunction(it) => create_function(present, it)?,
             Command::UpdateFunction(it) => update_function(present, it)?,
+            Command::UpdateFunctionKeeping { function, kept } => {
+                update_function(present, with_kept(present, function, kept)?)?
+            }
             Command::DeleteFunction(id) => delete_function(present, id)?,
             Command::CreateSubscription(it) => create_subscription(present, it)?,
             Command::UpdateSubscription { id, subscription } => update_subscription(present, id, subscription)?,
@@ -32,6 +35,7 @@ impl Catalog {
             Command::CreateCors(it) => create_cors(present, it)?,
             Command::UpdateCors { id, cors } => update_cors(present, id, cors)?,
             Command::DeleteCors(id) => delete_cors(present, id)?,
+            Command::DeleteSpace { force } => delete_space(space, present, force)?,
         };
         Ok(Change { space: space.clone(), kind })
     }
@@ -81,6 +85,24 @@ fn update_function(present: &SpaceCatalog, it: Function) -> Result<ChangeKind, C
         return Err(CatalogError::not_found(Resource::Function, it.id.as_str()));
     }
     Ok(ChangeKind::FunctionUpdated(Arc::new(it)))
+}
+
+/// Puts the present texts where they are to stay. This is done here and not by who asks, so that what stays is what is
+/// there when the change is made.
+fn with_kept(present: &SpaceCatalog, mut it: Function, kept: BTreeSet<String>) -> Result<Function, CatalogError> {
+    let Some(current) = present.function(it.id.as_str()) else {
+        return Err(CatalogError::not_found(Resource::Function, it.id.as_str()));
+    };
+    let (field, texts) = it.kind.texts_mut();
+    // Those of another kind of function mean something else.
+    let (current_field, current_texts) = current.kind.texts();
+    for name in kept {
+        match current_texts.get(&name).filter(|_| current_field == field) {
+            Some(text) => texts.insert(name, text.clone()),
+            None => return Err(CatalogError::nothing_to_keep(field, &name)),
+        };
+    }
+    Ok(it)
 }
 
 fn delete_function(present: &SpaceCatalog, id: String) -> Result<ChangeKind, CatalogError> {
@@ -158,6 +180,19 @@ fn delete_cors(present: &SpaceCatalog, id: String) -> Result<ChangeKind, Catalog
         Some(it) => Ok(ChangeKind::CorsDeleted(it.id.clone())),
         None => Err(CatalogError::not_found(Resource::Cors, id)),
     }
+}
+
+fn delete_space(space: &SpaceName, present: &SpaceCatalog, force: bool) -> Result<ChangeKind, CatalogError> {
+    if present.is_empty() {
+        return Err(CatalogError::SpaceNotFound { space: space.to_string() });
+    }
+    if force {
+        return Ok(ChangeKind::SpaceDeleted);
+    }
+    Err(CatalogError::SpaceInUse {
+        space: space.to_string(),
+        has: Resource::ALL.map(|resource| present.count(resource)),
+    })
 }
 
 fn valid(resource: Resource, details: Vec<Detail>) -> Result<(), CatalogError> {

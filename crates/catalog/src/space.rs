@@ -241,6 +241,10 @@ impl SpaceCatalog {
                 Arc::make_mut(&mut self.origins).remove(gone.method, ANY_TYPE, &gone.path);
                 Ok(())
             }
+            ChangeKind::SpaceDeleted => {
+                *self = Self::default();
+                Ok(())
+            }
         }
     }
 

@@ -17,7 +17,7 @@ mod v1;
 const VERSION: u32 = 1;
 
 /// The event types under which changes are kept.
-pub const EVENT_TYPES: [&str; 12] = [
+pub const EVENT_TYPES: [&str; 13] = [
     "weir.eventtype.created",
     "weir.eventtype.updated",
     "weir.eventtype.deleted",
@@ -30,14 +30,18 @@ pub const EVENT_TYPES: [&str; 12] = [
     "weir.cors.created",
     "weir.cors.updated",
     "weir.cors.deleted",
+    "weir.space.deleted",
 ];
+
+/// The place of the change that is about no single resource.
+const SPACE_DELETED: usize = 12;
 
 /// What a change needs of the event that keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredChange {
     /// The attribute `type`, one of [`EVENT_TYPES`].
     pub event_type: &'static str,
-    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions|cors/{id}`.
+    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions|cors/{id}`, or `{space}` alone.
     pub subject: String,
     /// The data, JSON (RFC 8259).
     pub data: String,
@@ -89,6 +93,10 @@ struct Deleted {
     id: String,
 }
 
+/// The item of a deleted space, of which there is nothing to say but its name.
+#[derive(Serialize, Deserialize)]
+struct Whole {}
+
 /// Tells whether events of this type keep changes.
 #[must_use]
 pub fn is_change(event_type: &str) -> bool {
@@ -112,6 +120,11 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::CorsCreated(it) => stored(space, 9, it.id.as_str(), v1::Cors::from(&**it)),
         ChangeKind::CorsUpdated(it) => stored(space, 10, it.id.as_str(), v1::Cors::from(&**it)),
         ChangeKind::CorsDeleted(id) => deleted(space, 11, id.as_str()),
+        ChangeKind::SpaceDeleted => StoredChange {
+            event_type: EVENT_TYPES[SPACE_DELETED],
+            subject: space.to_string(),
+            data: data(space, Whole {}),
+        },
     }
 }
 
@@ -119,15 +132,19 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
     stored(space, place, id, Deleted { id: id.to_owned() })
 }
 
-/// The place is that in [`EVENT_TYPES`], which come in threes.
+/// The place is that in [`EVENT_TYPES`], which come in threes for each kind of resource.
 fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
     let collection = ["eventtypes", "functions", "subscriptions", "cors"][place / 3];
-    let envelope = Envelope { v: VERSION, space: space.to_string(), item };
     StoredChange {
         event_type: EVENT_TYPES[place],
         subject: format!("{space}/{collection}/{id}"),
-        data: serde_json::to_string(&envelope).expect("texts and numbers under text names are always JSON"),
+        data: data(space, item),
     }
+}
+
+fn data<T: Serialize>(space: &SpaceName, item: T) -> String {
+    let envelope = Envelope { v: VERSION, space: space.to_string(), item };
+    serde_json::to_string(&envelope).expect("texts and numbers under text names are always JSON")
 }
 
 /// Reads the change that an event keeps.
@@ -157,6 +174,7 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         })?,
         9 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsCreated(it.try_into()?)))?,
         10 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsUpdated(it.try_into()?)))?,
+        SPACE_DELETED => read(data, |_: Whole| Ok(ChangeKind::SpaceDeleted))?,
         _ => read(data, |it: Deleted| {
             CorsId::parse(&it.id).map(ChangeKind::CorsDeleted).ok_or(StoredError::Value(it.id))
         })?,

@@ -4,7 +4,7 @@ use weir_catalog::{ApplyError, CatalogError, stored::StoredError};
 use weir_domain::{ErrorKind, Position};
 use weir_log::LogError;
 
-use crate::Refusal;
+use crate::{Refusal, Unmet};
 
 /// Why the flow could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,14 @@ pub enum ChangeError {
     /// The command breaks a rule of the catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// What was asked to be changed is at another version than it should be.
+    #[error("the precondition of the change does not hold")]
+    Precondition {
+        /// The part that does not hold.
+        unmet: Unmet,
+        /// The present version; `None` where it is not there.
+        version: Option<Position>,
+    },
     /// The change could not be written.
     #[error("the change could not be written to the log")]
     Log(#[from] LogError),
@@ -79,6 +87,7 @@ impl ChangeError {
         match self {
             Self::Catalog(error) => error.kind(),
             Self::Log(error) => error.kind(),
+            Self::Precondition { .. } => ErrorKind::Conflict,
             Self::Function { .. } => ErrorKind::Invalid,
             Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
             Self::Unreadable(error) => error.kind(),

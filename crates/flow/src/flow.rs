@@ -11,15 +11,16 @@ use tokio::sync::{
     oneshot, watch,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Catalog, Command, Subscription};
+use weir_catalog::{Catalog, Change, Command, Subscription};
 use weir_domain::{Clock, Event, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
 
 use crate::{
-    CallFailure, ChangeError, Changed, MakeFunction, Observer, OpenError, Refusal, admission, call,
+    CallFailure, ChangeError, Changed, Configuration, MakeFunction, Observer, OpenError, Precondition, Refusal,
+    admission, call,
     delivery::Supervisor,
-    live::{Registrar, Request},
+    live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
 };
 
@@ -116,6 +117,12 @@ impl Flow {
         self.shared.state.borrow().catalog.clone()
     }
 
+    /// Returns the present catalog with the versions of what is in it.
+    #[must_use]
+    pub fn configuration(&self) -> Configuration {
+        Configuration(self.shared.state.borrow().clone())
+    }
+
     /// Returns the position of the last configuration change that is in force.
     #[must_use]
     pub fn catalog_position(&self) -> Position {
@@ -135,14 +142,48 @@ impl Flow {
     /// # Errors
     /// Where the command breaks a rule, the code of a function cannot be made ready, or the log cannot be written.
     pub async fn change(&self, space: &SpaceName, command: Command) -> Result<Changed, ChangeError> {
+        self.change_if(space, command, Precondition::default()).await
+    }
+
+    /// Changes the configuration where a precondition holds, as [`change`](Self::change) does. No other change comes
+    /// between the check and the change.
+    ///
+    /// # Errors
+    /// Those of [`change`](Self::change), and [`ChangeError::Precondition`]. What is to be updated or deleted and is not
+    /// there is told as such, whatever the precondition.
+    pub async fn change_if(
+        &self,
+        space: &SpaceName,
+        command: Command,
+        condition: Precondition,
+    ) -> Result<Changed, ChangeError> {
         let (answer, changed) = oneshot::channel();
-        let request = Request { space: space.clone(), command, answer };
+        self.propose(Request::Change(Proposal { space: space.clone(), command, condition }, answer))?;
+        changed.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    /// Checks everything that [`change_if`](Self::change_if) checks before it writes, functions made ready included,
+    /// and returns what would be recorded. Nothing is changed.
+    ///
+    /// # Errors
+    /// Those of [`change_if`](Self::change_if) but for writing to the log.
+    pub async fn rehearse(
+        &self,
+        space: &SpaceName,
+        command: Command,
+        condition: Precondition,
+    ) -> Result<Change, ChangeError> {
+        let (answer, rehearsed) = oneshot::channel();
+        self.propose(Request::Rehearsal(Proposal { space: space.clone(), command, condition }, answer))?;
+        rehearsed.await.map_err(|_| ChangeError::Stopped)?
+    }
+
+    fn propose(&self, request: Request) -> Result<(), ChangeError> {
         // Who comes when too many wait is refused: a change may hold a whole component in memory.
         self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => ChangeError::Busy,
             TrySendError::Closed(_) => ChangeError::Stopped,
-        })?;
-        changed.await.map_err(|_| ChangeError::Stopped)?
+        })
     }
 
     /// Checks an event from outside and finds its key.

@@ -7,6 +7,7 @@
 
 mod admission;
 mod call;
+mod condition;
 mod delivery;
 mod error;
 mod flow;
@@ -16,8 +17,10 @@ mod observer;
 mod reentry;
 mod runtimes;
 mod snapshot;
+mod versions;
 
 pub use admission::{KeyRefusal, Refusal};
+pub use condition::{Precondition, Unmet, Wanted};
 pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Flow, Options, Runner};
 pub use live::{Changed, system_space};
@@ -25,6 +28,7 @@ pub use making::MakeFunction;
 pub use observer::{Happening, NoObserver, Observer, Observers, Settled, Way};
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
 pub use runtimes::Runtimes;
+pub use snapshot::Configuration;
 pub use weir_functions::HttpAnswer;
 
 /// The type of the event that records a delivery that was given up.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_catalog::{Change, ChangeKind, Command, stored};
-use weir_domain::{Clock, Data, Event, Ids, Position, SpaceName};
+use weir_domain::{Clock, Data, ErrorKind, Event, Ids, Position, SpaceName};
+use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
-use crate::{ChangeError, MakeFunction, OpenError, making::Unready, snapshot::Snapshot};
+use crate::{ChangeError, MakeFunction, OpenError, Precondition, making::Unready, snapshot::Snapshot};
 
 /// How often a command is planned anew because somebody else changed the configuration first.
 const PLANS_MAX: u32 = 16;
@@ -40,12 +41,23 @@ pub struct Changed {
     pub position: Position,
 }
 
-/// A command on its way to the one who makes changes.
-pub(crate) struct Request {
+/// What somebody wants to be changed.
+pub(crate) struct Proposal {
     pub(crate) space: SpaceName,
     pub(crate) command: Command,
-    pub(crate) answer: oneshot::Sender<Result<Changed, ChangeError>>,
+    pub(crate) condition: Precondition,
 }
+
+/// A proposal on its way to the one who makes changes.
+pub(crate) enum Request {
+    /// It is to be carried out.
+    Change(Proposal, oneshot::Sender<Result<Changed, ChangeError>>),
+    /// It is only to be checked.
+    Rehearsal(Proposal, oneshot::Sender<Result<Change, ChangeError>>),
+}
+
+/// A change that may be recorded, and its function where it brings one.
+type Planned = (Change, Option<Arc<dyn Invoke>>);
 
 /// Makes all changes, one after the other.
 pub(crate) struct Registrar {
@@ -107,24 +119,46 @@ impl Registrar {
                 request = self.requests.recv() => request,
                 () = stop.cancelled() => None,
             };
-            let Some(Request { space, command, answer }) = request else { return };
-            let outcome = self.change(&space, command).await;
-            // Who asked may be gone; the change stands.
-            drop(answer.send(outcome));
+            match request {
+                // Who asked may be gone; the change stands.
+                Some(Request::Change(proposal, answer)) => drop(answer.send(self.change(&proposal).await)),
+                // Nobody waits any more for what would change nothing.
+                Some(Request::Rehearsal(_, answer)) if answer.is_closed() => {}
+                Some(Request::Rehearsal(proposal, answer)) => {
+                    let snapshot = self.state.borrow().clone();
+                    let planned = self.plan(&snapshot, &proposal).await;
+                    drop(answer.send(planned.map(|(change, _)| change)));
+                }
+                None => return,
+            }
         }
     }
 
-    async fn change(&self, space: &SpaceName, command: Command) -> Result<Changed, ChangeError> {
+    /// Checks a proposal against one state and makes the function ready that it brings.
+    async fn plan(&self, snapshot: &Snapshot, proposal: &Proposal) -> Result<Planned, ChangeError> {
+        let Proposal { space, command, condition } = proposal;
+        let planned = snapshot.catalog.plan(space, command.clone());
+        // What is not there is told as such: a precondition only counts where there would be another answer than that
+        // (RFC 9110, section 13.2.1).
+        if !matches!(&planned, Err(error) if error.kind() == ErrorKind::NotFound) {
+            let version = snapshot.versions.of(space, command.target());
+            condition.check(version).map_err(|unmet| ChangeError::Precondition { unmet, version })?;
+        }
+        let change = planned?;
+        let ready = match &change.kind {
+            ChangeKind::FunctionCreated(function) | ChangeKind::FunctionUpdated(function) => {
+                let made = self.maker.make(function).await;
+                Some(made.map_err(|detail| ChangeError::Function { id: function.id.to_string(), detail })?)
+            }
+            _ => None,
+        };
+        Ok((change, ready))
+    }
+
+    async fn change(&self, proposal: &Proposal) -> Result<Changed, ChangeError> {
         for _ in 0..PLANS_MAX {
             let snapshot = self.state.borrow().clone();
-            let change = snapshot.catalog.plan(space, command.clone())?;
-            let ready = match &change.kind {
-                ChangeKind::FunctionCreated(function) | ChangeKind::FunctionUpdated(function) => {
-                    let made = self.maker.make(function).await;
-                    Some(made.map_err(|detail| ChangeError::Function { id: function.id.to_string(), detail })?)
-                }
-                _ => None,
-            };
+            let (change, ready) = self.plan(&snapshot, proposal).await?;
             let position = match self.write(&change, snapshot.position).await {
                 Ok(position) => position,
                 Err(LogError::ConditionFailed { .. }) => {
@@ -141,7 +175,7 @@ impl Registrar {
             if let (Some(ready), ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it)) =
                 (ready, &change.kind)
             {
-                next.functions.entry(space.clone()).or_default().insert(it.id.clone(), ready);
+                next.functions.entry(change.space.clone()).or_default().insert(it.id.clone(), ready);
             }
             self.state.send_replace(Arc::new(next));
             return Ok(Changed { change, position });
@@ -167,6 +201,7 @@ impl Registrar {
 
 /// Keeps what the snapshot knows beside the catalog in step with a change.
 fn note(next: &mut Snapshot, change: &Change, position: Position) {
+    next.versions.note(change, position);
     match &change.kind {
         ChangeKind::SubscriptionCreated(it) => {
             next.created.insert((change.space.clone(), it.id.clone()), position);
@@ -178,6 +213,10 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
             if let Some(functions) = next.functions.get_mut(&change.space) {
                 functions.remove(id);
             }
+        }
+        ChangeKind::SpaceDeleted => {
+            next.created.retain(|(space, _), _| *space != change.space);
+            next.functions.remove(&change.space);
         }
         _ => {}
     }

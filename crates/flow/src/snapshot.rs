@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use weir_catalog::{Catalog, SubscriptionId};
+use weir_catalog::{Catalog, SubscriptionId, Target};
 use weir_domain::{FunctionId, Position, SpaceName};
 use weir_functions::Invoke;
+
+use crate::versions::Versions;
 
 /// Catalog, callable functions and the beginnings of subscriptions; replaced as a whole.
 #[derive(Clone, Default)]
@@ -15,10 +17,35 @@ pub(crate) struct Snapshot {
     pub(crate) functions: HashMap<SpaceName, HashMap<FunctionId, Arc<dyn Invoke>>>,
     /// Where each subscription was made: it is given the events after that.
     pub(crate) created: HashMap<(SpaceName, SubscriptionId), Position>,
+    pub(crate) versions: Versions,
 }
 
 impl Snapshot {
     pub(crate) fn function(&self, space: &SpaceName, id: &FunctionId) -> Option<&Arc<dyn Invoke>> {
         self.functions.get(space)?.get(id)
+    }
+}
+
+/// One state of the configuration: what there is, and at which versions. It stays as it is; cheap to clone.
+#[derive(Clone)]
+pub struct Configuration(pub(crate) Arc<Snapshot>);
+
+impl Configuration {
+    /// Returns what there is.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Returns the position of the last change that is in it: its version as a whole.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.0.position
+    }
+
+    /// Returns the position of the last change of a resource, or of anything in a space; `None` where it is not there.
+    #[must_use]
+    pub fn version(&self, space: &SpaceName, target: Target<'_>) -> Option<Position> {
+        self.0.versions.of(space, target)
     }
 }

@@ -4,14 +4,20 @@
 //! resources follow one pattern, which [`resource`] has: another resource is a module with a [`resource::Resource`] and a
 //! line below.
 
+mod conditions;
 mod cors;
 mod event_types;
 mod fields;
 mod functions;
 mod guard;
+mod intent;
+mod media;
 mod metrics;
+mod paging;
+mod parameter;
 mod reading;
 mod resource;
+mod spaces;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -36,6 +42,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/metrics", get(metrics::show))
+        .merge(spaces::routes())
         .merge(resource::routes::<event_types::EventTypes>())
         .merge(resource::routes::<functions::Functions>())
         .merge(resource::routes::<subscriptions::Subscriptions>())

@@ -16,8 +16,8 @@ use http::{
 use serde::Serialize;
 use weir_catalog::{CatalogError, Detail, MethodSet, Resource};
 use weir_cloudevents::DecodeError;
-use weir_domain::{ErrorKind, error_chain};
-use weir_flow::{CallFailure, ChangeError, Refusal};
+use weir_domain::{ErrorKind, Position, error_chain};
+use weir_flow::{CallFailure, ChangeError, Refusal, Unmet};
 use weir_log::LogError;
 
 use crate::answer;
@@ -88,6 +88,21 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the {what} in bytes is {given}, over the limit of {limit}: send less"),
         )
+    }
+
+    /// Makes the problem that something is at another version than the request asks for; `None` where it is not there.
+    pub(crate) fn precondition(unmet: Unmet, version: Option<Position>) -> Self {
+        let message = match (unmet, version) {
+            (_, None) => "the header If-Match asks for something that is there, and it is not".to_owned(),
+            (Unmet::Matches, Some(version)) => {
+                format!("the header If-Match does not name the present tag, which is \"{version}\"")
+            }
+            (Unmet::MatchesNone, Some(version)) => {
+                format!("the header If-None-Match excludes the present tag, which is \"{version}\"")
+            }
+        };
+        let cure = "read it again, and repeat the request with the present tag if it is still what you want";
+        Self { cure: Some(cure.to_owned()), ..Self::new(StatusCode::PRECONDITION_FAILED, message) }
     }
 
     /// Makes the problem that there is no room at this moment.
@@ -189,6 +204,7 @@ impl From<ChangeError> for Problem {
         match error {
             ChangeError::Catalog(error) => error.into(),
             ChangeError::Log(error) => error.into(),
+            ChangeError::Precondition { unmet, version } => Self::precondition(unmet, version),
             ChangeError::Function { detail, .. } => {
                 let detail = Detail::new(detail, "correct the code of the function and send it again");
                 CatalogError::invalid(Resource::Function, detail).into()

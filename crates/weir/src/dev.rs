@@ -40,7 +40,9 @@ fn describe(command: &weir_catalog::Command) -> String {
     use weir_catalog::Command;
     match command {
         Command::CreateEventType(it) | Command::UpdateEventType(it) => format!("event type {}", it.name.as_str()),
-        Command::CreateFunction(it) | Command::UpdateFunction(it) => format!("function {}", it.id),
+        Command::CreateFunction(it)
+        | Command::UpdateFunction(it)
+        | Command::UpdateFunctionKeeping { function: it, .. } => format!("function {}", it.id),
         Command::CreateSubscription(it) | Command::UpdateSubscription { subscription: it, .. } => {
             format!("subscription of {} to {}", it.function, it.event_type.as_str())
         }
@@ -49,6 +51,7 @@ fn describe(command: &weir_catalog::Command) -> String {
         | Command::DeleteFunction(id)
         | Command::DeleteSubscription(id)
         | Command::DeleteCors(id) => format!("deleting {id}"),
+        Command::DeleteSpace { .. } => "deleting the space".to_owned(),
     }
 }
 

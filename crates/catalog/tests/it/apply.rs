@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_catalog::{
-    ApplyError, Catalog, Change, ChangeKind, Command, HTTP_REQUEST, Method, SpaceCatalog, SubscriptionKind,
+    ApplyError, Catalog, Change, ChangeKind, Command, HTTP_REQUEST, Method, SpaceCatalog, SubscriptionKind, Target,
 };
 use weir_domain::{ErrorKind, Event, SpaceName};
 
@@ -138,6 +138,24 @@ fn a_space_with_nothing_left_is_gone() {
     let catalog = with(&catalog, [Command::DeleteFunction("f".into())]);
     assert_eq!(catalog, Catalog::new());
     assert!(catalog.space(&space()).is_none() && catalog.space_or_empty(&space()).is_empty());
+}
+
+#[test]
+fn a_deleted_space_has_nothing_left_and_begins_anew() {
+    let other = SpaceName::new("other").expect("valid");
+    let beside = shop().plan(&other, Command::CreateFunction(http("f"))).expect("another space");
+    let before = shop().apply(&beside).expect("planned");
+    let change = before.plan(&space(), Command::DeleteSpace { force: true }).expect("it is there");
+    assert_eq!((change.kind.target(), change.kind.is_deletion()), (Target::Space, true));
+    let after = before.apply(&change).expect("planned");
+    assert_eq!(after.spaces().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(after.apply(&change), Err(ApplyError::Missing { id: "shop".into() }));
+    // Neither routes nor listeners are left to be in the way of what comes.
+    let again = with(
+        &after,
+        [Command::CreateFunction(http("g")), Command::CreateSubscription(sync(Method::Get, "/products/:other", "g"))],
+    );
+    assert_eq!(again.space_or_empty(&space()).async_subscriptions().count(), 0);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Every check of a command, with kind and message; the messages are those of the Event Gateway.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use weir_catalog::{
-    Catalog, Code, Command, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, Subscription,
-    limits,
+    Catalog, ChangeKind, Code, Command, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
+    Subscription, limits,
 };
-use weir_domain::ErrorKind;
+use weir_domain::{ErrorKind, SpaceName};
 
 use crate::make::{
     asynchronous, authorized, event_type, http, id, javascript, metadata, name, space, sync, sync_to, with,
@@ -237,4 +239,59 @@ fn updating_and_deleting_subscriptions() {
     check(unknown, Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
     check(Command::DeleteSubscription(present.id.to_string()), Ok(()));
     check(Command::DeleteSubscription("testid".into()), Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
+}
+
+#[test]
+fn texts_that_stay_are_those_of_the_catalog_that_is_planned_for() {
+    let with_headers = |token: &str| {
+        let kind = FunctionKind::Http {
+            url: "https://example.com".into(),
+            timeout_ms: 1,
+            headers: BTreeMap::from([("authorization".into(), token.into()), ("x-a".into(), "1".into())]),
+        };
+        Function::new(id("f"), kind)
+    };
+    let keeping = |function: Function, name: &str| Command::UpdateFunctionKeeping {
+        function,
+        kept: BTreeSet::from([name.to_owned()]),
+    };
+    let bare = Function::new(id("f"), FunctionKind::http("https://example.org"));
+    // The same command on two catalogs keeps what each of them has.
+    for token in ["old", "new"] {
+        let catalog = with(&Catalog::new(), [Command::CreateFunction(with_headers(token))]);
+        let change = catalog.plan(&space(), keeping(bare.clone(), "authorization")).expect("there is one");
+        let ChangeKind::FunctionUpdated(function) = change.kind else { panic!("another change") };
+        let FunctionKind::Http { url, headers, .. } = &function.kind else { panic!("another kind") };
+        assert_eq!((url.as_str(), headers), ("https://example.org", &metadata(("authorization", token))));
+    }
+    let catalog = with(&Catalog::new(), [Command::CreateFunction(with_headers("old"))]);
+    let check = |command: Command, kind: ErrorKind, message: &str| {
+        let error = catalog.plan(&space(), command).expect_err(message);
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, message));
+    };
+    let nothing = |text: &str| {
+        format!("Function doesn't validate. Validation error: unable to load function provider config: {text}")
+    };
+    let message = nothing(r#"headers: "x-b" has no present value to keep"#);
+    check(keeping(bare.clone(), "x-b"), INVALID, &message);
+    // What the function had as another kind of function is nothing to keep.
+    let message = nothing(r#"config: "authorization" has no present value to keep"#);
+    check(keeping(javascript("f", "x"), "authorization"), INVALID, &message);
+    check(keeping(http("none"), "authorization"), NOT_FOUND, r#"Function "none" not found."#);
+}
+
+#[test]
+fn spaces_go_whole_or_stay() {
+    let delete = |force: bool| Command::DeleteSpace { force };
+    let has = r#"Space "shop" cannot be deleted because it has 2 event types, 2 functions, 2 subscriptions."#;
+    check(delete(false), Err((INVALID, has)));
+    check(delete(true), Ok(()));
+    let one = with(&Catalog::new(), [Command::CreateFunction(http("f"))]);
+    let error = one.plan(&space(), delete(false)).expect_err("it has a function");
+    assert_eq!(error.to_string(), r#"Space "shop" cannot be deleted because it has 1 function."#);
+    let other = SpaceName::new("other").expect("valid");
+    for force in [false, true] {
+        let error = one.plan(&other, delete(force)).expect_err("it has nothing");
+        assert_eq!((error.kind(), error.to_string().as_str()), (NOT_FOUND, r#"Space "other" not found."#));
+    }
 }

@@ -89,6 +89,7 @@ fn changes() -> Vec<ChangeKind> {
         ChangeKind::CorsCreated(Arc::new(Cors::new(Method::Get, "/hello"))),
         ChangeKind::CorsUpdated(Arc::new(origins.clone())),
         ChangeKind::CorsDeleted(origins.id),
+        ChangeKind::SpaceDeleted,
     ]
 }
 

@@ -57,6 +57,10 @@ impl Resource for CorsConfigurations {
         }
     }
 
+    fn name(item: &Cors) -> &str {
+        item.id.as_str()
+    }
+
     fn metadata(item: &Cors) -> &BTreeMap<String, String> {
         &item.metadata
     }
@@ -80,13 +84,8 @@ impl Resource for CorsConfigurations {
         Ok((space, Command::CreateCors(cors)))
     }
 
-    fn replace(
-        text: &str,
-        space: &str,
-        id: String,
-        present: Option<&Cors>,
-    ) -> Result<(SpaceName, Command), CatalogError> {
-        let (space, cors) = draft(text, present).map_err(invalid)?.check(space)?;
+    fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError> {
+        let (space, cors) = draft(text, CorsId::parts(&id)).map_err(invalid)?.check(space)?;
         Ok((space, Command::UpdateCors { id, cors }))
     }
 
@@ -106,14 +105,13 @@ fn invalid(detail: Detail) -> CatalogError {
     CatalogError::invalid(Kind::Cors, detail)
 }
 
-/// Reads what a client wrote; method and path of an update need not be said again.
-fn draft(text: &str, present: Option<&Cors>) -> Result<CorsDraft, Detail> {
+/// Reads what a client wrote; method and path of an update need not be said again, its identifier says them.
+fn draft(text: &str, known: Option<(Method, String)>) -> Result<CorsDraft, Detail> {
     let mut fields = Fields::read(text, "")?;
-    let method = fields.optional("method")?;
-    let path = fields.optional("path")?;
+    let (method, path) = known.map(|(method, path)| (method.to_string(), path)).unwrap_or_default();
     Ok(CorsDraft {
-        method: method.or_else(|| present.map(|cors| cors.method.to_string())).unwrap_or_default(),
-        path: path.or_else(|| present.map(|cors| cors.path.clone())).unwrap_or_default(),
+        method: fields.optional("method")?.unwrap_or(method),
+        path: fields.optional("path")?.unwrap_or(path),
         allowed_origins: list(&mut fields, "allowedOrigins")?,
         allowed_methods: list(&mut fields, "allowedMethods")?,
         allowed_headers: list(&mut fields, "allowedHeaders")?,

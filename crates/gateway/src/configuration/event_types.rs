@@ -48,6 +48,10 @@ impl Resource for EventTypes {
         present.registered_event_type(id)
     }
 
+    fn name(item: &EventType) -> &str {
+        item.name.as_str()
+    }
+
     fn metadata(item: &EventType) -> &BTreeMap<String, String> {
         &item.metadata
     }
@@ -68,12 +72,7 @@ impl Resource for EventTypes {
         Ok((space, Command::CreateEventType(event_type)))
     }
 
-    fn replace(
-        text: &str,
-        space: &str,
-        id: String,
-        _present: Option<&EventType>,
-    ) -> Result<(SpaceName, Command), CatalogError> {
+    fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError> {
         let (space, event_type) = draft(text, Some(id)).map_err(invalid)?.check(space)?;
         Ok((space, Command::UpdateEventType(event_type)))
     }
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_path_names_what_is_replaced() {
-        let (_, command) = EventTypes::replace(r#"{"name":"other"}"#, "shop", "mine".into(), None).expect("good");
+        let (_, command) = EventTypes::replace(r#"{"name":"other"}"#, "shop", "mine".into()).expect("good");
         assert!(matches!(command, Command::UpdateEventType(item) if item.name.as_str() == "mine"));
     }
 }

@@ -2,7 +2,10 @@
 
 mod provider;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use weir_catalog::{
@@ -48,6 +51,10 @@ impl Resource for Functions {
         present.function(id)
     }
 
+    fn name(item: &Function) -> &str {
+        item.id.as_str()
+    }
+
     fn metadata(item: &Function) -> &BTreeMap<String, String> {
         &item.metadata
     }
@@ -63,18 +70,22 @@ impl Resource for Functions {
     }
 
     fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
-        let (space, function) = draft(text, None, None).map_err(invalid)?.check(space)?;
-        Ok((space, Command::CreateFunction(function)))
+        let (draft, kept) = draft(text, None).map_err(invalid)?;
+        let (space, function) = draft.check(space)?;
+        // What is to be made has nothing yet that could stay.
+        match kept.first() {
+            Some(name) => Err(CatalogError::nothing_to_keep(function.kind.texts().0, name)),
+            None => Ok((space, Command::CreateFunction(function))),
+        }
     }
 
-    fn replace(
-        text: &str,
-        space: &str,
-        id: String,
-        present: Option<&Function>,
-    ) -> Result<(SpaceName, Command), CatalogError> {
-        let (space, function) = draft(text, Some(id), present).map_err(invalid)?.check(space)?;
-        Ok((space, Command::UpdateFunction(function)))
+    fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError> {
+        let (draft, kept) = draft(text, Some(id)).map_err(invalid)?;
+        let (space, function) = draft.check(space)?;
+        if kept.is_empty() {
+            return Ok((space, Command::UpdateFunction(function)));
+        }
+        Ok((space, Command::UpdateFunctionKeeping { function, kept }))
     }
 
     fn delete(id: String) -> Command {
@@ -93,16 +104,15 @@ fn invalid(detail: Detail) -> CatalogError {
     CatalogError::invalid(Kind::Function, detail)
 }
 
-/// Reads what a client wrote; an identifier from the path stands above the one in the body.
-fn draft(text: &str, id: Option<String>, present: Option<&Function>) -> Result<FunctionDraft, Detail> {
+/// Reads what a client wrote, and the names of the secrets that it wants to stay; an identifier from the path stands
+/// above the one in the body.
+fn draft(text: &str, id: Option<String>) -> Result<(FunctionDraft, BTreeSet<String>), Detail> {
     let mut fields = Fields::read(text, "")?;
     let given = fields.text("functionId")?;
     let kind = fields.text("type")?;
-    Ok(FunctionDraft {
-        id: id.unwrap_or(given),
-        provider: provider::read(&kind, fields.take("provider")?, present.map(|function| &function.kind))?,
-        metadata: fields.map("metadata")?,
-    })
+    let (provider, kept) = provider::read(&kind, fields.take("provider")?)?;
+    let draft = FunctionDraft { id: id.unwrap_or(given), provider, metadata: fields.map("metadata")? };
+    Ok((draft, kept))
 }
 
 #[cfg(test)]

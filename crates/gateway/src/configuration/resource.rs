@@ -1,6 +1,7 @@
 //! What all resources have in common: list, create, read, replace and delete, each in one place.
 //!
-//! A change is in force when its answer is sent, and its answer carries the receipt.
+//! A change is in force when its answer is sent, and its answer carries the receipt. Nothing about what is there is decided
+//! here: that is done where the change is made, so that nothing comes between.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -11,14 +12,18 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use weir_catalog::{CatalogError, ChangeKind, Command, Detail, Resource as Kind, SpaceCatalog};
+use weir_catalog::{CatalogError, ChangeKind, Command, Detail, Resource as Kind, SpaceCatalog, Target};
 use weir_domain::SpaceName;
-use weir_flow::Changed;
 
-use super::{ItemPath, SpacePath};
-use crate::{answer, gateway::Shared, headers, problem::Problem, query, room::Place, space};
+use super::{
+    ItemPath, SpacePath, conditions,
+    intent::{Done, Intent},
+    media,
+    paging::{self, Page},
+};
+use crate::{answer, gateway::Shared, problem::Problem, query, room::Place, space};
 
 /// In front of a metadata key in the query of a list.
 const FILTER_PREFIX: &str = "metadata.";
@@ -48,6 +53,9 @@ pub(super) trait Resource: 'static {
         in_path
     }
 
+    /// Returns the name or identifier, by which lists are ordered.
+    fn name(item: &Self::Item) -> &str;
+
     /// Returns the metadata, by which lists are filtered.
     fn metadata(item: &Self::Item) -> &BTreeMap<String, String>;
 
@@ -57,13 +65,8 @@ pub(super) trait Resource: 'static {
     /// Reads the command to create one from the JSON text of a client.
     fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError>;
 
-    /// Reads the command to replace the one of this identifier, which is here as far as it exists.
-    fn replace(
-        text: &str,
-        space: &str,
-        id: String,
-        present: Option<&Self::Item>,
-    ) -> Result<(SpaceName, Command), CatalogError>;
+    /// Reads the command to replace the one of this identifier.
+    fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError>;
 
     /// Makes the command to delete one.
     fn delete(id: String) -> Command;
@@ -85,17 +88,23 @@ async fn list<R: Resource>(
     State(shared): State<Arc<Shared>>,
     path: SpacePath,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path(space) = path?;
     let space = space::named(&space)?;
-    let filters = filters(query.as_deref().unwrap_or_default());
-    let catalog = shared.flow.catalog();
-    let views: Vec<R::View<'_>> = R::all(catalog.space_or_empty(&space))
-        .filter(|item| matches(R::metadata(item), &filters))
-        .map(|item| R::view(space.as_str(), item))
-        .collect();
-    Ok(answer::json(StatusCode::OK, &BTreeMap::from([(R::LIST, views)])))
+    media::refuse_other_answers(&headers)?;
+    let query = query.as_deref().unwrap_or_default();
+    let (page, filters) = (Page::read(query)?, filters(query));
+    let state = shared.flow.configuration();
+    conditions::answered(&headers, state.position(), || {
+        let all = R::all(state.catalog().space_or_empty(&space));
+        let wanted = all.filter(|item| matches(R::metadata(item), &filters));
+        let (page, next) = page.cut(wanted, |item| R::name(item));
+        let views: Vec<R::View<'_>> = page.into_iter().map(|item| R::view(space.as_str(), item)).collect();
+        let response = answer::json(StatusCode::OK, &BTreeMap::from([(R::LIST, views)]));
+        paging::with_next(response, &format!("/v1/spaces/{space}/{}", R::SEGMENT), query, next)
+    })
 }
 
 /// Of a key that comes twice the first value counts.
@@ -121,22 +130,30 @@ async fn create<R: Resource>(
     let mut place = shared.configuration_room.enter()?;
     let Path(space) = path?;
     space::refuse_reserved(&space)?;
+    let intent = Intent::with_body(&request)?;
     let body = read_body(&shared, request, &mut place).await?;
     let (space, command) = R::create(text::<R>(&body)?, &space)?;
     drop(body);
-    let changed = shared.flow.change(&space, command).await?;
-    made::<R>(StatusCode::CREATED, &space, &changed)
+    let done = intent.carry_out(&shared.flow, &space, command).await?;
+    made::<R>(StatusCode::CREATED, &space, &done)
 }
 
-async fn read<R: Resource>(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Problem> {
+async fn read<R: Resource>(
+    State(shared): State<Arc<Shared>>,
+    path: ItemPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
     let (space, id) = (space::named(&space)?, R::id(id));
-    let catalog = shared.flow.catalog();
-    match R::find(catalog.space_or_empty(&space), &id) {
-        Some(item) => Ok(answer::json(StatusCode::OK, &R::view(space.as_str(), item))),
-        None => Err(CatalogError::not_found(R::KIND, id).into()),
-    }
+    media::refuse_other_answers(&headers)?;
+    let state = shared.flow.configuration();
+    let found = R::find(state.catalog().space_or_empty(&space), &id);
+    let version = state.version(&space, Target::Item(R::KIND, &id));
+    let (Some(item), Some(version)) = (found, version) else {
+        return Err(CatalogError::not_found(R::KIND, id).into());
+    };
+    conditions::answered(&headers, version, || answer::json(StatusCode::OK, &R::view(space.as_str(), item)))
 }
 
 async fn replace<R: Resource>(
@@ -146,26 +163,26 @@ async fn replace<R: Resource>(
 ) -> Result<Response, Problem> {
     let mut place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
-    let id = R::id(id);
     space::refuse_reserved(&space)?;
+    let intent = Intent::with_body(&request)?;
     let body = read_body(&shared, request, &mut place).await?;
-    let (space, command) = {
-        let catalog = shared.flow.catalog();
-        let name = SpaceName::new(&space).ok();
-        let present = name.as_ref().and_then(|name| R::find(catalog.space_or_empty(name), &id));
-        R::replace(text::<R>(&body)?, &space, id, present.map(|item| &**item))?
-    };
+    let (space, command) = R::replace(text::<R>(&body)?, &space, R::id(id))?;
     drop(body);
-    let changed = shared.flow.change(&space, command).await?;
-    made::<R>(StatusCode::OK, &space, &changed)
+    let done = intent.carry_out(&shared.flow, &space, command).await?;
+    made::<R>(StatusCode::OK, &space, &done)
 }
 
-async fn delete<R: Resource>(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Problem> {
+async fn delete<R: Resource>(
+    State(shared): State<Arc<Shared>>,
+    path: ItemPath,
+    request: Request,
+) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path((space, id)) = path?;
     let space = space::named(&space)?;
-    let changed = shared.flow.change(&space, R::delete(R::id(id))).await?;
-    Ok(with_receipt(answer::empty(StatusCode::NO_CONTENT), &changed))
+    let intent = Intent::of(&request)?;
+    let done = intent.carry_out(&shared.flow, &space, R::delete(R::id(id))).await?;
+    Ok(done.receipted(answer::empty(StatusCode::NO_CONTENT)))
 }
 
 async fn read_body(shared: &Shared, request: Request, place: &mut Place<'_>) -> Result<Bytes, Problem> {
@@ -179,16 +196,11 @@ fn text<R: Resource>(body: &Bytes) -> Result<&str, CatalogError> {
     })
 }
 
-fn made<R: Resource>(status: StatusCode, space: &SpaceName, changed: &Changed) -> Result<Response, Problem> {
-    let Some(item) = R::changed(&changed.change.kind) else {
+fn made<R: Resource>(status: StatusCode, space: &SpaceName, done: &Done) -> Result<Response, Problem> {
+    let Some(item) = R::changed(&done.change.kind) else {
         return Err(Problem::internal("a change of the catalog is another one than was asked for"));
     };
-    Ok(with_receipt(answer::json(status, &R::view(space.as_str(), item)), changed))
-}
-
-fn with_receipt(mut response: Response, changed: &Changed) -> Response {
-    response.headers_mut().insert(&headers::POSITION, changed.position.get().into());
-    response
+    Ok(done.tagged(answer::json(status, &R::view(space.as_str(), item))))
 }
 
 /// Tells whether a map need not be shown.

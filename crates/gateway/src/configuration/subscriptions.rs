@@ -70,6 +70,10 @@ impl Resource for Subscriptions {
         present.subscription(id)
     }
 
+    fn name(item: &Subscription) -> &str {
+        item.id.as_str()
+    }
+
     fn metadata(item: &Subscription) -> &BTreeMap<String, String> {
         &item.metadata
     }
@@ -93,12 +97,7 @@ impl Resource for Subscriptions {
         Ok((space, Command::CreateSubscription(subscription)))
     }
 
-    fn replace(
-        text: &str,
-        space: &str,
-        id: String,
-        _present: Option<&Subscription>,
-    ) -> Result<(SpaceName, Command), CatalogError> {
+    fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError> {
         let (space, subscription) = draft(text).map_err(invalid)?.check(space)?;
         Ok((space, Command::UpdateSubscription { id, subscription }))
     }

@@ -2,6 +2,8 @@
 
 mod calls;
 mod configuration;
+mod configuration_changes;
+mod configuration_reads;
 mod cors;
 mod emit;
 mod legacy;

@@ -157,6 +157,17 @@ impl Door {
         send(&self.configuration, method, path, &[], Body::from(body.to_owned())).await
     }
 
+    /// Sends a request with headers to the Configuration API.
+    pub(crate) async fn configure_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        send(&self.configuration, method, path, headers, Body::from(body.to_owned())).await
+    }
+
     /// Creates something that must be good, in the space `default`.
     pub(crate) async fn create(&self, collection: &str, value: Value) -> Answer {
         self.create_in("default", collection, value).await

@@ -6,9 +6,9 @@
 //! | `wasm` | `javascript` (source) or `component` (base64); `instances` (`reuse`, `fresh`), `callsMax`, `timeoutMs`, `memoryBytesMax`, `config` |
 //!
 //! Values of headers and of the configuration may be secret: they are never shown. Where a client writes back what it
-//! was shown, the present value stays. A component is shown by its size only.
+//! was shown, the value stays that is there when the change is made. A component is shown by its size only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
@@ -23,48 +23,31 @@ const CONTEXT: &str = "unable to load function provider config: ";
 /// Shown in the place of a value that may be secret.
 const HIDDEN: &str = "*****";
 
-/// Reads a provider. A type that there is not, or none, is for the draft to refuse.
+/// Reads a provider, and the names of the values that are to stay, which are not in it. A type that there is not, or none, is for the draft to refuse.
 ///
 /// # Errors
 /// Where a member has another type than it should, or members contradict each other.
-pub(super) fn read(
-    kind: &str,
-    given: Option<&RawValue>,
-    present: Option<&FunctionKind>,
-) -> Result<ProviderDraft, Detail> {
+pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
     let fields = || Fields::read(given.map_or("{}", RawValue::get), CONTEXT);
     match kind {
-        "" => Ok(ProviderDraft::Unset),
-        "http" => http(fields()?, present),
-        "wasm" => wasm(fields()?, present),
-        other => Ok(ProviderDraft::Unsupported(other.to_owned())),
+        "" => Ok((ProviderDraft::Unset, BTreeSet::new())),
+        "http" => http(fields()?),
+        "wasm" => wasm(fields()?),
+        other => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
     }
 }
 
-fn http(mut fields: Fields<'_>, present: Option<&FunctionKind>) -> Result<ProviderDraft, Detail> {
-    let present = match present {
-        Some(FunctionKind::Http { headers, .. }) => Some(headers),
-        _ => None,
-    };
-    Ok(ProviderDraft::Http {
-        url: fields.optional("url")?,
-        timeout_ms: fields.take("timeoutMs")?,
-        headers: uncovered("headers", fields.map("headers")?, present)?,
-    })
+fn http(mut fields: Fields<'_>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
+    let (url, timeout_ms) = (fields.optional("url")?, fields.take("timeoutMs")?);
+    let (headers, kept) = parted(fields.map("headers")?);
+    Ok((ProviderDraft::Http { url, timeout_ms, headers }, kept))
 }
 
-fn wasm(mut fields: Fields<'_>, present: Option<&FunctionKind>) -> Result<ProviderDraft, Detail> {
-    let present = match present {
-        Some(FunctionKind::Wasm { config, .. }) => Some(config),
-        _ => None,
-    };
-    Ok(ProviderDraft::Wasm {
-        code: code(&mut fields)?,
-        instances: instances(&mut fields)?,
-        timeout_ms: fields.take("timeoutMs")?,
-        memory_bytes_max: fields.take("memoryBytesMax")?,
-        config: uncovered("config", fields.map("config")?, present)?,
-    })
+fn wasm(mut fields: Fields<'_>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
+    let (code, instances) = (code(&mut fields)?, instances(&mut fields)?);
+    let (timeout_ms, memory_bytes_max) = (fields.take("timeoutMs")?, fields.take("memoryBytesMax")?);
+    let (config, kept) = parted(fields.map("config")?);
+    Ok((ProviderDraft::Wasm { code, instances, timeout_ms, memory_bytes_max, config }, kept))
 }
 
 fn code(fields: &mut Fields<'_>) -> Result<Option<Code>, Detail> {
@@ -104,27 +87,10 @@ fn instances(fields: &mut Fields<'_>) -> Result<Option<Instances>, Detail> {
     }
 }
 
-/// Puts the present values where a client wrote back what it was shown.
-fn uncovered(
-    name: &str,
-    given: BTreeMap<String, String>,
-    present: Option<&BTreeMap<String, String>>,
-) -> Result<BTreeMap<String, String>, Detail> {
-    let uncover = |(key, value): (String, String)| {
-        if value != HIDDEN {
-            return Ok((key, value));
-        }
-        match present.and_then(|present| present.get(&key)) {
-            Some(value) => Ok((key, value.clone())),
-            None => {
-                let key: String = key.chars().take(128).collect();
-                let message =
-                    format!("{name}: {key:?} is {HIDDEN}, which stands for a present value, and there is none");
-                Err(fault(&message, "give the value itself"))
-            }
-        }
-    };
-    given.into_iter().map(uncover).collect()
+/// Parts the values that a client gave from the names of those which it wrote back as it was shown them.
+fn parted(given: BTreeMap<String, String>) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (shown, given): (BTreeMap<_, _>, BTreeMap<_, _>) = given.into_iter().partition(|(_, value)| value == HIDDEN);
+    (given, shown.into_keys().collect())
 }
 
 fn fault(message: &str, cure: &str) -> Detail {

@@ -117,16 +117,17 @@ fn values_that_were_hidden_stay_where_they_are_written_back() {
             "provider": { "url": "http://example.com", "headers": { "authorization": value } },
         })
     };
-    let present = made(&with("secret")).expect("good");
-    let replaced = |value: &str| {
-        let text = with(value).to_string();
-        let (_, command) = Functions::replace(&text, "default", "f".into(), Some(&present)).expect("good");
-        let Command::UpdateFunction(function) = command else { panic!("another command") };
-        function
+    let command = |value: &str| {
+        let (_, command) = Functions::replace(&with(value).to_string(), "default", "f".into()).expect("good");
+        command
     };
-    assert_eq!(replaced("*****"), present);
-    assert_ne!(replaced("other"), present);
-    let message = "unable to load function provider config: headers: \"authorization\" is *****, which stands for a \
-                   present value, and there is none";
+    let given = made(&with("other")).expect("good");
+    assert_eq!(command("other"), Command::UpdateFunction(given));
+    let mut plain = with("");
+    plain["provider"]["headers"] = json!({});
+    let function = made(&plain).expect("good");
+    let kept = BTreeSet::from(["authorization".to_owned()]);
+    assert_eq!(command("*****"), Command::UpdateFunctionKeeping { function, kept });
+    let message = "unable to load function provider config: headers: \"authorization\" has no present value to keep";
     refused(with("*****"), message);
 }

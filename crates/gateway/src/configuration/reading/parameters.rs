@@ -6,7 +6,11 @@ use weir_cloudevents::time;
 use weir_domain::{Key, Position, Timestamp};
 use weir_log::Direction;
 
-use crate::{problem::Problem, query};
+use crate::{
+    configuration::parameter::{number, short, twice, wrong},
+    problem::Problem,
+    query,
+};
 
 /// Events in an answer where nothing is said.
 const LIMIT_DEFAULT: usize = 100;
@@ -122,7 +126,7 @@ impl Given {
                 }
             };
             if place.replace(value.into_owned()).is_some() {
-                return Err(Problem::invalid(format!("parameter \"{name}\" is given twice: give it once")));
+                return Err(twice(&name));
             }
         }
         Ok(given)
@@ -150,22 +154,6 @@ fn start(from: Option<&str>, since: Option<&str>, direction: Direction) -> Resul
 
 fn position(name: &str, text: &str) -> Result<Position, Problem> {
     text.parse::<u64>().map(Position::new).map_err(|_| wrong(name, "must be a position such as 17", text))
-}
-
-fn number(name: &str, text: Option<&str>, least: u64, most: u64) -> Result<Option<u64>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    match text.parse::<u64>() {
-        Ok(number) if (least..=most).contains(&number) => Ok(Some(number)),
-        _ => Err(wrong(name, &format!("must be a number from {least} to {most}"), text)),
-    }
-}
-
-fn wrong(name: &str, rule: &str, given: &str) -> Problem {
-    Problem::invalid(format!("parameter \"{name}\" {rule}, not {:?}", short(given)))
-}
-
-fn short(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 #[cfg(test)]
