@@ -45,7 +45,7 @@ pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
     for it in event_types {
         match current.registered_event_type(it.name.as_str()) {
             None => commands.push(Command::CreateEventType(it)),
-            Some(present) if **present != it => commands.push(Command::UpdateEventType(it)),
+            Some(present) if !present.declares_the_same_as(&it) => commands.push(Command::UpdateEventType(it)),
             Some(_) => {}
         }
     }
@@ -66,7 +66,9 @@ pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
         let built_in = EventType::built_in(it.name.as_str()).filter(|_| wanted_uses.contains(&it.name));
         match built_in {
             None => commands.push(Command::DeleteEventType(it.name.to_string())),
-            Some(built_in) if built_in != it => commands.push(Command::UpdateEventType(EventType::clone(built_in))),
+            Some(built_in) if !built_in.declares_the_same_as(it) => {
+                commands.push(Command::UpdateEventType(EventType::clone(built_in)))
+            }
             Some(_) => {}
         }
     }

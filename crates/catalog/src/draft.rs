@@ -11,7 +11,7 @@ use weir_routing::Method;
 
 use crate::{
     CatalogError, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
-    KeyRule, Resource, RetryPolicy, Subscription, SubscriptionKind, rules,
+    KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Subscription, SubscriptionKind, rules,
 };
 
 const NAME_CHARACTERS: &str = "use the characters a-z A-Z 0-9 . - _ only";
@@ -27,6 +27,10 @@ pub struct EventTypeDraft {
     pub description: Option<String>,
     /// The identifier of its authorizer.
     pub authorizer: Option<String>,
+    /// The JSON Schema of its data.
+    pub schema: Option<serde_json::Value>,
+    /// `refuse`, which is the default, or `quarantine`.
+    pub on_invalid: Option<String>,
     /// Free texts.
     pub metadata: BTreeMap<String, String>,
 }
@@ -53,11 +57,29 @@ impl EventTypeDraft {
             Ok(key) => Some(key),
             Err(error) => reader.refuse("Key", "key", format!("correct the key: {error}")),
         };
-        let (Some(space), Some(name), Some(key)) = (space, name, key) else { return Err(reader.refused()) };
+        let on_invalid = match self.on_invalid.as_deref() {
+            None => Some(OnInvalid::default()),
+            Some(text) => OnInvalid::parse(text).or_else(|| {
+                reader.refuse("OnInvalid", "eq=refuse|eq=quarantine", "give onInvalid the value refuse or quarantine")
+            }),
+        };
+        let (Some(space), Some(name), Some(key), Some(on_invalid)) = (space, name, key, on_invalid) else {
+            return Err(reader.refused());
+        };
         // A text that cannot be an identifier names no function.
         let authorizer = self.authorizer.as_deref().map(FunctionId::new).transpose();
         let authorizer = authorizer.map_err(|_| CatalogError::AuthorizerMissing)?;
-        Ok((space, EventType { name, key, description: self.description, authorizer, metadata: self.metadata }))
+        let event_type = EventType {
+            name,
+            key,
+            description: self.description,
+            authorizer,
+            schema: self.schema.map(Schema::new),
+            schema_version: 0,
+            on_invalid,
+            metadata: self.metadata,
+        };
+        Ok((space, event_type))
     }
 }
 

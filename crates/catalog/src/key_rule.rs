@@ -122,7 +122,7 @@ fn in_data(event: &Event, pointer: &JsonPointer) -> Result<Key, KeyProblem> {
 }
 
 /// Tells whether a media type is that of JSON, which is what data have whose type is not told.
-fn is_json(media_type: Option<&str>) -> bool {
+pub(crate) fn is_json(media_type: Option<&str>) -> bool {
     let Some(media_type) = media_type else { return true };
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);

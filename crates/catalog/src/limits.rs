@@ -8,6 +8,37 @@ pub const ITEMS_MAX: usize = 65_536;
 /// The description of an event type in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 
+/// The schema of an event type in bytes, written without spaces.
+pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+
+/// How deeply arrays and objects of a schema nest; less than what readers of JSON take, because the log wraps it.
+pub const SCHEMA_NESTING_MAX: usize = 64;
+
+/// Schemas within one another, references followed. Compiling them takes stack.
+pub const SCHEMA_DEPTH_MAX: usize = 128;
+
+/// Schemas that apply to one value, references followed.
+pub const SCHEMA_OVERLAP_MAX: u64 = 10_000;
+
+/// Schemas within one another that apply to the same value, where the schema refers to itself: nested data repeat them,
+/// and checking takes stack.
+pub const SCHEMA_CHAIN_MAX: u64 = 10;
+
+/// Patterns in one schema.
+pub const SCHEMA_PATTERNS_MAX: usize = 256;
+
+/// One compiled pattern of a schema in bytes, about.
+pub const SCHEMA_PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+/// Violations of a schema that are told of one event; the rest is counted.
+pub const VIOLATIONS_MAX: usize = 100;
+
+/// The message of one violation in bytes.
+pub const VIOLATION_BYTES_MAX: usize = 256;
+
+/// The pointer of one violation in bytes.
+pub const POINTER_BYTES_MAX: usize = 512;
+
 /// Entries of one map of texts: metadata, headers of an HTTP function, configuration of a component.
 pub const ENTRIES_MAX: usize = 256;
 

@@ -41,7 +41,8 @@ impl Catalog {
     }
 }
 
-fn create_event_type(present: &SpaceCatalog, it: EventType) -> Result<ChangeKind, CatalogError> {
+fn create_event_type(present: &SpaceCatalog, mut it: EventType) -> Result<ChangeKind, CatalogError> {
+    it.schema_version = u32::from(it.schema.is_some());
     valid(Resource::EventType, rules::event_type(&it))?;
     if present.registered_event_type(it.name.as_str()).is_some() {
         return Err(CatalogError::AlreadyExists { resource: Resource::EventType, id: it.name.to_string() });
@@ -51,7 +52,10 @@ fn create_event_type(present: &SpaceCatalog, it: EventType) -> Result<ChangeKind
     Ok(ChangeKind::EventTypeCreated(Arc::new(it)))
 }
 
-fn update_event_type(present: &SpaceCatalog, it: EventType) -> Result<ChangeKind, CatalogError> {
+fn update_event_type(present: &SpaceCatalog, mut it: EventType) -> Result<ChangeKind, CatalogError> {
+    if let Some(before) = present.registered_event_type(it.name.as_str()) {
+        it.succeed(before);
+    }
     valid(Resource::EventType, rules::event_type(&it))?;
     if present.registered_event_type(it.name.as_str()).is_none() {
         return Err(CatalogError::not_found(Resource::EventType, it.name.as_str()));

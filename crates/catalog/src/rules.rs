@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
-    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Subscription,
+    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Schema, Subscription,
     SubscriptionKind, limits, names::OWN_PREFIX,
 };
 
@@ -63,6 +63,9 @@ pub(crate) fn event_type(event_type: &EventType) -> Vec<Detail> {
     faults.field(description.len() > limits::DESCRIPTION_BYTES_MAX, "Description", "max", || {
         format!("shorten the description to {} bytes", limits::DESCRIPTION_BYTES_MAX)
     });
+    if let Some((rule, cure)) = event_type.schema.as_ref().and_then(Schema::fault) {
+        faults.details.push(Detail::field(Resource::EventType, "Schema", rule, cure));
+    }
     faults.entries("Metadata", &event_type.metadata);
     faults.details
 }

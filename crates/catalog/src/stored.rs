@@ -35,6 +35,8 @@ pub const EVENT_TYPES: [&str; 13] = [
 
 /// The place of the change that is about no single resource.
 const SPACE_DELETED: usize = 12;
+/// What stands between space and name in the subject of a change of an event type.
+pub const EVENT_TYPE_COLLECTION: &str = "eventtypes";
 
 /// What a change needs of the event that keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +136,7 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
 
 /// The place is that in [`EVENT_TYPES`], which come in threes for each kind of resource.
 fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
-    let collection = ["eventtypes", "functions", "subscriptions", "cors"][place / 3];
+    let collection = [EVENT_TYPE_COLLECTION, "functions", "subscriptions", "cors"][place / 3];
     StoredChange {
         event_type: EVENT_TYPES[place],
         subject: format!("{space}/{collection}/{id}"),

@@ -1,11 +1,13 @@
 //! Who may enter: the checks that every event passes before it is appended, from outside and from functions alike.
 
-use weir_catalog::{Catalog, HTTP_REQUEST, KeyError, is_reserved};
+use std::time::Duration;
+
+use weir_catalog::{Catalog, HTTP_REQUEST, KeyError, SchemaError, Violations, is_reserved};
 use weir_cloudevents::json;
 use weir_domain::{Data, ErrorKind, Event, Limits, SpaceName};
 use weir_log::NewEvent;
 
-use crate::live::is_system;
+use crate::{live::is_system, schema};
 
 /// In front of the types of the Event Gateway's own events.
 const OLD_PREFIX: &str = "eventgateway.";
@@ -53,7 +55,31 @@ pub enum Refusal {
     /// The event has not the key that its type declares.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
+    /// The data are not what the schema of the type says.
+    #[error("the data break the schema of event type {event_type:?}, version {version}: {violations}")]
+    Schema {
+        /// The type.
+        event_type: String,
+        /// Which of its schemas.
+        version: u32,
+        /// What is wrong, and where.
+        violations: Violations,
+    },
+    /// The schema of the type was stored by another version of Weir, and cannot be used by this one.
+    #[error(
+        "event type {event_type:?} takes no events, because its schema cannot be used: update the event type, the fault \
+         is {problem}"
+    )]
+    SchemaUnusable {
+        /// The type.
+        event_type: String,
+        /// Why.
+        problem: SchemaError,
+    },
 }
+
+/// When to send an event again whose type has a schema that cannot be used: an operator has to mend it.
+const UNUSABLE_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl Refusal {
     /// Tells what the reader must do next.
@@ -63,12 +89,16 @@ impl Refusal {
             // As the Event Gateway answered: its clients may tell by the status.
             Self::Reserved { event_type } if event_type.starts_with(OLD_PREFIX) => ErrorKind::Invalid,
             Self::Reserved { .. } | Self::ReservedSpace { .. } => ErrorKind::Denied,
-            Self::Unregistered { .. } | Self::TooLarge { .. } | Self::Key(_) => ErrorKind::Invalid,
+            Self::Unregistered { .. } | Self::TooLarge { .. } | Self::Key(_) | Self::Schema { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::SchemaUnusable { .. } => ErrorKind::Unavailable { retry_after: Some(UNUSABLE_RETRY_AFTER) },
         }
     }
 }
 
-/// Checks an event against the catalog and finds its key.
+/// Checks an event against the catalog and finds its key. Where its type says so, one whose data break the schema comes
+/// out in quarantine, see [`schema::checked`].
 pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
     let name = event.event_type();
     if is_reserved(name) {
@@ -80,8 +110,7 @@ pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Resul
     let Some(event_type) = catalog.space_or_empty(space).event_type(name) else {
         return Err(Refusal::Unregistered { event_type: name.to_owned(), space: space.to_string() });
     };
-    let key = event_type.key_of(&event)?;
-    Ok(NewEvent { event, key })
+    schema::checked(event_type, event)
 }
 
 /// The deepest nesting of the data of an event: what readers of JSON take.

@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Instant};
 
-use weir_catalog::{HTTP_REQUEST, Subscription};
+use weir_catalog::{Catalog, HTTP_REQUEST, Subscription};
 use weir_domain::{ErrorKind, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
-use weir_log::{Append, NewEvent};
+use weir_log::{Append, EventReceipt, NewEvent};
 
 use crate::{
     CallFailure, Happening, Settled, Way, admission,
     flow::Shared,
     reentry::{self, Cause},
+    schema,
 };
 
 /// Records the event where the rules say so, calls the function and lets its events enter.
@@ -22,12 +23,10 @@ pub(crate) async fn call(
 ) -> Result<HttpAnswer, CallFailure> {
     let _permit = shared.callers.try_acquire().map_err(|_| CallFailure::Busy)?;
     let snapshot = shared.state.borrow().clone();
-    let receipt = if is_recorded(&snapshot.catalog, space, &event) {
-        let admitted = admission::admit(&snapshot.catalog, space, event.clone())?;
-        shared.log.append(Append::new(space.clone(), vec![admitted])).await?.events.first().copied()
-    } else {
-        None
-    };
+    let Entered { receipt, is_quarantined } = enter(shared, &snapshot.catalog, space, &event).await?;
+    if is_quarantined {
+        return Ok(in_quarantine(receipt));
+    }
     let position = receipt.map(|entry| entry.position);
     let Some(function) = snapshot.function(space, &subscription.function) else {
         return Err(CallFailure::Failed {
@@ -81,8 +80,36 @@ pub(crate) async fn call(
     })
 }
 
+/// What became of an event before its function is called.
+struct Entered {
+    receipt: Option<EventReceipt>,
+    is_quarantined: bool,
+}
+
+/// Admits the event where it is to be recorded or checked, and records it.
+async fn enter(shared: &Shared, catalog: &Catalog, space: &SpaceName, event: &Event) -> Result<Entered, CallFailure> {
+    let mut entered = Entered { receipt: None, is_quarantined: false };
+    let is_recorded = is_recorded(catalog, space, event);
+    if !is_recorded && !schema::has_schema(catalog, space, event.event_type()) {
+        return Ok(entered);
+    }
+    let admitted = admission::admit(catalog, space, event.clone())?;
+    entered.is_quarantined = schema::is_quarantined(&admitted);
+    if is_recorded || entered.is_quarantined {
+        entered.receipt = shared.log.append(Append::new(space.clone(), vec![admitted])).await?.events.first().copied();
+    }
+    Ok(entered)
+}
+
+/// What the caller gets whose event is kept and not given to the function: as on a path without a route.
+fn in_quarantine(receipt: Option<EventReceipt>) -> HttpAnswer {
+    let mut headers = vec![("weir-quarantined".to_owned(), "true".to_owned())];
+    headers.extend(receipt.map(|entry| ("weir-position".to_owned(), entry.position.to_string())));
+    HttpAnswer { status: 202, headers, body: bytes::Bytes::new() }
+}
+
 /// A plain HTTP request is recorded only where somebody listens to such requests; every other event is.
-fn is_recorded(catalog: &weir_catalog::Catalog, space: &SpaceName, event: &Event) -> bool {
+fn is_recorded(catalog: &Catalog, space: &SpaceName, event: &Event) -> bool {
     event.event_type() != HTTP_REQUEST || catalog.space_or_empty(space).async_for(event).next().is_some()
 }
 

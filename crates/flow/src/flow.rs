@@ -186,10 +186,11 @@ impl Flow {
         })
     }
 
-    /// Checks an event from outside and finds its key.
+    /// Checks an event from outside and finds its key. One whose data break the schema of its type may come out in
+    /// quarantine, as [`is_quarantined`](crate::is_quarantined) tells.
     ///
     /// # Errors
-    /// Where its type is not registered or reserved, or its key is missing.
+    /// Where its type is not registered or reserved, its data break the schema, or its key is missing.
     pub fn admit(&self, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
         admission::admit(&self.shared.state.borrow().catalog, space, event)
     }

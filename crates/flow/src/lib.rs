@@ -16,6 +16,7 @@ mod making;
 mod observer;
 mod reentry;
 mod runtimes;
+mod schema;
 mod snapshot;
 mod versions;
 
@@ -28,6 +29,7 @@ pub use making::MakeFunction;
 pub use observer::{Happening, NoObserver, Observer, Observers, Settled, Way};
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
 pub use runtimes::Runtimes;
+pub use schema::{EVENT_QUARANTINED, is_quarantined};
 pub use snapshot::Configuration;
 pub use weir_functions::HttpAnswer;
 

@@ -12,7 +12,7 @@ use weir_domain::{Clock, Data, ErrorKind, Event, Ids, Position, SpaceName};
 use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
-use crate::{ChangeError, MakeFunction, OpenError, Precondition, making::Unready, snapshot::Snapshot};
+use crate::{ChangeError, MakeFunction, OpenError, Precondition, making::Unready, schema, snapshot::Snapshot};
 
 /// How often a command is planned anew because somebody else changed the configuration first.
 const PLANS_MAX: u32 = 16;
@@ -93,6 +93,7 @@ impl Registrar {
             }
             read.from = page.next;
         }
+        schema::prepare(&catalog);
         next.catalog = Arc::new(catalog);
         self.make_all(&mut next).await;
         self.state.send_replace(Arc::new(next));

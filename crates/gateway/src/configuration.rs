@@ -17,6 +17,7 @@ mod paging;
 mod parameter;
 mod reading;
 mod resource;
+mod schemas;
 mod spaces;
 mod subscriptions;
 
@@ -44,6 +45,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/metrics", get(metrics::show))
         .merge(spaces::routes())
         .merge(resource::routes::<event_types::EventTypes>())
+        .merge(schemas::routes())
         .merge(resource::routes::<functions::Functions>())
         .merge(resource::routes::<subscriptions::Subscriptions>())
         .merge(resource::routes::<cors::CorsConfigurations>())

@@ -9,6 +9,9 @@ pub(crate) static POSITION: HeaderName = HeaderName::from_static("weir-position"
 /// Says that an event was in the log before, or of a batch how many were.
 pub(crate) static DUPLICATE: HeaderName = HeaderName::from_static("weir-duplicate");
 
+/// Says that an event is kept in quarantine, because its data break the schema of its type, or of a batch how many are.
+pub(crate) static QUARANTINED: HeaderName = HeaderName::from_static("weir-quarantined");
+
 /// The space that a request is for.
 pub(crate) static SPACE: HeaderName = HeaderName::from_static("weir-space");
 

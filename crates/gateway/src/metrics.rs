@@ -25,6 +25,7 @@ use std::{
 use http::StatusCode;
 use weir_catalog::{Catalog, Resource};
 use weir_domain::{SpaceName, Timestamp};
+use weir_flow::EVENT_QUARANTINED;
 use weir_log::EventReceipt;
 
 pub use exposition::{Format, InFlight, Scrape};
@@ -180,6 +181,15 @@ impl EventSeries<'_> {
     pub fn recorded(self, receipt: &EventReceipt) {
         let count = if receipt.duplicate { &self.own.space.duplicate } else { &self.own.appended };
         count.inc();
+    }
+
+    /// The log took an event in quarantine: what was written is another one, of a type of the platform.
+    pub fn quarantined(self, space: &SpaceName, receipt: &EventReceipt) {
+        if receipt.duplicate {
+            self.own.space.duplicate.inc();
+        } else {
+            self.series.registered_type(space, EVENT_QUARANTINED).appended.inc();
+        }
     }
 
     /// An event was refused.

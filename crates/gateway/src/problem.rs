@@ -1,5 +1,8 @@
 //! What goes wrong, as an answer: `{"errors":[{"message":"…"}]}`, and in one place which status a kind of error has.
 //!
+//! There is one entry, but where data break a schema: then each violation has an entry with its place, and where there are
+//! more than are listed, a last one says so.
+//!
 //! Messages of errors go out as they are, except where the error is a fault of the server: then the client learns no
 //! more than that, and the operator reads the rest in the log of the server.
 
@@ -14,7 +17,7 @@ use http::{
     header::{ALLOW, RETRY_AFTER},
 };
 use serde::Serialize;
-use weir_catalog::{CatalogError, Detail, MethodSet, Resource};
+use weir_catalog::{CatalogError, Detail, MethodSet, Resource, Violations};
 use weir_cloudevents::DecodeError;
 use weir_domain::{ErrorKind, Position, error_chain};
 use weir_flow::{CallFailure, ChangeError, Refusal, Unmet};
@@ -39,6 +42,15 @@ pub(crate) struct Problem {
     cure: Option<String>,
     retry_after: Option<Duration>,
     allow: Option<MethodSet>,
+    broken: Option<Box<Broken>>,
+}
+
+/// Data that break a schema.
+#[derive(Debug)]
+struct Broken {
+    violations: Violations,
+    /// Where the event stands in its batch.
+    index: Option<usize>,
 }
 
 /// Tells the status of a kind of error.
@@ -56,7 +68,7 @@ fn status(kind: ErrorKind) -> StatusCode {
 impl Problem {
     /// Makes a problem with any status.
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cure: None, retry_after: None, allow: None }
+        Self { status, message: message.into(), cure: None, retry_after: None, allow: None, broken: None }
     }
 
     /// Makes a problem of an error of this kind.
@@ -124,8 +136,37 @@ impl Problem {
 
     /// Says which event of a batch the problem is about, in the words of the codec.
     pub(crate) fn in_batch(self, index: usize) -> Self {
-        let message = format!("event {index} of the batch, counted from 0: {}", self.message);
-        Self { message: message.into(), ..self }
+        let message = format!("{}{}", in_batch(index), self.message);
+        let broken = self.broken.map(|broken| Box::new(Broken { index: Some(index), ..*broken }));
+        Self { message: message.into(), broken, ..self }
+    }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let Some(broken) = &self.broken else {
+            return vec![Entry {
+                message: Cow::Borrowed(&self.message),
+                cure: self.cure.as_deref(),
+                ..Entry::default()
+            }];
+        };
+        let Broken { violations, index } = &**broken;
+        let which = index.map(in_batch).unwrap_or_default();
+        let entry = |message: String, pointer| Entry {
+            message: Cow::Owned(format!("{which}{message}")),
+            pointer,
+            index: *index,
+            ..Entry::default()
+        };
+        let listed = violations.iter().map(|it| {
+            let message = format!("the data break the schema at {}: {}", it.pointer(), it.message());
+            entry(message, Some(it.pointer()))
+        });
+        let rest = match violations.more() {
+            Some(0) => None,
+            Some(more) => Some(format!("the data break the schema in {more} more places: correct those above first")),
+            None => Some("whether the data break the schema in more places was not looked for".to_owned()),
+        };
+        listed.chain(rest.map(|message| entry(message, None))).collect()
     }
 
     #[cfg(test)]
@@ -139,22 +180,32 @@ impl Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
-    errors: [Entry<'a>; 1],
+/// What stands in front of a message about one event of a batch.
+fn in_batch(index: usize) -> String {
+    format!("event {index} of the batch, counted from 0: ")
 }
 
 #[derive(Serialize)]
+struct Envelope<'a> {
+    errors: Vec<Entry<'a>>,
+}
+
+#[derive(Default, Serialize)]
 struct Entry<'a> {
-    message: &'a str,
+    message: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cure: Option<&'a str>,
+    /// The place in the event: a JSON pointer that begins with `/data`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    /// The place of the event in its batch, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let entry = Entry { message: &self.message, cure: self.cure.as_deref() };
-        let mut response = answer::json(self.status, &Envelope { errors: [entry] });
+        let mut response = answer::json(self.status, &Envelope { errors: self.entries() });
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
@@ -189,7 +240,13 @@ impl From<LogError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(error: Refusal) -> Self {
-        Self::of(error.kind(), &error)
+        let problem = Self::of(error.kind(), &error);
+        match error {
+            Refusal::Schema { violations, .. } => {
+                Self { broken: Some(Box::new(Broken { violations, index: None })), ..problem }
+            }
+            _ => problem,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! It is read whole: every fault is told in one report with its line and its cure, from a misspelt key to a route that
 //! another one hides. What comes out is what a space should have; how it is made so is the catalog's business.
 //!
-//! The `schema` of an event type must be a file of JSON. Events are not checked against it yet: that comes with contracts.
+//! Files that it names, sources and schemas, are read and checked with it.
 
 mod references;
 mod resources;

@@ -4,11 +4,12 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use weir_domain::FunctionId;
 use weir_routing::Method;
 
 use super::StoredError;
-use crate::{EventTypeName, KeyRule, SubscriptionKind};
+use crate::{EventTypeName, KeyRule, OnInvalid, Schema, SubscriptionKind};
 
 /// Free texts; left out where there are none.
 type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
@@ -27,6 +28,13 @@ pub(super) struct EventType<'a> {
     description: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authorizer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Cow<'a, Value>>,
+    /// That of the newest schema, whether the type still has it or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema_version: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_invalid: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "is_empty")]
     metadata: Texts<'a>,
 }
@@ -38,6 +46,9 @@ impl<'a> From<&'a crate::EventType> for EventType<'a> {
             key: it.key.to_text().map(Cow::Owned),
             description: it.description.as_deref().map(Cow::Borrowed),
             authorizer: it.authorizer.as_ref().map(|id| id.as_str().into()),
+            schema: it.schema.as_ref().map(|schema| Cow::Borrowed(schema.document())),
+            schema_version: Some(it.schema_version).filter(|version| *version > 0),
+            on_invalid: Some(it.on_invalid).filter(|it| *it != OnInvalid::default()).map(|it| it.as_str().into()),
             metadata: Cow::Borrowed(&it.metadata),
         }
     }
@@ -47,11 +58,17 @@ impl TryFrom<EventType<'_>> for Arc<crate::EventType> {
     type Error = StoredError;
 
     fn try_from(it: EventType<'_>) -> Result<Self, StoredError> {
+        let on_invalid = it.on_invalid.as_deref().map_or(Some(OnInvalid::default()), OnInvalid::parse);
+        let schema_version = it.schema_version.unwrap_or_else(|| u32::from(it.schema.is_some()));
         Ok(Self::new(crate::EventType {
             name: EventTypeName::new(&it.name).map_err(StoredError::value)?,
             key: it.key.as_deref().map_or(Ok(KeyRule::Default), KeyRule::parse).map_err(StoredError::value)?,
             description: it.description.map(Cow::into_owned),
             authorizer: it.authorizer.as_deref().map(FunctionId::new).transpose().map_err(StoredError::value)?,
+            // Not compiled here: one that cannot be used must not keep the log from being read.
+            schema: it.schema.map(|document| Schema::new(document.into_owned())),
+            schema_version,
+            on_invalid: on_invalid.ok_or_else(|| StoredError::value("onInvalid"))?,
             metadata: it.metadata.into_owned(),
         }))
     }

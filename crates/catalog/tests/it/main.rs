@@ -4,4 +4,5 @@ mod apply;
 mod diff;
 mod make;
 mod plan;
+mod schema;
 mod stored;

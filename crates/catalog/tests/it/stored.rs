@@ -1,12 +1,12 @@
-//! The form in which the log keeps changes. The fixture is that of version 1 and is never changed.
+//! The form in which the log keeps changes. The fixture is that of version 1; lines are added to it and never changed.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use weir_catalog::{
-    Change, ChangeKind, Code, Cors, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
-    SubscriptionKind,
+    Change, ChangeKind, Code, Cors, EventType, Function, FunctionKind, Instances, KeyRule, Method, OnInvalid,
+    RetryPolicy, Schema, SubscriptionKind,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
 use weir_domain::ErrorKind;
@@ -93,10 +93,32 @@ fn changes() -> Vec<ChangeKind> {
     ]
 }
 
+/// The lines that came with schemas.
+fn schema_changes() -> Vec<ChangeKind> {
+    let checked = EventType {
+        schema: Some(Schema::new(json!({ "properties": { "total": { "minimum": 0.5 } }, "type": "object" }))),
+        schema_version: 1,
+        ..event_type("order.paid")
+    };
+    let loose = EventType {
+        schema: Some(Schema::new(json!(true))),
+        schema_version: 2,
+        on_invalid: OnInvalid::Quarantine,
+        metadata: metadata(("a", "b")),
+        ..event_type("order.paid")
+    };
+    let unchecked = EventType { schema_version: 2, ..event_type("order.paid") };
+    vec![
+        ChangeKind::EventTypeCreated(Arc::new(checked)),
+        ChangeKind::EventTypeUpdated(Arc::new(loose)),
+        ChangeKind::EventTypeUpdated(Arc::new(unchecked)),
+    ]
+}
+
 #[test]
 fn the_fixture_of_version_1_is_read_and_written() {
     let lines: Vec<Line<'_>> = FIXTURE.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let changes = changes();
+    let changes: Vec<ChangeKind> = changes().into_iter().chain(schema_changes()).collect();
     assert_eq!(lines.len(), changes.len());
     for (line, kind) in lines.iter().zip(changes) {
         let change = Change { space: space(), kind };

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
+use serde_json::Value;
 use weir_catalog::{
-    CatalogError, ChangeKind, Command, Detail, EventType, Resource as Kind, SpaceCatalog, draft::EventTypeDraft,
+    CatalogError, ChangeKind, Command, Detail, EventType, OnInvalid, Resource as Kind, Schema, SpaceCatalog,
+    draft::EventTypeDraft,
 };
 use weir_domain::SpaceName;
 
@@ -28,6 +30,13 @@ pub(super) struct View<'a> {
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorizer_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'a Value>,
+    /// Of the schema that is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema_version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_invalid: Option<&'a str>,
     #[serde(skip_serializing_if = "is_empty")]
     metadata: &'a BTreeMap<String, String>,
 }
@@ -63,6 +72,11 @@ impl Resource for EventTypes {
             key: item.key.to_text(),
             description: item.description.as_deref(),
             authorizer_id: item.authorizer.as_ref().map(|id| id.as_str()),
+            schema: item.schema.as_ref().map(Schema::document),
+            schema_version: item.schema.is_some().then_some(item.schema_version),
+            // Clients of the Event Gateway see what they know, unless somebody asked for more.
+            on_invalid: (item.schema.is_some() || item.on_invalid != OnInvalid::default())
+                .then_some(item.on_invalid.as_str()),
             metadata: &item.metadata,
         }
     }
@@ -102,13 +116,15 @@ fn draft(text: &str, name: Option<String>) -> Result<EventTypeDraft, Detail> {
         key: fields.optional("key")?,
         description: fields.optional("description")?,
         authorizer: fields.optional("authorizerId")?,
+        schema: fields.take("schema")?,
+        on_invalid: fields.optional("onInvalid")?,
         metadata: fields.map("metadata")?,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -129,6 +145,14 @@ mod tests {
             "metadata": { "team": "a" },
         });
         assert_eq!(create(&whole.to_string()), Ok(whole));
+        let checked = json!({
+            "space": "shop",
+            "name": "order.placed",
+            "schema": { "type": "object", "properties": { "b": true, "a": { "minimum": 0.5 } } },
+            "schemaVersion": 0,
+            "onInvalid": "quarantine",
+        });
+        assert_eq!(create(&checked.to_string()), Ok(checked));
         let plain = json!({ "space": "shop", "name": "order.placed" });
         assert_eq!(create(r#"{"NAME":"order.placed","space":"other","key":"","unknown":1}"#), Ok(plain));
     }
@@ -140,6 +164,10 @@ mod tests {
         check("{", "unexpected EOF");
         check("{}", "Key: 'Type.Name' Error:Field validation for 'Name' failed on the 'required' tag");
         check(r#"{"name":"a","key":"id"}"#, "Key: 'Type.Key' Error:Field validation for 'Key' failed on the 'key' tag");
+        check(
+            r#"{"name":"a","onInvalid":"drop"}"#,
+            "Key: 'Type.OnInvalid' Error:Field validation for 'OnInvalid' failed on the 'eq=refuse|eq=quarantine' tag",
+        );
         check(r#"{"name":7}"#, "name: invalid type: integer `7`, expected a string");
         let error = EventTypes::create(r#"{"name":"a"}"#, "ab").expect_err("too short a space");
         let detail = "Key: 'Type.Space' Error:Field validation for 'Space' failed on the 'min' tag";

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
+use weir_flow::is_quarantined;
 use weir_log::{Append, LogError, NewEvent};
 
 use super::request_id::RequestId;
@@ -16,17 +17,24 @@ pub(super) async fn one(shared: &Shared, id: &RequestId, space: SpaceName, event
     let series = shared.counted(&space, &event);
     series.received();
     let new = shared.flow.admit(&space, event).inspect_err(|refusal| series.refused(refusal.into()))?;
+    let kept_in = is_quarantined(&new).then(|| space.clone());
     let appended = shared.log.append(Append::new(space, vec![new])).await;
     let receipt = appended.inspect_err(|error| series.refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     let Some(entry) = receipt.events.first() else {
         return Err(Problem::internal("the receipt of one event is empty"));
     };
-    series.recorded(entry);
+    match &kept_in {
+        Some(space) => series.quarantined(space, entry),
+        None => series.recorded(entry),
+    }
     let mut response = answer::empty(StatusCode::ACCEPTED);
     response.headers_mut().insert(&headers::POSITION, entry.position.get().into());
     if entry.duplicate {
         response.headers_mut().insert(&headers::DUPLICATE, HeaderValue::from_static("true"));
+    }
+    if kept_in.is_some() {
+        response.headers_mut().insert(&headers::QUARANTINED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -58,16 +66,27 @@ pub(super) async fn batch(
             })
         })
         .collect::<Result<_, _>>()?;
+    let quarantined: Vec<bool> = admitted.iter().map(is_quarantined).collect();
+    let kept_in = quarantined.contains(&true).then(|| space.clone());
     let appended = shared.log.append(Append::new(space, admitted)).await;
     let receipt = appended.inspect_err(|error| refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
-    series.iter().zip(&receipt.events).for_each(|(each, entry)| each.recorded(entry));
+    for ((each, entry), is_quarantined) in series.iter().zip(&receipt.events).zip(&quarantined) {
+        match &kept_in {
+            Some(space) if *is_quarantined => each.quarantined(space, entry),
+            _ => each.recorded(entry),
+        }
+    }
     let range = receipt.range();
     let positions = HeaderValue::try_from(format!("{}, {}", range.first, range.last));
     response.headers_mut().insert(&headers::POSITION, positions.expect("numbers and a comma are ASCII"));
     let duplicates = receipt.events.iter().filter(|entry| entry.duplicate).count();
     if duplicates > 0 {
         response.headers_mut().insert(&headers::DUPLICATE, duplicates.into());
+    }
+    let quarantined = quarantined.into_iter().filter(|it| *it).count();
+    if quarantined > 0 {
+        response.headers_mut().insert(&headers::QUARANTINED, quarantined.into());
     }
     Ok(response)
 }

@@ -85,6 +85,8 @@ impl From<&Refusal> for Refused {
             Refusal::Unregistered { .. } => Self::Unregistered,
             Refusal::TooLarge { .. } => Self::TooLarge,
             Refusal::Key(_) => Self::Key,
+            Refusal::Schema { .. } => Self::Schema,
+            Refusal::SchemaUnusable { .. } => Self::Unavailable,
         }
     }
 }

@@ -8,6 +8,7 @@ mod cors;
 mod emit;
 mod legacy;
 mod reading;
+mod schemas;
 mod serving;
 mod spaces;
 mod support;

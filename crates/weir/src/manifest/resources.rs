@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::de::IgnoredAny;
 use weir_catalog::{
-    Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy, limits,
+    Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy,
+    Schema, limits,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -16,8 +16,8 @@ use crate::{
     manifest::read as read_file,
 };
 
-/// The largest schema that is read, in bytes.
-const SCHEMA_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The largest file with a schema that is read, in bytes; what counts is the schema without its white space.
+const SCHEMA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the tables of a manifest declare, each with its place. Where a table has faults, what it declares is missing,
 /// except for its name.
@@ -93,22 +93,33 @@ impl Reader<'_> {
         };
         let description = table.text("description").map(|text| text.value);
         let metadata = table.texts("metadata");
-        if let Some(path) = table.text("schema") {
-            self.schema(&table, &path);
-        }
+        let schema = table.text("schema").and_then(|path| self.schema(&table, &path));
+        let on_invalid = table.word("on_invalid", &OnInvalid::ALL.map(OnInvalid::as_str));
+        let on_invalid = on_invalid.and_then(|word| OnInvalid::parse(&word.value)).unwrap_or_default();
         let at = table.at();
         table.finish();
         if let (Some(name), Some(key)) = (name, key) {
-            let value = EventType { name, key, description, authorizer: None, metadata };
+            let value = EventType { key, description, schema, on_invalid, metadata, ..EventType::new(name) };
             resources.event_types.push(Placed { value, at });
         }
     }
 
-    /// Sees to it that a schema is there and is JSON. Events are not checked against it yet.
-    fn schema(&mut self, table: &Table<'_>, path: &Placed<String>) {
-        let Some(bytes) = self.file(table, "schema", path, SCHEMA_BYTES_MAX) else { return };
-        if let Err(error) = serde_json::from_slice::<IgnoredAny>(&bytes) {
-            table.fault_at(path.at, format!("the schema {} is not JSON, correct it: {error}", path.value));
+    /// Reads a schema. One that cannot be used is told where the file is named, with the place within.
+    fn schema(&mut self, table: &Table<'_>, path: &Placed<String>) -> Option<Schema> {
+        let bytes = self.file(table, "schema", path, SCHEMA_FILE_BYTES_MAX)?;
+        let schema = match serde_json::from_slice(&bytes) {
+            Ok(document) => Schema::new(document),
+            Err(error) => {
+                table.fault_at(path.at, format!("the schema {} is not JSON, correct it: {error}", path.value));
+                return None;
+            }
+        };
+        match schema.cure() {
+            Some(cure) => {
+                table.fault_at(path.at, format!("the schema {}: {cure}", path.value));
+                None
+            }
+            None => Some(schema),
         }
     }
 

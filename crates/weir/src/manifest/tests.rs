@@ -1,6 +1,6 @@
 //! Manifests that are good, and the report of those that are not.
 
-use weir_catalog::{Code, EventType, FunctionKind, Instances, KeyRule, Method, SubscriptionKind};
+use weir_catalog::{Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid, SubscriptionKind};
 
 use super::*;
 
@@ -12,6 +12,7 @@ fn application() -> tempfile::TempDir {
     write("stock.wasm", b"\0asm\x0d\0\x01\0");
     write("good.json", b"{ \"type\": \"object\" }");
     write("bad.json", b"{");
+    write("odd.json", b"{ \"type\": \"colour\" }");
     write("latin.js", b"// \xe4");
     directory
 }
@@ -34,6 +35,7 @@ space = "shop"
 type = "product.created"
 key = "/data/id"
 schema = "good.json"
+on_invalid = "quarantine"
 description = "somebody added a product"
 metadata = { owner = "team" }
 
@@ -74,8 +76,12 @@ fn a_manifest_is_what_the_space_should_have() {
     fs::write(directory.path().join(FILE_NAME), SHOP).expect("written");
     let Loaded { space, desired, files } = Manifest::load(directory.path()).expect("good");
     assert_eq!(space.as_str(), "shop");
-    let [EventType { name, key, description, .. }] = &desired.event_types[..] else { panic!("one event type") };
+    let [EventType { name, key, description, schema, on_invalid, .. }] = &desired.event_types[..] else {
+        panic!("one event type")
+    };
     assert_eq!((name.as_str(), description.is_some()), ("product.created", true));
+    assert_eq!(schema.as_ref().map(|it| it.document().to_string()).as_deref(), Some(r#"{"type":"object"}"#));
+    assert_eq!(*on_invalid, OnInvalid::Quarantine);
     assert_eq!(*key, KeyRule::parse("/data/id").expect("a key"));
     let kinds: Vec<_> = desired.functions.iter().map(|it| (it.id.as_str(), &it.kind)).collect();
     let catalog = FunctionKind::Wasm {
@@ -235,6 +241,16 @@ fn files_that_are_of_no_use() {
     assert_eq!(found[1..], expected);
     // A file that is not there yet is watched as well.
     assert!(error.files().contains(&directory.path().join("later.js")));
+}
+
+#[test]
+fn a_schema_that_cannot_be_used_is_told_where_it_is_named() {
+    let text = "[[event]]\ntype = \"a\"\nschema = \"odd.json\"\non_invalid = \"drop\"\n";
+    let [schema, word] = &faults(text)[..] else { panic!("two faults") };
+    let start = "weir.toml:3: event type \"a\": the schema odd.json: correct the schema at /type: ";
+    assert!(schema.starts_with(start), "{schema}");
+    let expected = "\"on_invalid\" cannot be \"drop\": choose one of refuse, quarantine";
+    assert_eq!(*word, format!("weir.toml:4: event type \"a\": {expected}"));
 }
 
 #[test]
