@@ -27,6 +27,8 @@ pub struct EventTypeDraft {
     pub description: Option<String>,
     /// The identifier of its authorizer.
     pub authorizer: Option<String>,
+    /// For how long what the authorizer allowed holds, in milliseconds.
+    pub authorizer_cache_ms: u32,
     /// The JSON Schema of its data.
     pub schema: Option<serde_json::Value>,
     /// `refuse`, which is the default, or `quarantine`.
@@ -74,6 +76,7 @@ impl EventTypeDraft {
             key,
             description: self.description,
             authorizer,
+            authorizer_cache_ms: self.authorizer_cache_ms,
             schema: self.schema.map(Schema::new),
             schema_version: 0,
             on_invalid,

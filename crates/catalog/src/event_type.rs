@@ -20,6 +20,8 @@ pub struct EventType {
     pub description: Option<String>,
     /// The function that allows or denies each of its events.
     pub authorizer: Option<FunctionId>,
+    /// For how long what it allowed holds for the same sender, in milliseconds; 0 is for that one event.
+    pub authorizer_cache_ms: u32,
     /// What the data of its events must be; without one they may be anything.
     pub schema: Option<Schema>,
     /// The number of the newest schema that the type ever had, from 1; 0 where it never had one. Planning gives it.
@@ -69,6 +71,7 @@ impl EventType {
             key: KeyRule::Default,
             description: None,
             authorizer: None,
+            authorizer_cache_ms: 0,
             schema: None,
             schema_version: 0,
             on_invalid: OnInvalid::default(),

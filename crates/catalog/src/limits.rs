@@ -45,6 +45,9 @@ pub const ENTRIES_MAX: usize = 256;
 /// All names and values of one such map together, in bytes.
 pub const ENTRIES_BYTES_MAX: usize = 64 * 1024;
 
+/// The longest that an answer of an authorizer may hold, in milliseconds: a right that was taken away ends by then.
+pub const AUTHORIZER_CACHE_MS_MAX: u32 = 60 * 60 * 1000;
+
 /// The URL of an HTTP function in bytes.
 pub const URL_BYTES_MAX: usize = 2 * 1024;
 

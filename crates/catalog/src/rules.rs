@@ -63,6 +63,7 @@ pub(crate) fn event_type(event_type: &EventType) -> Vec<Detail> {
     faults.field(description.len() > limits::DESCRIPTION_BYTES_MAX, "Description", "max", || {
         format!("shorten the description to {} bytes", limits::DESCRIPTION_BYTES_MAX)
     });
+    faults.between("AuthorizerCache", event_type.authorizer_cache_ms, 0, limits::AUTHORIZER_CACHE_MS_MAX);
     if let Some((rule, cure)) = event_type.schema.as_ref().and_then(Schema::fault) {
         faults.details.push(Detail::field(Resource::EventType, "Schema", rule, cure));
     }

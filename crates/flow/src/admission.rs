@@ -1,13 +1,25 @@
-//! Who may enter: the checks that every event passes before it is appended, from outside and from functions alike.
+//! Who may enter: the checks that every event passes before it is appended.
+//!
+//! They stand in one order: the type is registered and not reserved ([`registered`]), its authorizer allows the event
+//! ([`authorized`]), its data keep the schema and it has its key ([`keyed`]). What functions return passes the same checks, but for the
+//! authorizer: it is the platform that sends it.
 
-use std::time::Duration;
+use std::{iter, sync::Arc, time::Duration};
 
-use weir_catalog::{Catalog, HTTP_REQUEST, KeyError, SchemaError, Violations, is_reserved};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use weir_catalog::{Catalog, EventType, HTTP_REQUEST, KeyError, SchemaError, Violations, is_reserved};
 use weir_cloudevents::json;
-use weir_domain::{Data, ErrorKind, Event, Limits, SpaceName};
+use weir_domain::{AttributeError, Data, ErrorKind, Event, Limits, SpaceName};
 use weir_log::NewEvent;
 
-use crate::{live::is_system, schema};
+use crate::{
+    Sender,
+    authorizer::{Guard, mark},
+    flow::Shared,
+    live::is_system,
+    schema,
+    snapshot::Snapshot,
+};
 
 /// In front of the types of the Event Gateway's own events.
 const OLD_PREFIX: &str = "eventgateway.";
@@ -52,6 +64,31 @@ pub enum Refusal {
         /// How large it may be.
         limit: usize,
     },
+    /// The authorizer of the type said no.
+    #[error("the authorizer of event type {event_type:?} refused the event: {message}")]
+    Denied {
+        /// The type.
+        event_type: String,
+        /// What the authorizer said.
+        message: String,
+    },
+    /// The authorizer of the type failed. Why is for the operator, and stands in the log of the server.
+    #[error(
+        "the authorizer of event type {event_type:?} failed, and without its yes no event enters: tell who runs the server"
+    )]
+    AuthorizerFailed {
+        /// The type.
+        event_type: String,
+    },
+    /// The authorizer of the type was not called, for want of room.
+    #[error("the authorizer of event type {event_type:?} cannot be asked at this moment: repeat the request later")]
+    AuthorizerBusy {
+        /// The type.
+        event_type: String,
+    },
+    /// An attribute in which the platform writes cannot take it.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
     /// The event has not the key that its type declares.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
@@ -88,18 +125,109 @@ impl Refusal {
         match self {
             // As the Event Gateway answered: its clients may tell by the status.
             Self::Reserved { event_type } if event_type.starts_with(OLD_PREFIX) => ErrorKind::Invalid,
-            Self::Reserved { .. } | Self::ReservedSpace { .. } => ErrorKind::Denied,
-            Self::Unregistered { .. } | Self::TooLarge { .. } | Self::Key(_) | Self::Schema { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Reserved { .. }
+            | Self::ReservedSpace { .. }
+            | Self::Denied { .. }
+            | Self::AuthorizerFailed { .. } => ErrorKind::Denied,
+            Self::AuthorizerBusy { .. } => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
+            Self::Unregistered { .. }
+            | Self::TooLarge { .. }
+            | Self::Attribute(_)
+            | Self::Key(_)
+            | Self::Schema { .. } => ErrorKind::Invalid,
             Self::SchemaUnusable { .. } => ErrorKind::Unavailable { retry_after: Some(UNUSABLE_RETRY_AFTER) },
         }
     }
 }
 
-/// Checks an event against the catalog and finds its key. Where its type says so, one whose data break the schema comes
-/// out in quarantine, see [`schema::checked`].
-pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
+/// About how many events of one batch authorizers are asked at the same time.
+const ASKED_AT_ONCE_MAX: usize = 16;
+
+/// Lets an event from outside in. Where its type has no authorizer, nothing is waited for and nothing shared is copied.
+pub(crate) async fn admit(
+    shared: &Shared,
+    space: &SpaceName,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<NewEvent, Refusal> {
+    let snapshot = {
+        let present = shared.state.borrow();
+        let event_type = registered(&present.catalog, space, &event)?;
+        if event_type.authorizer.is_none() {
+            return keyed(event_type, mark::checked(event)?);
+        }
+        present.clone()
+    };
+    // The sender waits for a function, as callers on routes do.
+    let _permit = shared.callers.try_acquire().map_err(|_| busy(&event))?;
+    guarded(shared, &snapshot, space, event, sender).await
+}
+
+/// Lets the events of a batch in, all or none; else says which one is refused, and why.
+pub(crate) async fn admit_batch(
+    shared: &Shared,
+    space: &SpaceName,
+    events: Vec<Event>,
+    sender: &dyn Sender,
+) -> Result<Vec<NewEvent>, (usize, Refusal)> {
+    let mut admitted = Vec::with_capacity(events.len());
+    let mut events = events.into_iter().enumerate();
+    let (snapshot, first) = {
+        let present = shared.state.borrow();
+        let first = loop {
+            let Some((index, event)) = events.next() else { return Ok(admitted) };
+            let event_type = registered(&present.catalog, space, &event).map_err(|refusal| (index, refusal))?;
+            if event_type.authorizer.is_some() {
+                break (index, event);
+            }
+            let new = mark::checked(event).and_then(|event| keyed(event_type, event));
+            admitted.push(new.map_err(|refusal| (index, refusal))?);
+        };
+        (present.clone(), first)
+    };
+    let _permit = shared.callers.try_acquire().map_err(|_| (first.0, busy(&first.1)))?;
+    let rest: Vec<(usize, Event)> = iter::once(first).chain(events).collect();
+    // Nobody is asked for a batch that is refused anyway.
+    for (index, event) in &rest {
+        registered(&snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
+    }
+    let asked =
+        rest.into_iter().map(|(index, event)| numbered(index, guarded(shared, &snapshot, space, event, sender)));
+    let rest: Vec<NewEvent> = stream::iter(asked).buffered(ASKED_AT_ONCE_MAX).try_collect().await?;
+    admitted.extend(rest);
+    Ok(admitted)
+}
+
+/// Takes all steps for an event whose type may have an authorizer.
+async fn guarded(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    space: &SpaceName,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<NewEvent, Refusal> {
+    let event_type = registered(&snapshot.catalog, space, &event)?;
+    let event = authorized(shared, snapshot, space, event_type, event, sender).await?;
+    keyed(event_type, event)
+}
+
+async fn numbered(
+    index: usize,
+    admitted: impl Future<Output = Result<NewEvent, Refusal>>,
+) -> Result<NewEvent, (usize, Refusal)> {
+    admitted.await.map_err(|refusal| (index, refusal))
+}
+
+fn busy(event: &Event) -> Refusal {
+    Refusal::AuthorizerBusy { event_type: event.event_type().to_owned() }
+}
+
+/// Finds the type of an event.
+pub(crate) fn registered<'c>(
+    catalog: &'c Catalog,
+    space: &SpaceName,
+    event: &Event,
+) -> Result<&'c Arc<EventType>, Refusal> {
     let name = event.event_type();
     if is_reserved(name) {
         return Err(Refusal::Reserved { event_type: name.to_owned() });
@@ -107,9 +235,30 @@ pub(crate) fn admit(catalog: &Catalog, space: &SpaceName, event: Event) -> Resul
     if is_system(space) {
         return Err(Refusal::ReservedSpace { space: space.to_string() });
     }
-    let Some(event_type) = catalog.space_or_empty(space).event_type(name) else {
-        return Err(Refusal::Unregistered { event_type: name.to_owned(), space: space.to_string() });
-    };
+    let unregistered = || Refusal::Unregistered { event_type: name.to_owned(), space: space.to_string() };
+    catalog.space_or_empty(space).event_type(name).ok_or_else(unregistered)
+}
+
+/// Asks the authorizer of a type, where it has one, and gives the event what it said. Whoever waits for it holds a permit of
+/// [`Shared::callers`].
+pub(crate) async fn authorized(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    space: &SpaceName,
+    event_type: &EventType,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<Event, Refusal> {
+    let event = mark::checked(event)?;
+    let Some(function) = &event_type.authorizer else { return Ok(event) };
+    let guard = Guard { shared, snapshot, space, event_type, function, sender };
+    // Apart, so that all others need no room for it.
+    Box::pin(guard.authorize(event)).await
+}
+
+/// Checks the data of an event and finds its key. Where its type says so, one whose data break the schema comes out in
+/// quarantine, see [`schema::checked`].
+pub(crate) fn keyed(event_type: &EventType, event: Event) -> Result<NewEvent, Refusal> {
     schema::checked(event_type, event)
 }
 
@@ -137,5 +286,5 @@ pub(crate) fn admit_returned(
     if event.event_type() == HTTP_REQUEST {
         return Err(Refusal::Reserved { event_type: HTTP_REQUEST.to_owned() });
     }
-    admit(catalog, space, event)
+    keyed(registered(catalog, space, &event)?, event)
 }

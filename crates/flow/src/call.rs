@@ -8,22 +8,24 @@ use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
 use weir_log::{Append, EventReceipt, NewEvent};
 
 use crate::{
-    CallFailure, Happening, Settled, Way, admission,
+    CallFailure, Happening, Sender, Settled, Way, admission,
     flow::Shared,
     reentry::{self, Cause},
     schema,
+    snapshot::Snapshot,
 };
 
-/// Records the event where the rules say so, calls the function and lets its events enter.
+/// Lets the event enter, calls the function and lets its events enter.
 pub(crate) async fn call(
     shared: &Shared,
     space: &SpaceName,
     subscription: &Arc<Subscription>,
     event: Event,
+    sender: &dyn Sender,
 ) -> Result<HttpAnswer, CallFailure> {
     let _permit = shared.callers.try_acquire().map_err(|_| CallFailure::Busy)?;
     let snapshot = shared.state.borrow().clone();
-    let Entered { receipt, is_quarantined } = enter(shared, &snapshot.catalog, space, &event).await?;
+    let Entered { event, receipt, is_quarantined } = enter(shared, &snapshot, space, event, sender).await?;
     if is_quarantined {
         return Ok(in_quarantine(receipt));
     }
@@ -82,23 +84,33 @@ pub(crate) async fn call(
 
 /// What became of an event before its function is called.
 struct Entered {
+    event: Event,
     receipt: Option<EventReceipt>,
     is_quarantined: bool,
 }
 
-/// Admits the event where it is to be recorded or checked, and records it.
-async fn enter(shared: &Shared, catalog: &Catalog, space: &SpaceName, event: &Event) -> Result<Entered, CallFailure> {
-    let mut entered = Entered { receipt: None, is_quarantined: false };
-    let is_recorded = is_recorded(catalog, space, event);
-    if !is_recorded && !schema::has_schema(catalog, space, event.event_type()) {
-        return Ok(entered);
+/// Sees to it that the event is allowed and its data are checked, and records it where the rules say so: the same steps
+/// as [`admission::admit`] takes.
+async fn enter(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    space: &SpaceName,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<Entered, CallFailure> {
+    let event_type = admission::registered(&snapshot.catalog, space, &event)?;
+    let event = admission::authorized(shared, snapshot, space, event_type, event, sender).await?;
+    let is_recorded = is_recorded(&snapshot.catalog, space, &event);
+    if !is_recorded && event_type.schema.is_none() {
+        return Ok(Entered { event, receipt: None, is_quarantined: false });
     }
-    let admitted = admission::admit(catalog, space, event.clone())?;
-    entered.is_quarantined = schema::is_quarantined(&admitted);
-    if is_recorded || entered.is_quarantined {
-        entered.receipt = shared.log.append(Append::new(space.clone(), vec![admitted])).await?.events.first().copied();
+    let new = admission::keyed(event_type, event.clone())?;
+    let is_quarantined = schema::is_quarantined(&new);
+    if !is_recorded && !is_quarantined {
+        return Ok(Entered { event, receipt: None, is_quarantined });
     }
-    Ok(entered)
+    let receipt = shared.log.append(Append::new(space.clone(), vec![new])).await?;
+    Ok(Entered { event, receipt: receipt.events.first().copied(), is_quarantined })
 }
 
 /// What the caller gets whose event is kept and not given to the function: as on a path without a route.
@@ -123,6 +135,9 @@ async fn answer(
     let drafts = match outcome {
         Outcome::Answer(answer) => return Ok((answer, Vec::new())),
         Outcome::Events(drafts) => drafts,
+        Outcome::Value(_) => {
+            return Err(CallFailure::Malformed { message: "it is a value, which nobody asked for".to_owned() });
+        }
     };
     let cause = Cause {
         space,

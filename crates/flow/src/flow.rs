@@ -17,8 +17,10 @@ use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
 
 use crate::{
-    CallFailure, ChangeError, Changed, Configuration, MakeFunction, Observer, OpenError, Precondition, Refusal,
-    admission, call,
+    CallFailure, ChangeError, Changed, Configuration, MakeFunction, Observer, OpenError, Precondition, Refusal, Sender,
+    admission,
+    authorizer::Decisions,
+    call,
     delivery::Supervisor,
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
@@ -44,6 +46,8 @@ pub struct Options {
     pub callers_max: usize,
     /// Configuration changes that may wait for one another.
     pub changes_max: usize,
+    /// Bytes of what authorizers allowed and is kept for the next events, roughly.
+    pub authorizations_bytes_max: usize,
 }
 
 impl Default for Options {
@@ -57,6 +61,7 @@ impl Default for Options {
             limits: Limits::default(),
             callers_max: 4096,
             changes_max: 32,
+            authorizations_bytes_max: 16 * 1024 * 1024,
         }
     }
 }
@@ -70,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// One permit for each caller that may wait.
     pub(crate) callers: Semaphore,
+    /// What authorizers allowed.
+    pub(crate) decisions: Decisions,
     /// Events that workers have read and not settled.
     pub(crate) backlog: AtomicUsize,
 }
@@ -107,7 +114,9 @@ impl Flow {
             Registrar { log: log.clone(), maker, clock: clock.clone(), ids, state: state.clone(), requests: receiver };
         registrar.load().await?;
         let callers = Semaphore::new(options.callers_max);
-        let shared = Arc::new(Shared { log, state, clock, observer, options, callers, backlog: AtomicUsize::new(0) });
+        let decisions = Decisions::new(options.authorizations_bytes_max);
+        let backlog = AtomicUsize::new(0);
+        let shared = Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlog });
         Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
     }
 
@@ -186,16 +195,33 @@ impl Flow {
         })
     }
 
-    /// Checks an event from outside and finds its key. One whose data break the schema of its type may come out in
-    /// quarantine, as [`is_quarantined`](crate::is_quarantined) tells.
+    /// Checks an event from outside, asks the authorizer of its type where there is one, and finds its key. Without an
+    /// authorizer it is done at once. One whose data break the schema of its type may come out in quarantine, as
+    /// [`is_quarantined`](crate::is_quarantined) tells.
     ///
     /// # Errors
-    /// Where its type is not registered or reserved, its data break the schema, or its key is missing.
-    pub fn admit(&self, space: &SpaceName, event: Event) -> Result<NewEvent, Refusal> {
-        admission::admit(&self.shared.state.borrow().catalog, space, event)
+    /// Where its type is not registered or reserved, its authorizer does not allow it, its data break the schema, or its
+    /// key is missing.
+    pub async fn admit(&self, space: &SpaceName, event: Event, sender: &dyn Sender) -> Result<NewEvent, Refusal> {
+        admission::admit(&self.shared, space, event, sender).await
     }
 
-    /// Calls the function of a sync subscription and returns its answer.
+    /// Does the same for the events of a batch, of which all are admitted or none. Authorizers are asked about several of
+    /// them at once.
+    ///
+    /// # Errors
+    /// Where one is not admitted: its place in the batch, counted from 0, and why.
+    pub async fn admit_batch(
+        &self,
+        space: &SpaceName,
+        events: Vec<Event>,
+        sender: &dyn Sender,
+    ) -> Result<Vec<NewEvent>, (usize, Refusal)> {
+        admission::admit_batch(&self.shared, space, events, sender).await
+    }
+
+    /// Calls the function of a sync subscription and returns its answer, after the authorizer of the event's type has
+    /// allowed it.
     ///
     /// The event is recorded before, unless it is a plain HTTP request that no async subscription listens to. Events
     /// that the function returns stand in the log before its answer is returned.
@@ -207,8 +233,9 @@ impl Flow {
         space: &SpaceName,
         subscription: &Arc<Subscription>,
         event: Event,
+        sender: &dyn Sender,
     ) -> Result<HttpAnswer, CallFailure> {
-        call::call(&self.shared, space, subscription, event).await
+        call::call(&self.shared, space, subscription, event, sender).await
     }
 }
 

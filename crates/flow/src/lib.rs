@@ -1,11 +1,12 @@
-//! What happens between the log and the functions: the live catalog, delivery to subscriptions, calls on routes, and
-//! the way of returned events back into the log.
+//! What happens between the log and the functions: who may enter, the live catalog, delivery to subscriptions, calls on
+//! routes, and the way of returned events back into the log.
 //!
 //! This is the only crate that calls functions. It knows neither HTTP nor a disk.
 
 #![forbid(unsafe_code)]
 
 mod admission;
+mod authorizer;
 mod call;
 mod condition;
 mod delivery;
@@ -21,12 +22,13 @@ mod snapshot;
 mod versions;
 
 pub use admission::{KeyRefusal, Refusal};
+pub use authorizer::Sender;
 pub use condition::{Precondition, Unmet, Wanted};
 pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::MakeFunction;
-pub use observer::{Happening, NoObserver, Observer, Observers, Settled, Way};
+pub use observer::{Authorized, Decision, Happening, NoObserver, Observer, Observers, Settled, Way};
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};

@@ -210,7 +210,11 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
         ChangeKind::SubscriptionDeleted(id) => {
             next.created.remove(&(change.space.clone(), id.clone()));
         }
+        ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it) => {
+            next.changed.insert((change.space.clone(), it.id.clone()), position);
+        }
         ChangeKind::FunctionDeleted(id) => {
+            next.changed.remove(&(change.space.clone(), id.clone()));
             if let Some(functions) = next.functions.get_mut(&change.space) {
                 functions.remove(id);
             }

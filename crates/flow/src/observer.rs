@@ -78,6 +78,28 @@ pub enum Way {
     },
 }
 
+/// An authorizer that was called and has answered, or failed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorized<'a> {
+    /// The space.
+    pub space: &'a SpaceName,
+    /// The function.
+    pub function: &'a FunctionId,
+    /// What it said.
+    pub decision: Decision,
+}
+
+/// What an authorizer said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Yes.
+    Allowed,
+    /// No.
+    Denied,
+    /// Nothing that can be understood, or nothing at all: it counts as no.
+    Failed,
+}
+
 /// Watches. Called on the path of every event, so it must be quick and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// Takes note.
@@ -85,6 +107,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Takes note that an event is done with. Of one attempt after another only the last one ends here.
     fn settled(&self, _settled: &Settled<'_>) {}
+
+    /// Takes note of what an authorizer said. An answer that was kept from an earlier call comes here no second time.
+    fn authorized(&self, _authorized: &Authorized<'_>) {}
 }
 
 /// Watches nothing.
@@ -105,5 +130,9 @@ impl Observer for Observers {
 
     fn settled(&self, settled: &Settled<'_>) {
         self.0.iter().for_each(|observer| observer.settled(settled));
+    }
+
+    fn authorized(&self, authorized: &Authorized<'_>) {
+        self.0.iter().for_each(|observer| observer.authorized(authorized));
     }
 }

@@ -5,7 +5,7 @@
 
 use weir_catalog::{Catalog, DataFault, EventType, OnInvalid, Schema, Violations};
 use weir_cloudevents::json;
-use weir_domain::{AttributeError, AttributeValue, Data, Event, SpaceName};
+use weir_domain::{AttributeError, AttributeValue, Data, Event};
 use weir_log::NewEvent;
 
 use crate::{
@@ -68,11 +68,6 @@ pub(crate) fn checked(event_type: &EventType, event: Event) -> Result<NewEvent, 
 pub fn is_quarantined(admitted: &NewEvent) -> bool {
     // Nobody but the platform can have made one of this type.
     admitted.event.event_type() == EVENT_QUARANTINED
-}
-
-/// Tells whether data of events of this type are checked.
-pub(crate) fn has_schema(catalog: &Catalog, space: &SpaceName, event_type: &str) -> bool {
-    catalog.space_or_empty(space).event_type(event_type).is_some_and(|it| it.schema.is_some())
 }
 
 /// Makes the event that keeps another one. Its texts come from an event or from here, so that they are always allowed.

@@ -18,11 +18,18 @@ pub(crate) struct Snapshot {
     /// Where each subscription was made: it is given the events after that.
     pub(crate) created: HashMap<(SpaceName, SubscriptionId), Position>,
     pub(crate) versions: Versions,
+    /// Where each function got its present code.
+    pub(crate) changed: HashMap<(SpaceName, FunctionId), Position>,
 }
 
 impl Snapshot {
     pub(crate) fn function(&self, space: &SpaceName, id: &FunctionId) -> Option<&Arc<dyn Invoke>> {
         self.functions.get(space)?.get(id)
+    }
+
+    /// Returns where a function got its present code: it tells one version of it from another.
+    pub(crate) fn changed(&self, space: &SpaceName, id: &FunctionId) -> Position {
+        self.changed.get(&(space.clone(), id.clone())).copied().unwrap_or_default()
     }
 }
 

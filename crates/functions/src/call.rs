@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 
 use weir_domain::{AttributeValue, Data, Event, EventBuilder, FunctionId};
@@ -19,17 +21,20 @@ pub struct Call {
     pub subscription: Arc<str>,
     /// The how-manieth attempt with this event this is, counted from 1.
     pub attempt: u32,
-    /// Whether somebody waits for an answer.
+    /// What is asked for, and whether somebody waits for it.
     pub mode: CallMode,
 }
 
-/// Whether somebody waits for the answer of a call.
+/// What is asked for, and whether somebody waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallMode {
     /// From the log: nobody waits, and only events can come of it.
     Async,
     /// An HTTP caller waits.
     Sync,
+    /// The caller waits and reads the JSON value that the function returns by itself: neither events nor an HTTP answer are
+    /// looked for in it. An authorizer is called so.
+    Value,
 }
 
 /// What a call came to.
@@ -39,6 +44,17 @@ pub enum Outcome {
     Events(Vec<Draft>),
     /// An HTTP answer; only for calls with [`CallMode::Sync`].
     Answer(HttpAnswer),
+    /// The text that the function returned, which nobody has checked to be JSON; only for calls with [`CallMode::Value`],
+    /// and then nothing else.
+    Value(ByteString),
+}
+
+impl Outcome {
+    /// Takes a body as the value that was asked for.
+    pub(crate) fn value(body: Bytes) -> Result<Self, CallError> {
+        let text = ByteString::try_from(body);
+        text.map(Self::Value).map_err(|_| CallError::malformed("it must answer with JSON, but its body is not UTF-8"))
+    }
 }
 
 /// An event as a function returns it: what is missing, the platform fills in.

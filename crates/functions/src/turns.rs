@@ -33,7 +33,7 @@ impl Turns {
         // The share comes first: calls from the log that wait for it do not stand in the way of others.
         let share = match mode {
             CallMode::Async => Some(acquire(&self.from_the_log).await),
-            CallMode::Sync => None,
+            CallMode::Sync | CallMode::Value => None,
         };
         Turn { _one: acquire(&self.all).await, _share: share }
     }

@@ -16,6 +16,7 @@ mod emit;
 mod legacy;
 mod request;
 mod request_id;
+mod sender;
 mod trace;
 
 use std::{convert::Infallible, sync::Arc};
@@ -33,7 +34,7 @@ use http::{
 };
 use hyper::service::{Service, service_fn};
 use tracing::Instrument;
-use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog, Subscription};
+use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog};
 use weir_cloudevents::{Mode, binary, json, mode, v01};
 use weir_domain::{Event, Limits, SpaceName};
 
@@ -203,20 +204,23 @@ async fn single<B: RequestBody>(
         event = trace.given_to(event, limits);
     }
     refuse_request(&event)?;
-    if let Some(subscription) = subscribed(shared, &space, parts, event.event_type(), path) {
+    let catalog = shared.flow.catalog();
+    let present = catalog.space_or_empty(&space);
+    let found = route(present, parts, event.event_type(), path);
+    let sender = sender::Request { parts, path, params: found.as_ref().map(|found| &found.params) };
+    if let Some(found) = &found {
         let span = id.span(&*shared.ids);
-        return call::make(shared, &space, &subscription, event).instrument(span).await;
+        return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
     }
     if !emits(parts) {
-        let catalog = shared.flow.catalog();
-        let routed = catalog.space_or_empty(&space).methods(event.event_type(), path);
+        let routed = present.methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
-    emit::one(shared, id, space, event).await
+    emit::one(shared, id, space, event, &sender).await
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, id, .. } = exchange;
+    let Exchange { shared, parts, space, path, id } = exchange;
     if parts.method != http::Method::POST {
         let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -234,7 +238,7 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     for (index, event) in events.iter().enumerate() {
         refuse_request(event).map_err(|problem| problem.in_batch(index))?;
     }
-    emit::batch(shared, id, space, events).await
+    emit::batch(shared, id, space, events, &sender::Request { parts, path, params: None }, place).await
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
@@ -252,12 +256,13 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
-    match found {
+    let sender = sender::Request { parts, path, params };
+    match &found {
         Some(found) => {
             let span = id.span(&*shared.ids);
-            call::make(shared, &space, &found.subscription, event).instrument(span).await
+            call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await
         }
-        None => emit::one(shared, id, space, event).await,
+        None => emit::one(shared, id, space, event, &sender).await,
     }
 }
 
@@ -269,18 +274,6 @@ fn route<'a>(present: &'a SpaceCatalog, parts: &Parts, event_type: &str, path: &
         return present.route(Method::Get, event_type, path);
     }
     found
-}
-
-fn subscribed(
-    shared: &Shared,
-    space: &SpaceName,
-    parts: &Parts,
-    event_type: &str,
-    path: &str,
-) -> Option<Arc<Subscription>> {
-    let catalog = shared.flow.catalog();
-    let found = route(catalog.space_or_empty(space), parts, event_type, path)?;
-    Some(found.subscription)
 }
 
 /// What functions read in an `http.request` must be what was requested: nobody but the door makes these events.

@@ -33,8 +33,8 @@ mod tls;
 
 pub use gateway::{Gateway, Options};
 pub use metrics::{
-    Api, Authorization, EventSeries, Format, InFlight, Metrics, OpenConnection, OpenRequest, Operation, Refused,
-    Scrape, Unauthenticated,
+    Api, EventSeries, Format, InFlight, Metrics, OpenConnection, OpenRequest, Operation, Refused, Scrape,
+    Unauthenticated,
 };
 pub use serve::{Peer, ServeOptions, serve};
 pub use tls::{Tls, TlsError, TlsOptions};

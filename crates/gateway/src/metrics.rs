@@ -29,7 +29,7 @@ use weir_flow::EVENT_QUARANTINED;
 use weir_log::EventReceipt;
 
 pub use exposition::{Format, InFlight, Scrape};
-pub use labels::{Api, Authorization, Operation, Refused, Unauthenticated};
+pub use labels::{Api, Operation, Refused, Unauthenticated};
 
 use series::{Gauge, OfType, Series};
 
@@ -87,11 +87,6 @@ impl Metrics {
     /// A request came beyond the rate that is allowed.
     pub fn rate_limited(&self, space: &SpaceName, catalog: impl FnOnce() -> Arc<Catalog>) {
         self.series.space(Some(space), catalog).rate_limited.inc();
-    }
-
-    /// An authorizer was asked. An answer that was kept from an earlier call is none.
-    pub fn authorized(&self, space: &SpaceName, said: Authorization, catalog: impl FnOnce() -> Arc<Catalog>) {
-        self.series.authorized(self.series.space(Some(space), catalog), said.as_str());
     }
 
     /// It is not known who sent a request.

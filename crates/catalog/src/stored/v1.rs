@@ -18,6 +18,10 @@ fn is_empty(texts: &BTreeMap<String, String>) -> bool {
     texts.is_empty()
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventType<'a> {
@@ -28,6 +32,8 @@ pub(super) struct EventType<'a> {
     description: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     authorizer: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    authorizer_cache_ms: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<Cow<'a, Value>>,
     /// That of the newest schema, whether the type still has it or not.
@@ -46,6 +52,7 @@ impl<'a> From<&'a crate::EventType> for EventType<'a> {
             key: it.key.to_text().map(Cow::Owned),
             description: it.description.as_deref().map(Cow::Borrowed),
             authorizer: it.authorizer.as_ref().map(|id| id.as_str().into()),
+            authorizer_cache_ms: it.authorizer_cache_ms,
             schema: it.schema.as_ref().map(|schema| Cow::Borrowed(schema.document())),
             schema_version: Some(it.schema_version).filter(|version| *version > 0),
             on_invalid: Some(it.on_invalid).filter(|it| *it != OnInvalid::default()).map(|it| it.as_str().into()),
@@ -65,6 +72,7 @@ impl TryFrom<EventType<'_>> for Arc<crate::EventType> {
             key: it.key.as_deref().map_or(Ok(KeyRule::Default), KeyRule::parse).map_err(StoredError::value)?,
             description: it.description.map(Cow::into_owned),
             authorizer: it.authorizer.as_deref().map(FunctionId::new).transpose().map_err(StoredError::value)?,
+            authorizer_cache_ms: it.authorizer_cache_ms,
             // Not compiled here: one that cannot be used must not keep the log from being read.
             schema: it.schema.map(|document| Schema::new(document.into_owned())),
             schema_version,

@@ -74,6 +74,11 @@ fn event_types() {
     let heavy = EventType { metadata: metadata(("a", &"b".repeat(limits::ENTRIES_BYTES_MAX))), ..event_type("a") };
     check(Create(heavy), Err((INVALID, &field("Event Type", "Type", "Metadata", "max"))));
 
+    let cached = |authorizer_cache_ms| EventType { authorizer_cache_ms, ..authorized("a", "auth") };
+    check(Create(cached(limits::AUTHORIZER_CACHE_MS_MAX)), Ok(()));
+    let too_long = cached(limits::AUTHORIZER_CACHE_MS_MAX + 1);
+    check(Create(too_long), Err((INVALID, &field("Event Type", "Type", "AuthorizerCache", "max"))));
+
     let keyed = EventType { key: KeyRule::parse("/data/id").expect("valid"), ..event_type("order.placed") };
     check(Update(keyed), Ok(()));
     check(Update(authorized("order.placed", "none")), missing);

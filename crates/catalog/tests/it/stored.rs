@@ -112,6 +112,11 @@ fn schema_changes() -> Vec<ChangeKind> {
         ChangeKind::EventTypeCreated(Arc::new(checked)),
         ChangeKind::EventTypeUpdated(Arc::new(loose)),
         ChangeKind::EventTypeUpdated(Arc::new(unchecked)),
+        ChangeKind::EventTypeCreated(Arc::new(EventType {
+            authorizer: Some(id("auth")),
+            authorizer_cache_ms: 60_000,
+            ..event_type("order.paid")
+        })),
     ]
 }
 

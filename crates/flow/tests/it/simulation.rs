@@ -8,7 +8,7 @@ use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::{FakeFunction, Faults, FaultyLog};
 
-use crate::support::{Functions, all_of, draft, event, memory, quick_retry, start};
+use crate::support::{Functions, Nobody, all_of, draft, event, memory, quick_retry, start};
 
 const EVENTS: usize = 60;
 const SEEDS: u64 = 300;
@@ -42,9 +42,8 @@ async fn life(seed: u64) {
         let running = start(faulty, &functions, Options { calls_max: 8, ..Options::default() }).await;
         // Events come from outside through the sound log; the flow sees them through the faulty one.
         while emitted < EVENTS && emitted < (round as usize + 1) * 12 {
-            let new = running
-                .flow
-                .admit(&crate::support::space(), event(&emitted.to_string(), "job", &format!("k{}", emitted % 5)));
+            let event = event(&emitted.to_string(), "job", &format!("k{}", emitted % 5));
+            let new = running.flow.admit(&crate::support::space(), event, &Nobody).await;
             let append = weir_log::Append::new(crate::support::space(), vec![new.expect("admitted")]);
             inner.append(append).await.expect("appended");
             emitted += 1;

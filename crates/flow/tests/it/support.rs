@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::{
     Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind,
 };
-use weir_domain::{Event, FunctionId, Position, SpaceName};
-use weir_flow::{Flow, MakeFunction, NoObserver, Options};
+use weir_domain::{Clock, Event, FunctionId, Position, SpaceName};
+use weir_flow::{Flow, MakeFunction, NoObserver, Observer, Options, Sender};
 use weir_functions::{Draft, Invoke, Outcome};
 use weir_log::{Append, Filter, LogEngine, MemoryLog, Read, Recorded};
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
@@ -40,14 +40,24 @@ pub(crate) fn memory() -> Arc<MemoryLog> {
     Arc::new(MemoryLog::new(Arc::new(SteppingClock::default())))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test is the owner of the task and joins it")]
 pub(crate) async fn start(log: Arc<dyn LogEngine>, functions: &Functions, options: Options) -> Running {
+    start_with(log, functions, options, Arc::new(SteppingClock::default()), Arc::new(NoObserver)).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test is the owner of the task and joins it")]
+pub(crate) async fn start_with(
+    log: Arc<dyn LogEngine>,
+    functions: &Functions,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+) -> Running {
     let (flow, runner) = Flow::open(
         log.clone(),
         Arc::new(functions.clone()),
-        Arc::new(SteppingClock::default()),
+        clock,
         Arc::new(CountingIds::default()),
-        Arc::new(NoObserver),
+        observer,
         options,
     )
     .await
@@ -78,12 +88,13 @@ impl Running {
         self.change(Command::CreateSubscription(it)).await;
     }
 
-    async fn change(&self, command: Command) {
+    pub(crate) async fn change(&self, command: Command) {
         self.flow.change(&space(), command).await.expect("the change is made");
     }
 
     pub(crate) async fn emit(&self, events: impl IntoIterator<Item = Event>) -> Position {
-        let admitted = events.into_iter().map(|it| self.flow.admit(&space(), it).expect("admitted")).collect();
+        let events = events.into_iter().collect();
+        let admitted = self.flow.admit_batch(&space(), events, &Nobody).await.expect("admitted");
         self.log.append(Append::new(space(), admitted)).await.expect("appended").range().last
     }
 
@@ -102,6 +113,17 @@ impl Running {
         };
         tokio::time::timeout(BOUND, wait).await.unwrap_or_else(|_| panic!("{count} events {event_type} did not come"))
     }
+}
+
+/// Sends what no authorizer is asked about.
+pub(crate) struct Nobody;
+
+impl Sender for Nobody {
+    fn request(&self) -> String {
+        "null".to_owned()
+    }
+
+    fn identity(&self, _part: &mut dyn FnMut(&[u8])) {}
 }
 
 pub(crate) fn space() -> SpaceName {

@@ -8,6 +8,8 @@
 //! | `null` in JSON | 200, empty | no events |
 //! | anything else, or nothing | the answer as it is | no events |
 //!
+//! Where a value is asked for, the body is that value, whatever the headers say.
+//!
 //! Headers that are careless make no answer a failure: it is one where it says it carries CloudEvents and does not.
 
 use bytes::Bytes;
@@ -28,13 +30,16 @@ const DECLARED: &str = "application/cloudevents";
 /// Headers of the required attributes, which together make an answer an event in binary mode.
 const REQUIRED: [&str; 4] = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
-/// Tells whether somebody waits for the answer.
+/// Tells whether an HTTP caller waits for the answer.
 pub(crate) fn is_awaited(call: &Call) -> bool {
     call.mode == CallMode::Sync
 }
 
 /// Reads an answer whose status is no failure.
 pub(crate) fn read(call: &Call, head: &Parts, body: Bytes, limits: &Limits) -> Result<Outcome, CallError> {
+    if call.mode == CallMode::Value {
+        return Outcome::value(body);
+    }
     let malformed = |error: DecodeError| CallError::malformed(format!("its answer is no valid CloudEvent: {error}"));
     let events = |events: &[Event]| Outcome::Events(events.iter().map(Draft::from).collect());
     match detect(&head.headers).map_err(malformed)? {

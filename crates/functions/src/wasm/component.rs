@@ -187,7 +187,8 @@ impl<'a> From<&'a Call> for WitContext<'a> {
     fn from(call: &'a Call) -> Self {
         let mode = match call.mode {
             CallMode::Async => WitMode::Asynchronous,
-            CallMode::Sync => WitMode::Synchronous,
+            // The world has no way for a value but the body of an answer.
+            CallMode::Sync | CallMode::Value => WitMode::Synchronous,
         };
         Self { subscription: &call.subscription, attempt: call.attempt, mode }
     }
@@ -207,6 +208,12 @@ impl WitOutcome {
     /// Checks what only the mode, the number of events and HTTP can tell.
     pub(super) fn outcome(self, mode: CallMode, events_max: usize) -> Result<Outcome, CallError> {
         match self {
+            Self::Answer(WitAnswer { status: 200..=299, body, .. }) if mode == CallMode::Value => {
+                Outcome::value(body.into())
+            }
+            _ if mode == CallMode::Value => {
+                Err(CallError::malformed("it must return an answer with a status of 2xx and JSON as its body"))
+            }
             Self::Events(drafts) if drafts.len() > events_max => {
                 Err(CallError::too_many_events(drafts.len(), events_max))
             }

@@ -8,6 +8,8 @@
 //! | a list of such objects | events | events |
 //! | `{}`, or an object with `headers` or `body` only | the HTTP answer, with 200 | refused |
 //! | anything else | refused | refused |
+//!
+//! Where a value is asked for, it is what was returned, `null` for nothing.
 
 use std::fmt;
 
@@ -34,7 +36,14 @@ pub(super) fn read(text: String, parts: Parts, mode: CallMode, events_max: usize
         return Ok(match mode {
             CallMode::Async => Outcome::Events(Vec::new()),
             CallMode::Sync => Outcome::Answer(HttpAnswer::empty()),
+            CallMode::Value => Outcome::Value(ByteString::from_static("null")),
         });
+    }
+    if mode == CallMode::Value {
+        // Bytes would be missing in it.
+        let value =
+            if parts.is_empty() { Ok(Outcome::Value(text.into())) } else { Err("it must return JSON, not bytes") };
+        return value.map_err(CallError::malformed);
     }
     let mut reply = Reply { text: text.into(), parts };
     match reply.text.as_bytes().first().copied() {

@@ -9,7 +9,7 @@ use componentize_qjs::{ComponentizeOpts, Runtime, componentize};
 use weir_domain::Data;
 use weir_functions::{CallError, Code, Draft, DraftValue, FunctionOptions, Outcome, WasmFunction};
 
-use crate::rig::{Rig, answer, ask, invoke, json, only};
+use crate::rig::{Rig, answer, ask, invoke, json, only, value};
 
 const SOURCE: &str = r#"
 import { write } from "weir:function/log";
@@ -99,6 +99,7 @@ async fn a_component_takes_and_gives_typed_events() {
 
     assert_eq!(ask(&function, "answer", Data::None).await, Ok(answer(201, &[("x-a", "1")], &[1, 2])));
     assert_eq!(rig.lines.take(), ["shop 1 warn answer orders 2 synchronous hello"]);
+    assert_eq!(value(&function, "answer").await, Ok(Outcome::Value("\u{1}\u{2}".into())));
     let check = |outcome: Result<Outcome, CallError>, sentence: &str| {
         let error = outcome.expect_err(sentence);
         assert!(error.to_string().starts_with(sentence), "{error}");
@@ -112,6 +113,9 @@ async fn a_component_takes_and_gives_typed_events() {
         ask(&function, "odd", Data::None).await,
         &format!("{broken}: in its answer, the status must be from 200 to 599"),
     );
+    let no_value = format!("{broken}: it must return an answer with a status of 2xx and JSON as its body");
+    check(value(&function, "t").await, &no_value);
+    check(value(&function, "odd").await, &no_value);
     only(invoke(&function, "t", Data::None).await);
 }
 

@@ -24,7 +24,7 @@ use weir_cloudevents::json as codec;
 use weir_domain::{AttributeValue, Data, Event, Limits};
 use weir_functions::{Call, CallError, CallMode, Draft, HttpClient, HttpFunction, HttpOptions, Invoke, Outcome};
 
-use crate::rig::{answer, ask, call, invoke, json, only};
+use crate::rig::{answer, ask, call, invoke, json, only, value};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"9","source":"/f","type":"done","n":5,"data":{"a":1}}"#;
 
@@ -181,6 +181,24 @@ async fn every_answer_has_its_meaning() {
     malformed("/invalid", "its answer is no valid CloudEvent: ").await;
     malformed("/foreign", "its answer is no valid CloudEvent: ").await;
     malformed("/odd", "in its answer, \"statusCode\" must be a whole number from 200 to 599, but is 1000").await;
+}
+
+#[tokio::test]
+async fn a_value_is_the_body_of_a_success() {
+    let server = Server::start().await;
+    let check = async |path: &str, expected: Result<&str, CallError>| {
+        let function = server.function(path, HttpOptions::default());
+        let expected = expected.map(|text| Outcome::Value(text.into()));
+        assert_eq!(value(&function, "t").await, expected, "{path}");
+    };
+    check("/structured", Ok(EVENT)).await;
+    check("/binary", Ok(r#"{"a":1}"#)).await;
+    check("/odd", Ok(r#"{"statusCode":1000}"#)).await;
+    check("/foreign", Ok("ok")).await;
+    check("/empty", Ok("")).await;
+    let status = |code, body: &str| Err(CallError::Status { code, retry_after: None, body: body.into() });
+    check("/moved", status(302, "")).await;
+    check("/missing", status(404, "no such order")).await;
 }
 
 /// Leaves out what the server adds by itself.

@@ -132,6 +132,11 @@ pub(crate) async fn ask(function: &impl Invoke, event_type: &str, data: Data) ->
     function.invoke(&call(CallMode::Sync, event(event_type, data))).await
 }
 
+/// Calls for the value that it returns.
+pub(crate) async fn value(function: &impl Invoke, event_type: &str) -> Result<Outcome, CallError> {
+    function.invoke(&call(CallMode::Value, event(event_type, Data::None))).await
+}
+
 /// The one event that came of a call.
 pub(crate) fn only(outcome: Result<Outcome, CallError>) -> Draft {
     match outcome {

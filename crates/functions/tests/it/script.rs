@@ -6,7 +6,7 @@ use serde_json::json;
 use weir_domain::Data;
 use weir_functions::{CallError, Draft, DraftValue, FunctionOptions, Instances, Outcome};
 
-use crate::rig::{self, NOW_MS, Rig, answer, ask, data, invoke, only};
+use crate::rig::{self, NOW_MS, Rig, answer, ask, data, invoke, only, value};
 
 pub(crate) const KITCHEN: &str = include_str!("kitchen.js");
 
@@ -71,6 +71,14 @@ async fn everything_that_may_be_returned_is_understood() {
     let json = [("content-type", "application/json")];
     check("object", None, Some(answer(200, &json, r#"{"a":[1,"ü"]}"#.as_bytes()))).await;
     check("number", None, None).await;
+
+    let check = async |event_type: &str, text: &str| {
+        assert_eq!(value(&kitchen, event_type).await, Ok(Outcome::Value(text.into())), "{event_type}");
+    };
+    check("nothing", "null").await;
+    check("number", "3").await;
+    check("object", r#"{"body":{"a":[1,"ü"]}}"#).await;
+    assert!(value(&kitchen, "throw").await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

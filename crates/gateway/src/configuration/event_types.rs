@@ -31,6 +31,8 @@ pub(super) struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     authorizer_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    authorizer_cache_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<&'a Value>,
     /// Of the schema that is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +74,7 @@ impl Resource for EventTypes {
             key: item.key.to_text(),
             description: item.description.as_deref(),
             authorizer_id: item.authorizer.as_ref().map(|id| id.as_str()),
+            authorizer_cache_ms: Some(item.authorizer_cache_ms).filter(|milliseconds| *milliseconds > 0),
             schema: item.schema.as_ref().map(Schema::document),
             schema_version: item.schema.is_some().then_some(item.schema_version),
             // Clients of the Event Gateway see what they know, unless somebody asked for more.
@@ -116,6 +119,7 @@ fn draft(text: &str, name: Option<String>) -> Result<EventTypeDraft, Detail> {
         key: fields.optional("key")?,
         description: fields.optional("description")?,
         authorizer: fields.optional("authorizerId")?,
+        authorizer_cache_ms: fields.take("authorizerCacheMs")?.unwrap_or_default(),
         schema: fields.take("schema")?,
         on_invalid: fields.optional("onInvalid")?,
         metadata: fields.map("metadata")?,
@@ -142,6 +146,7 @@ mod tests {
             "key": "/data/id",
             "description": "somebody bought something",
             "authorizerId": "guard",
+            "authorizerCacheMs": 5000,
             "metadata": { "team": "a" },
         });
         assert_eq!(create(&whole.to_string()), Ok(whole));

@@ -6,7 +6,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use weir_catalog::Subscription;
 use weir_domain::{Event, SpaceName};
-use weir_flow::HttpAnswer;
+use weir_flow::{HttpAnswer, Sender};
 
 use crate::{gateway::Shared, metrics::Refused, problem::Problem};
 
@@ -32,10 +32,11 @@ pub(super) async fn make(
     space: &SpaceName,
     subscription: &Arc<Subscription>,
     event: Event,
+    sender: &dyn Sender,
 ) -> Result<Response, Problem> {
     let series = shared.counted(space, &event);
     series.received();
-    match shared.flow.call(space, subscription, event).await {
+    match shared.flow.call(space, subscription, event, sender).await {
         Ok(answered) => answer(answered),
         Err(failure) => {
             if let Some(why) = Refused::by_call(&failure) {

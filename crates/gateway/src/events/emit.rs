@@ -3,20 +3,27 @@
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
-use weir_flow::is_quarantined;
-use weir_log::{Append, LogError, NewEvent};
+use weir_flow::{Sender, is_quarantined};
+use weir_log::{Append, LogError};
 
 use super::request_id::RequestId;
-use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem};
+use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem, room::Place};
 
 /// Appends one event.
 ///
 /// # Errors
 /// Where the event is not admitted, or the log does not take it.
-pub(super) async fn one(shared: &Shared, id: &RequestId, space: SpaceName, event: Event) -> Result<Response, Problem> {
+pub(super) async fn one(
+    shared: &Shared,
+    id: &RequestId,
+    space: SpaceName,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<Response, Problem> {
     let series = shared.counted(&space, &event);
     series.received();
-    let new = shared.flow.admit(&space, event).inspect_err(|refusal| series.refused(refusal.into()))?;
+    let admitted = shared.flow.admit(&space, event, sender).await;
+    let new = admitted.inspect_err(|refusal| series.refused(refusal.into()))?;
     let kept_in = is_quarantined(&new).then(|| space.clone());
     let appended = shared.log.append(Append::new(space, vec![new])).await;
     let receipt = appended.inspect_err(|error| series.refused(error.into()));
@@ -48,6 +55,8 @@ pub(super) async fn batch(
     id: &RequestId,
     space: SpaceName,
     events: Vec<Event>,
+    sender: &dyn Sender,
+    place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
     let mut response = answer::empty(StatusCode::ACCEPTED);
     if events.is_empty() {
@@ -56,16 +65,14 @@ pub(super) async fn batch(
     let series: Vec<_> = events.iter().map(|event| shared.counted(&space, event)).collect();
     series.iter().for_each(|each| each.received());
     let refused = |why: Refused| series.iter().for_each(|each| each.refused(why));
-    let admitted: Vec<NewEvent> = events
-        .into_iter()
-        .enumerate()
-        .map(|(index, event)| {
-            shared.flow.admit(&space, event).map_err(|refusal| {
-                refused((&refusal).into());
-                Problem::from(refusal).in_batch(index)
-            })
-        })
-        .collect::<Result<_, _>>()?;
+    let bytes: usize = events.iter().map(Event::size).sum();
+    let admitted = shared.flow.admit_batch(&space, events, sender).await.map_err(|(index, refusal)| {
+        refused((&refusal).into());
+        Problem::from(refusal).in_batch(index)
+    })?;
+    // What authorizers said about a small event may be more than it has itself, and so may what quarantine adds.
+    let admitted_bytes: usize = admitted.iter().map(|new| new.event.size()).sum();
+    place.hold(admitted_bytes.saturating_sub(bytes)).inspect_err(|_| refused(Refused::Overloaded))?;
     let quarantined: Vec<bool> = admitted.iter().map(is_quarantined).collect();
     let kept_in = quarantined.contains(&true).then(|| space.clone());
     let appended = shared.log.append(Append::new(space, admitted)).await;

@@ -72,7 +72,7 @@ pub(super) fn event(shared: &Shared, plain: &Plain<'_>) -> Result<Event, Problem
 struct Form<'a> {
     headers: Headers<'a>,
     query: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
-    body: Content<'a>,
+    body: Option<Content<'a>>,
     host: Cow<'a, str>,
     path: Cow<'a, str>,
     method: &'a str,
@@ -81,6 +81,16 @@ struct Form<'a> {
 
 fn data(plain: &Plain<'_>) -> String {
     let Plain { parts, path, body, params } = *plain;
+    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    form(parts, path, params, Some(content(media_type, body)))
+}
+
+/// Writes a request in the same form without its body, which is `null`: what came in it stands elsewhere.
+pub(super) fn without_body(parts: &Parts, path: &str, params: Option<&Params<'_>>) -> String {
+    form(parts, path, params, None)
+}
+
+fn form(parts: &Parts, path: &str, params: Option<&Params<'_>>, body: Option<Content<'_>>) -> String {
     let mut query: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
         query.entry(name).or_default().push(value);
@@ -88,7 +98,7 @@ fn data(plain: &Plain<'_>) -> String {
     let form = Form {
         headers: Headers(&parts.headers),
         query,
-        body: content(parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()), body),
+        body,
         host: host(parts),
         path: percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path)),
         method: parts.method.as_str(),

@@ -1,7 +1,7 @@
 //! The values that labels take where the code knows them all.
 
 use weir_catalog::Resource;
-use weir_flow::{CallFailure, Refusal};
+use weir_flow::{CallFailure, Decision, Refusal};
 use weir_log::LogError;
 
 /// One of the two APIs.
@@ -84,6 +84,9 @@ impl From<&Refusal> for Refused {
             Refusal::Reserved { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
             Refusal::Unregistered { .. } => Self::Unregistered,
             Refusal::TooLarge { .. } => Self::TooLarge,
+            Refusal::Denied { .. } | Refusal::AuthorizerFailed { .. } => Self::Denied,
+            Refusal::AuthorizerBusy { .. } => Self::Overloaded,
+            Refusal::Attribute(_) => Self::Malformed,
             Refusal::Key(_) => Self::Key,
             Refusal::Schema { .. } => Self::Schema,
             Refusal::SchemaUnusable { .. } => Self::Unavailable,
@@ -106,24 +109,12 @@ impl From<&LogError> for Refused {
     }
 }
 
-/// What an authorizer said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authorization {
-    /// Yes.
-    Allowed,
-    /// No.
-    Denied,
-    /// Nothing that can be understood, or nothing at all: it counts as no.
-    Failed,
-}
-
-impl Authorization {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-        }
+/// Returns the word for what an authorizer said.
+pub(super) const fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allowed => "allowed",
+        Decision::Denied => "denied",
+        Decision::Failed => "failed",
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the flow tells: calls of functions, and what became of events.
 
-use weir_flow::{DELIVERY_FAILED, Happening, Observer, Settled, Way};
+use weir_flow::{Authorized, DELIVERY_FAILED, Happening, Observer, Settled, Way};
 
-use super::Metrics;
+use super::{Metrics, labels};
 
 impl Observer for Metrics {
     fn observe(&self, happening: &Happening<'_>) {
@@ -46,5 +46,10 @@ impl Observer for Metrics {
             }
             Way::Route { receipt: None } => {}
         }
+    }
+
+    fn authorized(&self, authorized: &Authorized<'_>) {
+        let space = self.series.registered_space(authorized.space);
+        self.series.authorized(space, labels::decision(authorized.decision));
     }
 }

@@ -6,7 +6,10 @@ use std::cell::Cell;
 
 use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription};
 use weir_domain::{Event, FunctionId, Position};
-use weir_flow::{CallFailure, DELIVERY_FAILED, Happening, NoObserver, Observer, Observers, Refusal, Settled, Way};
+use weir_flow::{
+    Authorized, CallFailure, DELIVERY_FAILED, Decision, Happening, NoObserver, Observer, Observers, Refusal, Settled,
+    Way,
+};
 use weir_log::LogError;
 
 use super::{
@@ -126,7 +129,8 @@ fn labels_are_those_that_are_promised() {
     series.received();
     series.refused(Refused::Schema);
     metrics.request(Api::Events).answered(StatusCode::ACCEPTED, ask);
-    metrics.authorized(&shop, Authorization::Allowed, ask);
+    let (space, function) = (&shop, &id("f"));
+    metrics.authorized(&Authorized { space, function, decision: Decision::Allowed });
     metrics.unauthenticated(Api::Events, Unauthenticated::Missing);
     metrics.rate_limited(&shop, ask);
     metrics.configured(Some(&shop), Resource::Cors, Operation::List, Duration::from_millis(1), ask);
@@ -202,6 +206,11 @@ fn errors_have_reasons() {
     let refusal = || Refusal::ReservedSpace { space: "weir.system".into() };
     assert_eq!(Refused::from(&refusal()), Refused::Reserved);
     assert_eq!(Refused::by_call(&CallFailure::Refused(refusal())), Some(Refused::Reserved));
+    let event_type = || "a".to_owned();
+    let denied = Refusal::Denied { event_type: event_type(), message: "no".into() };
+    assert_eq!(Refused::by_call(&CallFailure::Refused(denied)), Some(Refused::Denied));
+    assert_eq!(Refused::from(&Refusal::AuthorizerFailed { event_type: event_type() }), Refused::Denied);
+    assert_eq!(Refused::from(&Refusal::AuthorizerBusy { event_type: event_type() }), Refused::Overloaded);
     assert_eq!(Refused::by_call(&CallFailure::Busy), Some(Refused::Overloaded));
     assert_eq!(Refused::by_call(&CallFailure::Malformed { message: "no object".into() }), None);
 }
@@ -279,6 +288,9 @@ fn the_flow_is_watched() {
     settle(Way::Route { receipt: receipt(false) });
     settle(Way::Route { receipt: receipt(true) });
     settle(Way::Route { receipt: None });
+    for decision in [Decision::Allowed, Decision::Denied, Decision::Denied, Decision::Failed] {
+        observers.authorized(&Authorized { space: &space, function: &function, decision });
+    }
 
     let exposition = seen(&metrics, &shop());
     let of_function = [("space", "shop"), ("function", "f")];
@@ -295,6 +307,9 @@ fn the_flow_is_watched() {
     let typed = |metric: &str, event_type: &str, expected: f64| {
         exposition.check(metric, &[("space", "shop"), ("type", event_type)], expected);
     };
+    for (outcome, expected) in [("allowed", 1.0), ("denied", 2.0), ("failed", 1.0)] {
+        exposition.check("weir_authorizer_calls_total", &[("space", "shop"), ("outcome", outcome)], expected);
+    }
     typed("eventgateway_events_processed_total", "order.placed", 5.0);
     typed("weir_events_appended_total", "order.placed", 1.0);
     typed("weir_events_appended_total", "order.paid", 1.0);

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use weir_catalog::Function;
-use weir_domain::Timestamp;
+use weir_domain::{Event, Timestamp};
 use weir_flow::{Flow, HttpAnswer, MakeFunction, NoObserver};
 use weir_functions::{CallError, Invoke, Outcome};
 use weir_gateway::{Gateway, Metrics, Options};
@@ -45,10 +45,28 @@ impl MakeFunction for Functions {
                 let body = Bytes::copy_from_slice(call.event.data().as_bytes());
                 Ok(Outcome::Answer(HttpAnswer { status: 201, headers, body }))
             })),
+            "guard" => Ok(FakeFunction::new(|call| async move { guard(&call.event) })),
+            "marks" => Ok(FakeFunction::new(|call| async move {
+                let body = call.event.extension_str("eventgateway").unwrap_or_default().to_owned().into();
+                Ok(Outcome::Answer(HttpAnswer { status: 200, headers: Vec::new(), body }))
+            })),
             _ => Ok(FakeFunction::silent()),
         };
         ready(made.map(|function| Arc::new(function) as Arc<dyn Invoke>)).boxed()
     }
+}
+
+/// Allows who brings a name as `Authorization`, but not eve; for `busy` it has no time, and without a name it fails.
+fn guard(question: &Event) -> Result<Outcome, CallError> {
+    let asked: Value = serde_json::from_slice(question.data().as_bytes()).expect("JSON");
+    assert!(asked["event"]["id"].is_string() && asked["request"]["body"].is_null(), "{asked}");
+    let said = match asked["request"]["headers"]["Authorization"].as_str() {
+        None => json!({}),
+        Some("busy") => return Err(CallError::Busy),
+        Some("eve") => json!({ "error": { "message": "not you" } }),
+        Some(name) => json!({ "authorization": { "principalId": name } }),
+    };
+    Ok(Outcome::Value(said.to_string().into()))
 }
 
 /// A door with a running flow behind it.

@@ -43,6 +43,20 @@ fn what_is_returned_decides_what_it_is() {
 }
 
 #[test]
+fn a_value_is_what_was_returned() {
+    let check = |text: &str| {
+        let value = Outcome::Value(text.to_owned().into());
+        assert_eq!(told(text, Vec::new(), CallMode::Value), Ok(value));
+    };
+    for text in [r#"{"authorization":{"principalId":"a"}}"#, r#"{"statusCode":200}"#, r#"{"type":"a"}"#, "[1]", "3"] {
+        check(text);
+    }
+    assert_eq!(told("", Vec::new(), CallMode::Value), Ok(Outcome::Value("null".into())));
+    let bytes = told("{}", vec![(0, vec![1])], CallMode::Value);
+    assert_eq!(bytes, Err("the function broke its contract: it must return JSON, not bytes".to_owned()));
+}
+
+#[test]
 fn attributes_and_data_keep_their_kind() {
     let text = r#"{"specversion":"1.0","type":"t","id":"1","source":"/s","subject":"ü","time":"2026-01-31T12:00:00Z",
         "datacontenttype":"text/plain; charset=utf-8","dataschema":"https://a/b","data":"plain","n":-7,"b":true,"s":"x","gone":null}"#;

@@ -41,6 +41,15 @@ fn all_fields() {
 }
 
 #[test]
+fn without_its_body_a_request_is_the_same() {
+    let parts = parts("POST", "/a?b=c", &[("host", "example.com"), ("content-type", "text/plain")]);
+    let mut whole = shown(&parts, b"hello", None);
+    assert_eq!(whole["body"].take(), json!("hello"));
+    let told: Value = serde_json::from_str(&without_body(&parts, "/a", None)).expect("JSON");
+    assert_eq!(told, whole);
+}
+
+#[test]
 fn hosts_and_paths_at_the_edge() {
     let value = shown(&parts("GET", "http://example.com/a%FF", &[]), b"", None);
     assert_eq!((&value["host"], &value["path"]), (&json!("example.com"), &json!("/a%FF")));
