@@ -1,6 +1,8 @@
 //! The server: what `weir dev` and `weir serve` both run. Built without a running task, then run until told to stop,
 //! then stopped from the edge inwards.
 
+mod certificates;
+
 use std::{
     io,
     net::SocketAddr,
@@ -15,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
 use weir_functions::{GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
-use weir_gateway::{Gateway, Metrics};
+use weir_gateway::{Gateway, Metrics, Tls};
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
 
@@ -24,6 +26,8 @@ use crate::{
     ports::{RandomIds, SystemClock},
     threads::Threads,
 };
+
+use certificates::Certificates;
 
 /// How long a stop may take to close the log where the grace period leaves less: a log that is closed whole opens at
 /// once.
@@ -48,14 +52,17 @@ pub(crate) struct App {
     pub(crate) flow: Flow,
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) recovered: Recovered,
-    pub(crate) events_address: SocketAddr,
-    pub(crate) config_address: SocketAddr,
+    /// Where the Events API is: `http://` or `https://` with address and port.
+    pub(crate) events_url: String,
+    /// Where the Configuration API is.
+    pub(crate) config_url: String,
     runner: Runner,
     ticker: Ticker,
     gateway: Gateway,
     events: TcpListener,
     config: TcpListener,
     workers: Workers,
+    certificates: Option<Certificates>,
     grace: Duration,
 }
 
@@ -69,6 +76,11 @@ impl App {
         // Ports first: what is cheap to find out is said before the log is touched.
         let events = bind(plan.events_address, "events", "--events-port").await?;
         let config = bind(plan.config_address, "configuration", "--config-port").await?;
+        let (events_tls, config_tls) = (&plan.gateway.events_tls, &plan.gateway.configuration_tls);
+        let events_url = url(&events, events_tls.as_ref())?;
+        let config_url = url(&config, config_tls.as_ref())?;
+        let certificates = Certificates::new([("events", events_tls), ("configuration", config_tls)])
+            .context("SIGHUP cannot be waited for")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let opened = Instant::now();
@@ -93,19 +105,21 @@ impl App {
             flow,
             log,
             recovered,
-            events_address: events.local_addr()?,
-            config_address: config.local_addr()?,
+            events_url,
+            config_url,
             runner,
             ticker,
             gateway,
             events,
             config,
             workers,
+            certificates,
             grace: plan.grace,
         })
     }
 
-    /// Runs until told to stop or until a part fails, then stops from the edge inwards: doors, delivery, log.
+    /// Runs until told to stop or until a part fails, then stops from the edge inwards: doors and delivery, then the
+    /// log.
     ///
     /// The doors open when `before_doors` is done. The ports are bound already, so callers who come earlier wait.
     pub(crate) async fn run(
@@ -118,9 +132,13 @@ impl App {
         let mut threads = Threads::new();
         start_workers(&mut threads, self.workers)?;
         threads.start("function-clock", move || ticker.run())?;
-        let stop_flow = CancellationToken::new();
+        let stop_changes = CancellationToken::new();
         let mut delivery: JoinSet<()> = JoinSet::new();
-        delivery.spawn(self.runner.run(stop_flow.clone()));
+        delivery.spawn(self.runner.run_apart(stop.clone(), stop_changes.clone()));
+        let mut renewal: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        if let Some(certificates) = self.certificates {
+            renewal.spawn(certificates.run(stop.clone()));
+        }
         tokio::select! {
             () = before_doors => {}
             () = stop.cancelled() => {}
@@ -137,16 +155,12 @@ impl App {
             ended = threads.ended() => Some(ended),
             Some(ended) = doors.join_next() => Some(unexpected("a listener", ended)),
             Some(ended) = delivery.join_next() => Some(unexpected("the delivery", ended.map(Ok))),
+            Some(ended) = renewal.join_next() => Some(unexpected("the renewal of certificates", ended)),
         };
         stop.cancel();
         tracing::info!("stopping: requests and calls in flight are finished");
         let deadline = tokio::time::Instant::now() + self.grace;
-        let graceful = async {
-            while doors.join_next().await.is_some() {}
-            stop_flow.cancel();
-            while delivery.join_next().await.is_some() {}
-        };
-        let is_over = timeout_at(deadline, graceful).await.is_err();
+        let is_over = timeout_at(deadline, drain(&mut doors, &mut delivery, &stop_changes)).await.is_err();
         // What is left of the grace period is for the log.
         let deadline = deadline.max(tokio::time::Instant::now() + CLOSE_TIME_MIN);
         if is_over {
@@ -166,6 +180,26 @@ impl App {
     pub(crate) fn end(&self) -> Position {
         *self.log.durable_end().borrow()
     }
+}
+
+/// Waits until nothing is in flight any more.
+///
+/// Doors and delivery at the same time: a client that holds its request open must not use up the time of deliveries.
+/// What is emitted meanwhile is kept, and delivered after the next start; calls on routes need no delivery.
+async fn drain(doors: &mut JoinSet<anyhow::Result<()>>, delivery: &mut JoinSet<()>, stop_changes: &CancellationToken) {
+    let doors = async {
+        while doors.join_next().await.is_some() {}
+        // Nobody can ask for one any more.
+        stop_changes.cancel();
+    };
+    let delivery = async { while delivery.join_next().await.is_some() {} };
+    tokio::join!(doors, delivery);
+}
+
+/// Says where a listener is.
+fn url(listener: &TcpListener, tls: Option<&Tls>) -> io::Result<String> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", listener.local_addr()?))
 }
 
 async fn open_door(serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use weir_domain::{NameError, SpaceName};
 
-use crate::client::BaseUrl;
+use crate::client::{BaseUrl, TlsFiles};
 
 pub(crate) mod config;
 pub(crate) mod emit;
@@ -30,6 +30,8 @@ const LAST_MAX: i64 = 10_000;
     version,
     arg_required_else_help = true,
     after_help = "Example: weir dev examples/hello\n\n\
+                  With the flags of the Event Gateway instead of a command (weir -dev -embed-data-dir DIR) it stands in \
+                  for it.\n\n\
                   Exit codes: 0 done, 1 done with findings (refused events, a damaged log), 2 wrong input, \
                   3 not found, 4 conflict, 5 unavailable, 6 damaged, 7 denied, 8 closed, 9 internal fault, 130 and 143 ended at once by a second Ctrl-C or SIGTERM"
 )]
@@ -148,6 +150,24 @@ pub(crate) struct SettingsArgs {
     /// The port of the Configuration API; 0 takes a free one [default: 4001]
     #[arg(long, value_name = "PORT")]
     pub(crate) config_port: Option<String>,
+    /// The certificate of the Events API (PEM), which then speaks TLS only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events_tls_cert: Option<String>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events_tls_key: Option<String>,
+    /// Take only clients of the Events API with a certificate of these issuers (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events_tls_client_ca: Option<String>,
+    /// The certificate of the Configuration API (PEM), which then speaks TLS only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_tls_cert: Option<String>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_tls_key: Option<String>,
+    /// Take only clients of the Configuration API with a certificate of these issuers (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_tls_client_ca: Option<String>,
     /// Answer when an event is on stable storage, or already when the operating system has it [default: synced]
     #[arg(long, value_name = "synced|os")]
     pub(crate) durability: Option<String>,
@@ -167,6 +187,12 @@ impl SettingsArgs {
             ("host", &self.host),
             ("events_port", &self.events_port),
             ("config_port", &self.config_port),
+            ("events_tls_cert", &self.events_tls_cert),
+            ("events_tls_key", &self.events_tls_key),
+            ("events_tls_client_ca", &self.events_tls_client_ca),
+            ("config_tls_cert", &self.config_tls_cert),
+            ("config_tls_key", &self.config_tls_key),
+            ("config_tls_client_ca", &self.config_tls_client_ca),
             ("durability", &self.durability),
             ("log.format", &self.log_format),
             ("log.level", &self.log_level),
@@ -176,6 +202,27 @@ impl SettingsArgs {
 
 fn given<const N: usize>(flags: [(&'static str, &Option<String>); N]) -> Vec<(&'static str, String)> {
     flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+}
+
+/// Flags of every command that speaks to a server: TLS with an address that begins with `https://`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TlsArgs {
+    /// Trust a server whose certificate is of these issuers (PEM) [default: Mozilla's list]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
+    /// Show the server this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// Returns the files that were given.
+    pub(crate) fn files(&self) -> TlsFiles<'_> {
+        TlsFiles { ca: self.ca_cert.as_deref(), identity: self.client_cert.as_deref().zip(self.client_key.as_deref()) }
+    }
 }
 
 /// Flags of `weir emit`.
@@ -193,6 +240,9 @@ pub(crate) struct EmitArgs {
     /// The Events API of the server
     #[arg(long, value_name = "URL", default_value = EVENTS_URL)]
     pub(crate) url: BaseUrl,
+    /// TLS with the server.
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Lines that are sent with one request
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=16_384))]
     pub(crate) batch: u32,
@@ -261,6 +311,9 @@ pub(crate) struct TailArgs {
     /// The Configuration API of the server
     #[arg(long, value_name = "URL", default_value = CONFIG_URL)]
     pub(crate) url: BaseUrl,
+    /// TLS with the server.
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// What can be done with the files of a log.
@@ -367,6 +420,21 @@ mod tests {
         check("weir emit x --space a", Err(ErrorKind::ValueValidation));
         check("weir emit x --url ftp://a", Err(ErrorKind::ValueValidation));
         check("weir emit x --batch 0", Err(ErrorKind::ValueValidation));
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key() {
+        let Ok(Cli { command: Command::Tail(args), .. }) =
+            parse("weir tail --url https://weir:4001 --ca-cert a --client-cert b --client-key c")
+        else {
+            panic!("another command");
+        };
+        let path = std::path::Path::new;
+        assert_eq!(args.tls.files(), TlsFiles { ca: Some(path("a")), identity: Some((path("b"), path("c"))) });
+        for alone in ["weir emit x --client-cert b", "weir emit x --client-key c"] {
+            assert_eq!(parse(alone).map(drop), Err(ErrorKind::MissingRequiredArgument), "{alone}");
+        }
+        assert!(parse("weir emit --type t --source /s --ca-cert a").is_ok());
     }
 
     #[test]

@@ -1,19 +1,26 @@
-//! A small HTTP client for the two APIs of a server: plain HTTP/1.1, bounded in time and size, with errors that say
-//! what to do.
+//! A small HTTP client for the two APIs of a server: HTTP/1.1 with and without TLS, bounded in time and size, with
+//! errors that say what to do.
 //!
 //! What is sent and what an answer means is known to the commands that use it.
+
+mod tls;
 
 use std::{error::Error, fmt, hash::Hasher, io, str::FromStr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use serde::Deserialize;
 use weir_domain::ErrorKind;
+
+use crate::cli::output::Failure;
+
+pub(crate) use tls::TlsFiles;
 
 /// The longest a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +31,7 @@ const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How much of an answer that is no error of ours is shown, in characters.
 const SHOWN_MAX: usize = 200;
 
-/// Where a server is: `http://host:port`, with a path where it stands behind another server.
+/// Where a server is: `http://host:port` or `https://host:port`, with a path where it stands behind another server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
 
@@ -34,22 +41,23 @@ impl FromStr for BaseUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let cure = "write it as http://127.0.0.1:4000";
         let uri = text.parse::<Uri>().map_err(|error| format!("this is no URL, {cure}: {error}"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(
-                    "https is not spoken here: name the http:// address of the server, or a tunnel to it".into()
-                );
-            }
-            _ => return Err(format!("a URL begins with http://, {cure}")),
-        }
+        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+            return Err(format!("a URL begins with http:// or https://, {cure}"));
+        };
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
             return Err(format!("a URL names a host, {cure}"));
         };
         if authority.as_str().contains('@') || uri.query().is_some() {
             return Err(format!("a URL of a server has neither user nor query, {cure}"));
         }
-        Ok(Self(format!("http://{authority}{}", uri.path().trim_end_matches('/'))))
+        Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
+    }
+}
+
+impl BaseUrl {
+    /// Tells whether the server is spoken to with TLS.
+    fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
     }
 }
 
@@ -68,6 +76,17 @@ pub(crate) enum ClientError {
         /// Where.
         base: BaseUrl,
         /// What the operating system said.
+        reason: String,
+    },
+    /// Client and server do not come to terms about TLS.
+    #[error(
+        "TLS with the server at {base} fails: name who issued its certificate with --ca-cert, show yours with \
+         --client-cert where it asks for one, or write http:// where it speaks no TLS ({reason})"
+    )]
+    Tls {
+        /// Where.
+        base: BaseUrl,
+        /// What TLS said.
         reason: String,
     },
     /// The answer did not come in time.
@@ -115,6 +134,7 @@ impl ClientError {
             Self::NoServer { .. } | Self::Timeout { .. } | Self::Broken { .. } => {
                 ErrorKind::Unavailable { retry_after: None }
             }
+            Self::Tls { .. } => ErrorKind::Denied,
             Self::Refused { status, retry_after, .. } => match status.as_u16() {
                 401 | 403 => ErrorKind::Denied,
                 404 => ErrorKind::NotFound,
@@ -187,20 +207,35 @@ impl Answer {
 /// A client of one server. Connections are kept and used again.
 pub(crate) struct Client {
     base: BaseUrl,
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Client {
-    /// Makes a client; nothing is connected yet.
-    pub(crate) fn new(base: BaseUrl) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    /// Makes a client that speaks TLS by these files; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or used, or where there are files and the address begins with `http://`.
+    pub(crate) async fn new(base: BaseUrl, files: TlsFiles<'_>) -> Result<Self, Failure> {
+        if files != TlsFiles::default() && !base.is_https() {
+            let message = format!(
+                "--ca-cert, --client-cert and --client-key are for TLS, which {base} does not say: \
+                 write https:// in --url, or leave them out"
+            );
+            return Err(Failure::invalid(message));
+        }
+        let config = tls::config(files).await?;
+        let mut tcp = HttpConnector::new();
+        // The scheme is judged by the connector around this one.
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { base, http }
+        Ok(Self { base, http })
     }
 
     /// Asks for a path, which may have a query.
@@ -248,6 +283,9 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let response = self.http.request(request).await.map_err(|error| {
+            if let Some(reason) = tls::failure(&error) {
+                return ClientError::Tls { base: self.base.clone(), reason: reason.to_string() };
+            }
             let (base, reason) = (self.base.clone(), root_cause(&error));
             if error.is_connect() {
                 ClientError::NoServer { base, reason }

@@ -2,7 +2,7 @@
 
 mod watching;
 
-use std::{net::SocketAddr, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{SubscriptionKind, diff};
@@ -15,9 +15,9 @@ use crate::{app::App, manifest::Loaded, picture::Picture};
 pub(crate) use watching::Follower;
 
 /// Makes the space what the manifest says, for the first time.
-pub(crate) async fn begin(loaded: &Loaded, flow: &Flow, events_address: SocketAddr, picture: &Picture) {
+pub(crate) async fn begin(loaded: &Loaded, flow: &Flow, events_url: &str, picture: &Picture) {
     apply(flow, loaded, picture, None).await;
-    introduce(flow, &loaded.space, events_address, picture);
+    introduce(flow, &loaded.space, events_url, picture);
 }
 
 /// Carries out what is different. A command that fails is shown, and the others are still carried out.
@@ -58,8 +58,8 @@ fn describe(command: &weir_catalog::Command) -> String {
 /// Says where the server is and what it knows.
 pub(crate) fn greet(app: &App, directory: &Path, data_dir: &Path, picture: &Picture) {
     picture.say(format!("weir {}  {}", env!("CARGO_PKG_VERSION"), directory.display()));
-    picture.say(format!("  events         http://{}", app.events_address));
-    picture.say(format!("  configuration  http://{}", app.config_address));
+    picture.say(format!("  events         {}", app.events_url));
+    picture.say(format!("  configuration  {}", app.config_url));
     picture.say(format!("  log            {}, at position {}", data_dir.display(), app.end()));
     if let Some(cut) = &app.recovered.cut {
         picture.bad(&format!(
@@ -70,12 +70,12 @@ pub(crate) fn greet(app: &App, directory: &Path, data_dir: &Path, picture: &Pict
 }
 
 /// Shows what the application consists of.
-fn introduce(flow: &Flow, space: &SpaceName, events_address: SocketAddr, picture: &Picture) {
+fn introduce(flow: &Flow, space: &SpaceName, events_url: &str, picture: &Picture) {
     let catalog = flow.catalog();
     for it in catalog.space_or_empty(space).subscriptions() {
         match it.kind {
             SubscriptionKind::Sync => {
-                picture.say(format!("  {} http://{events_address}{} → {}", it.method.as_str(), it.path, it.function));
+                picture.say(format!("  {} {events_url}{} → {}", it.method.as_str(), it.path, it.function));
             }
             SubscriptionKind::Async => picture.say(format!("  ● {} → {}", it.event_type.as_str(), it.function)),
         }

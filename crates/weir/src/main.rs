@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod dev;
 mod document;
+mod event_gateway;
 mod manifest;
 mod picture;
 mod ports;

@@ -14,15 +14,18 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing::Dispatch;
 use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+use weir_domain::error_chain;
+use weir_gateway::{Tls, TlsOptions};
 
 use crate::{
     app::{App, Plan},
     cli::{
-        Cli, Command, DevArgs, SettingsArgs, config, emit, log,
+        Cli, Command, DevArgs, SettingsArgs, When, config, emit, log,
         output::{Exit, Failure, Output},
         tail,
     },
     dev,
+    event_gateway::{self, Asked},
     manifest::{Loaded, Manifest},
     picture::{FailuresToLog, GuestToLog, Picture, picture},
     ports::{RandomIds, SystemClock},
@@ -35,6 +38,11 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Runs the command that was asked for.
 pub(crate) fn main() -> ExitCode {
+    if let Some(asked) = event_gateway::asked() {
+        let output = Output::new(false, When::Auto);
+        let outcome = asked.map_err(anyhow::Error::from).and_then(|asked| stand_in(asked, &output));
+        return outcome.unwrap_or_else(|error| output.failure(&error)).into();
+    }
     let cli = Cli::parse();
     let output = Output::new(cli.global.json, cli.global.color);
     let outcome = match cli.command {
@@ -72,11 +80,30 @@ fn runtime() -> anyhow::Result<Runtime> {
 fn serve(args: &SettingsArgs) -> anyhow::Result<Exit> {
     let (settings, _) = config::load(args)?;
     start_logging(&settings)?;
+    run_server(&settings)
+}
+
+/// Does what was asked in the words of the Event Gateway.
+fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
+    let server = match asked {
+        Asked::Version => {
+            output.line(format!("Event Gateway version: {}", env!("CARGO_PKG_VERSION")))?;
+            return Ok(Exit::Done);
+        }
+        Asked::Server(server) => server,
+    };
+    let (settings, _) = Settings::load(&server.sources())?;
+    start_logging(&settings)?;
+    server.warn();
+    run_server(&settings)
+}
+
+fn run_server(settings: &Settings) -> anyhow::Result<Exit> {
     in_runtime(async {
         let stop = CancellationToken::new();
-        let app = App::build(plan(&settings), Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
+        let app = App::build(plan(settings)?, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
         tracing::info!(
-            events = %app.events_address, configuration = %app.config_address, data_dir = %settings.data_dir.display(),
+            events = app.events_url, configuration = app.config_url, data_dir = %settings.data_dir.display(),
             end = %app.end(), "ready"
         );
         signals::watch(stop.clone())?;
@@ -116,14 +143,14 @@ async fn run_application(
     picture: Picture,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let app = App::build(plan(settings), Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
+    let app = App::build(plan(settings)?, Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
     dev::greet(&app, directory, &settings.data_dir, &picture);
-    let (flow, events) = (app.flow.clone(), app.events_address);
+    let (flow, events) = (app.flow.clone(), app.events_url.clone());
     let shown = dev::show_entries(app.log.clone(), loaded.space.clone(), picture.clone(), stop.clone());
     let follower = dev::Follower::new(directory.to_owned(), flow.clone(), picture.clone(), &loaded)?;
     let begun = CancellationToken::new();
     let first = async {
-        dev::begin(&loaded, &flow, events, &picture).await;
+        dev::begin(&loaded, &flow, &events, &picture).await;
         begun.cancel();
     };
     signals::watch(stop.clone())?;
@@ -138,7 +165,10 @@ async fn run_application(
 }
 
 /// Says what a server needs to know, from its settings.
-pub(crate) fn plan(settings: &Settings) -> Plan {
+///
+/// # Errors
+/// Where the files of TLS are not any more what they were when the settings were read.
+pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
     let address = |port| SocketAddr::new(settings.host, port);
     let limits = weir_domain::Limits {
         event_bytes_max: settings.limits.event_bytes_max,
@@ -147,7 +177,7 @@ pub(crate) fn plan(settings: &Settings) -> Plan {
         ..weir_domain::Limits::default()
     };
     let cache: &Path = settings.functions.cache_dir.as_deref().unwrap_or(Path::new("cache"));
-    Plan {
+    Ok(Plan {
         data_dir: settings.data_dir.clone(),
         // An absolute path stays what it is.
         cache_dir: settings.data_dir.join(cache),
@@ -165,11 +195,17 @@ pub(crate) fn plan(settings: &Settings) -> Plan {
             limits,
             requests_max: settings.in_flight.requests_max,
             in_flight_bytes_max: settings.in_flight.bytes_max,
+            events_tls: tls(settings.events_tls())?,
+            configuration_tls: tls(settings.config_tls())?,
             ..weir_gateway::Options::default()
         },
         flow: weir_flow::Options { hops_max: limits.hops_max, limits, ..weir_flow::Options::default() },
         grace: Duration::from_millis(settings.grace_period_ms),
-    }
+    })
+}
+
+fn tls(files: Option<TlsOptions>) -> anyhow::Result<Option<Tls>> {
+    files.map(Tls::load).transpose().map_err(|error| Failure::new(error.kind(), error_chain(&error)).into())
 }
 
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 
 mod field;
 mod layer;
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -38,6 +39,18 @@ pub(crate) struct Settings {
     pub(crate) events_port: u16,
     /// The port of the Configuration API; 0 takes a free one.
     pub(crate) config_port: u16,
+    /// The certificate of the Events API with those of its issuers, in PEM; without it, there is no TLS.
+    pub(crate) events_tls_cert: Option<PathBuf>,
+    /// The private key that belongs to it, in PEM.
+    pub(crate) events_tls_key: Option<PathBuf>,
+    /// The certificates of those who issue certificates to clients, in PEM: with it, clients must have one of theirs.
+    pub(crate) events_tls_client_ca: Option<PathBuf>,
+    /// The same of the Configuration API.
+    pub(crate) config_tls_cert: Option<PathBuf>,
+    /// The private key that belongs to it.
+    pub(crate) config_tls_key: Option<PathBuf>,
+    /// Those who issue certificates to clients of the Configuration API.
+    pub(crate) config_tls_client_ca: Option<PathBuf>,
     /// When an event counts as kept.
     pub(crate) durability: Durability,
     /// How long requests and calls in flight may take after a stop was asked for, in milliseconds.
@@ -125,6 +138,12 @@ impl Default for Settings {
             host: Ipv4Addr::LOCALHOST.into(),
             events_port: 4000,
             config_port: 4001,
+            events_tls_cert: None,
+            events_tls_key: None,
+            events_tls_client_ca: None,
+            config_tls_cert: None,
+            config_tls_key: None,
+            config_tls_client_ca: None,
             durability: Durability::Synced,
             grace_period_ms: 30_000,
             log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
@@ -183,7 +202,7 @@ impl Settings {
         }
     }
 
-    /// Finds values that exclude one another, unless one of them is a mistake anyway.
+    /// Finds values that exclude one another, and files that cannot be used, unless one of them is a mistake anyway.
     fn contradictions(&self, origins: &Origins, faulty: &[&str]) -> Vec<Fault> {
         let sound = |keys: [&str; 2]| !keys.iter().any(|key| faulty.contains(key));
         let mut faults = Vec::new();
@@ -201,6 +220,7 @@ impl Settings {
             );
             faults.push(Fault::new(origins.changed(keys), message));
         }
+        faults.extend(tls::faults(self, origins, faulty));
         faults
     }
 }

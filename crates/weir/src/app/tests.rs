@@ -19,7 +19,7 @@ async fn build(directory: &std::path::Path, host: &str) -> anyhow::Result<App> {
         log_segment_bytes: 1024 * 1024,
         ..Settings::default()
     };
-    App::build(run::plan(&settings), Arc::new(FailuresToLog), Arc::new(GuestToLog)).await
+    App::build(run::plan(&settings)?, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,8 @@ const SOON: Duration = Duration::from_secs(20);
 async fn listen() -> (TcpListener, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let client = Client::new(format!("http://{address}/").parse().expect("a URL"));
+    let base = format!("http://{address}/").parse().expect("a URL");
+    let client = Client::new(base, TlsFiles::default()).await.expect("a client");
     (listener, client)
 }
 
@@ -87,7 +88,8 @@ fn base_urls() {
     check("http://localhost:4000/", Ok("http://localhost:4000"));
     check("http://[::1]:4000/behind/proxy/", Ok("http://[::1]:4000/behind/proxy"));
     check("HTTP://weir", Ok("http://weir"));
-    check("https://weir", Err("https is not spoken here"));
+    check("https://weir:4000/", Ok("https://weir:4000"));
+    check("ftp://weir", Err("a URL begins with http:// or https://"));
     check("127.0.0.1:4000", Err(""));
     check("weir", Err("a URL begins with http://"));
     check("/path", Err("a URL begins with http://"));

@@ -22,8 +22,13 @@ pub(super) struct Field {
 /// What a value may be.
 pub(super) enum Rule {
     Path,
+    /// A path that is seen from the directory of the settings file where it stands in one.
+    File,
     Address,
-    Number { least: u64, most: u64 },
+    Number {
+        least: u64,
+        most: u64,
+    },
     Word(&'static [&'static str]),
     Levels,
 }
@@ -47,11 +52,17 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 15] = [
+pub(super) const FIELDS: [Field; 21] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
     Field { key: "config_port", rule: Rule::Number { least: 0, most: 65_535 } },
+    Field { key: "events_tls_cert", rule: Rule::File },
+    Field { key: "events_tls_key", rule: Rule::File },
+    Field { key: "events_tls_client_ca", rule: Rule::File },
+    Field { key: "config_tls_cert", rule: Rule::File },
+    Field { key: "config_tls_key", rule: Rule::File },
+    Field { key: "config_tls_client_ca", rule: Rule::File },
     Field { key: "durability", rule: Rule::Word(&["synced", "os"]) },
     Field { key: "grace_period_ms", rule: Rule::Number { least: 0, most: 3_600_000 } },
     Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
@@ -101,6 +112,7 @@ impl Rule {
         };
         match self {
             Self::Path if text.is_empty() => Err("must not be empty: name a directory".into()),
+            Self::File if text.is_empty() => Err("must not be empty: name a file".into()),
             Self::Address if text.parse::<IpAddr>().is_err() => Err(format!(
                 "must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network of this machine, but is {text:?}"
             )),

@@ -19,7 +19,7 @@ use crate::{
     report::{Fault, did_you_mean},
     settings::{
         Settings, VARIABLE_PREFIX,
-        field::{self, FIELDS, Field, Given},
+        field::{self, FIELDS, Field, Given, Rule},
     },
 };
 
@@ -54,7 +54,10 @@ impl Layer {
     pub(super) fn file(path: &Path) -> Self {
         let mut layer = Self::default();
         match read(path) {
-            Ok(text) => layer.document(&path.display().to_string(), &text),
+            Ok(text) => {
+                layer.document(&path.display().to_string(), &text);
+                layer.resolve(path.parent().unwrap_or(Path::new("")));
+            }
             Err(problem) => layer.faults.push(Fault::new(path.display().to_string(), problem)),
         }
         layer
@@ -91,6 +94,26 @@ impl Layer {
                 }
                 None => document.fault(at, unknown("setting", key, &known_keys())),
             },
+        }
+    }
+
+    /// Makes what a file says about other files true where the server runs: it names them from its own directory.
+    fn resolve(&mut self, directory: &Path) {
+        for (key, (value, origin)) in &mut self.values {
+            let is_file = Field::find(key).is_some_and(|field| matches!(field.rule, Rule::File));
+            let Value::String(_, text) = value else { continue };
+            if !is_file {
+                continue;
+            }
+            match directory.join(text.as_str()).to_str() {
+                Some(path) => *text = path.to_owned(),
+                None => {
+                    let problem =
+                        format!("{key} is seen from a directory whose name is not UTF-8: name it from the root");
+                    self.faulty.push(*key);
+                    self.faults.push(Fault::new(origin.clone(), problem));
+                }
+            }
         }
     }
 

@@ -32,14 +32,31 @@ level = \"debug\"                     # WEIR_LOG__LEVEL=debug, --log-level debug
 Every mistake in every place is told in one report, and the server does not start. `weir config show` prints the
 settings that a server would have, and where each comes from. Variables that Kubernetes and linked containers set for
 services, such as `WEIR_CONFIG_SERVICE_HOST`, or with a value that begins with `tcp://`, are passed over.
+
+Started by the flags of the Event Gateway, such as `weir -dev -embed-data-dir DIR -events-port 4000`, the program stands
+in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells which flags there are.
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 15] = [
+const PURPOSES: [(&str, &str); 21] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
     ("config_port", "The port of the Configuration API; 0 takes a free one."),
+    (
+        "events_tls_cert",
+        "The certificate of the Events API in PEM, followed by those of its issuers: with it, the API speaks TLS and \
+         nothing else. [The HTTP APIs](http-api.md#tls) tells how it is replaced while the server runs.",
+    ),
+    ("events_tls_key", "The private key that belongs to `events_tls_cert`, in PEM, without a password."),
+    (
+        "events_tls_client_ca",
+        "The certificates of those who issue certificates to clients, in PEM: with it, a client of the Events API that \
+         has none of theirs is refused.",
+    ),
+    ("config_tls_cert", "As `events_tls_cert`, of the Configuration API. It may be the same file."),
+    ("config_tls_key", "The private key that belongs to `config_tls_cert`."),
+    ("config_tls_client_ca", "As `events_tls_client_ca`, of the Configuration API."),
     (
         "durability",
         "When an event is acknowledged: when it is on stable storage, or already when the operating system has \
@@ -101,6 +118,7 @@ fn shown(value: Option<&Value>) -> String {
 fn allowed(rule: &Rule) -> String {
     match rule {
         Rule::Path => "a path".into(),
+        Rule::File => "a path, in a settings file seen from its directory".into(),
         Rule::Address => "an IP address".into(),
         Rule::Number { least, most } => format!("a number from {least} to {most}"),
         Rule::Word(words) => format!("`{}`", words.join("` or `")),

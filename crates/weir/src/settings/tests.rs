@@ -127,6 +127,62 @@ fn values_that_exclude_one_another_are_mistakes() {
 }
 
 #[test]
+fn what_tls_needs_and_cannot_use_is_told_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (certificate, key, text) = (path("certificate.pem"), path("key.pem"), path("text.pem"));
+    let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    fs::write(&certificate, issued.cert.pem()).expect("written");
+    fs::write(&key, issued.signing_key.serialize_pem()).expect("written");
+    fs::write(&text, "text").expect("written");
+
+    let good = [("WEIR_EVENTS_TLS_CERT", certificate.as_str()), ("WEIR_EVENTS_TLS_KEY", key.as_str())];
+    let (settings, _) =
+        Settings::load(&sources(&good, &[("events_tls_client_ca", certificate.as_str())])).expect("good");
+    assert_eq!(settings.events_tls().map(|files| files.key), Some(PathBuf::from(&key)));
+    assert_eq!(settings.config_tls(), None);
+
+    let variables = [("WEIR_EVENTS_TLS_CERT", certificate.as_str()), ("WEIR_CONFIG_TLS_KEY", "/nowhere/key.pem")];
+    let found = faults(&sources(&variables, &[("config_tls_client_ca", certificate.as_str())]));
+    assert_eq!(found[0], "WEIR_EVENTS_TLS_CERT: events_tls_cert needs the key that belongs to it: set events_tls_key");
+    let lonely = "config_tls_key needs the certificate that it belongs to: set config_tls_cert";
+    assert_eq!(found[1], format!("WEIR_CONFIG_TLS_KEY: {lonely}"));
+    let missing = "/nowhere/key.pem cannot be read: check that it exists and that the server may read it: ";
+    assert!(found[2].starts_with(&format!("WEIR_CONFIG_TLS_KEY: {missing}")), "{found:?}");
+    assert_eq!(found.len(), 3);
+    let found = faults(&sources(&[], &[("events_tls_client_ca", certificate.as_str())]));
+    let lonely = "events_tls_client_ca asks clients for certificates, which only TLS can: \
+                  set events_tls_cert and events_tls_key";
+    assert_eq!(found, [format!("--events-tls-client-ca: {lonely}")]);
+
+    let of_key = format!("{text} has no private key: give it one in PEM");
+    let of_ca = format!("{text} has no certificate: give it one in PEM");
+    for (name, beginning) in [("events_tls_key", of_key), ("events_tls_client_ca", of_ca)] {
+        let found = faults(&sources(&good, &[(name, text.as_str())]));
+        let place = format!("--{}", name.replace('_', "-"));
+        assert!(found.len() == 1 && found[0].starts_with(&format!("{place}: {beginning}")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_settings_file_names_other_files_from_where_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    let text =
+        "data_dir = \"data\"\nevents_tls_cert = \"tls/certificate.pem\"\nevents_tls_key = \"/nowhere/key.pem\"\n";
+    fs::write(&file, text).expect("written");
+    let mut sources = sources(&[], &[]);
+    sources.file = Some(file.clone());
+    let found = faults(&sources);
+    let certificate = directory.path().join("tls/certificate.pem");
+    for (line, path) in [(2, certificate.as_path()), (3, Path::new("/nowhere/key.pem"))] {
+        let expected = format!("{}:{line}: {} cannot be read: ", file.display(), path.display());
+        assert!(found.iter().any(|fault| fault.starts_with(&expected)), "{expected}: {found:?}");
+    }
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
 fn what_an_orchestrator_says_about_services_sets_nothing() {
     let links = [
         // As Kubernetes names them for the services `weir`, `weir-config` and `weir-events`.

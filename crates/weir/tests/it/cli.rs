@@ -62,6 +62,11 @@ fn every_command_explains_itself_with_an_example() {
     check(&["log", "inspect", "--help"], &["--position <POSITION>", "--frames"]);
     check(&["log", "repair", "--help"], &["--accept-loss"]);
     check(&["config", "show", "--help"], &["--config <FILE>"]);
+    let nothing = weir(&[], &[]);
+    assert!(nothing.code == Some(2) && nothing.err.contains("Usage: weir [OPTIONS] <COMMAND>"), "{nothing:?}");
+    let version = weir(&["-version"], &[]);
+    let expected = concat!("Event Gateway version: ", env!("CARGO_PKG_VERSION"));
+    assert_eq!((version.code, version.out.trim()), (Some(0), expected));
     let version = weir(&["--version"], &[]);
     assert_eq!((version.code, version.out.trim()), (Some(0), concat!("weir ", env!("CARGO_PKG_VERSION"))));
 }
@@ -79,7 +84,11 @@ fn errors_have_a_sentence_and_an_exit_code() {
     let away = nobody();
     check(&["tail", "--colour", "never"], 2, "unexpected argument '--colour'");
     check(&["emit", "--type", "t"], 2, "--source <URI>");
-    check(&["emit", "x.jsonl", "--url", "https://weir"], 2, "https is not spoken here");
+    let secure = away.replace("http:", "https:");
+    let args = ["emit", "x.jsonl", "--url", &secure, "--ca-cert", "/nowhere/ca.pem"];
+    check(&args, 3, "error: /nowhere/ca.pem cannot be read: ");
+    check(&["tail", "--url", &away, "--ca-cert", "/nowhere/ca.pem"], 2, "write https:// in --url");
+    check(&["tail", "--url", &secure], 5, &format!("error: no server answers at {secure}: "));
     check(&["tail", "--since", "yesterday", "--url", &away], 2, "error: a time must be written as in RFC 3339");
     check(&["emit", "--type", "t", "--source", "/s", "--data", "{", "--url", &away], 2, "error: the data is not JSON");
     check(&["emit", "--type", "t", "--source", "a b", "--url", &away], 2, "error: attribute \"source\" is not a URI");
@@ -88,6 +97,8 @@ fn errors_have_a_sentence_and_an_exit_code() {
     check(&["emit", "--type", "t", "--source", "/s", "--url", &away], 5, &missing);
     check(&["tail", "--follow", "--url", &away], 5, &missing);
     check(&["log", "verify", "--data-dir", empty], 3, "error: there is no log in ");
+    check(&["-dev", "-plugin", "./x"], 2, "error: plugins of the Event Gateway cannot be run: leave -plugin out");
+    check(&["-dev", "-events-port", "x"], 2, "--events-port: events_port must be a number from 0 to 65535");
     check(&["serve", "--json"], 2, "error: --json is for commands with results");
     check(&["dev", empty, "--json"], 2, "error: --json is for commands with results");
     check(&["serve", "--data-dir", empty, "--host", "192.0.2.1"], 2, "choose an address of this machine with --host");

@@ -7,6 +7,7 @@ use std::{
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, TryRecvError, channel},
     },
     time::{Duration, Instant},
 };
@@ -51,27 +52,7 @@ impl Subscriber {
 
 fn serve(stream: TcpStream, seen: &(Mutex<BTreeSet<String>>, Condvar), pace: &AtomicU64) {
     let mut stream = BufReader::new(stream);
-    loop {
-        let mut length = 0;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            if stream.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            let lower = line.to_ascii_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        if stream.read_exact(&mut body).is_err() {
-            return;
-        }
-        let event: serde_json::Value = serde_json::from_slice(&body).expect("a structured event");
+    while let Some(id) = called(&mut stream) {
         // The work of a slow subscriber is time.
         let until = Instant::now() + Duration::from_millis(pace.load(Ordering::SeqCst));
         let never = Mutex::new(());
@@ -83,9 +64,111 @@ fn serve(stream: TcpStream, seen: &(Mutex<BTreeSet<String>>, Condvar), pace: &At
         if stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
             return;
         }
-        let id = event["id"].as_str().expect("an id").to_owned();
         seen.0.lock().expect("sound").insert(id);
         seen.1.notify_all();
+    }
+}
+
+/// Reads a call, and returns the identifier of its event; nothing where the connection ends.
+fn called(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut length = 0;
+    let mut line = String::new();
+    while line != "\r\n" {
+        line.clear();
+        if stream.read_line(&mut line).unwrap_or(0) == 0 {
+            return None;
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(&body).expect("a structured event");
+    Some(event["id"].as_str().expect("an id").to_owned())
+}
+
+/// An HTTP function that tells of every call, and answers none before its gate is opened.
+struct Gated {
+    address: SocketAddr,
+    calls: Receiver<String>,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Gated {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = listener.local_addr().expect("bound");
+        let (told, calls) = channel();
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let shared = gate.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (told, gate) = (told.clone(), shared.clone());
+                std::thread::spawn(move || answer_behind(stream, &told, &gate));
+            }
+        });
+        Self { address, calls, gate }
+    }
+
+    fn open(&self) {
+        *self.gate.0.lock().expect("sound") = true;
+        self.gate.1.notify_all();
+    }
+
+    fn next(&self) -> String {
+        self.calls.recv_timeout(BOUND).expect("the function is called")
+    }
+}
+
+fn answer_behind(stream: TcpStream, told: &Sender<String>, (is_open, opened): &(Mutex<bool>, Condvar)) {
+    let mut stream = BufReader::new(stream);
+    while let Some(id) = called(&mut stream) {
+        let _ = told.send(id);
+        drop(opened.wait_while(is_open.lock().expect("sound"), |is_open| !*is_open).expect("sound"));
+        if stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
+            return;
+        }
+    }
+}
+
+/// A request whose head has come, and whose body is waited for.
+struct Held {
+    stream: BufReader<TcpStream>,
+    body: Vec<u8>,
+}
+
+impl Held {
+    fn begin(address: SocketAddr, path: &str, media_type: &str, body: Vec<u8>) -> Self {
+        let stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(BOUND)).expect("a socket");
+        let mut held = Self { stream: BufReader::new(stream), body };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: weir\r\ncontent-type: {media_type}\r\nexpect: 100-continue\r\n\
+             content-length: {}\r\n\r\n",
+            held.body.len()
+        );
+        held.stream.get_mut().write_all(head.as_bytes()).expect("written");
+        // The server says this when somebody wants the body: the request is in flight.
+        assert_eq!(held.status(), "HTTP/1.1 100 Continue");
+        held
+    }
+
+    /// Sends the body, and returns the first line of the answer.
+    fn finish(mut self) -> String {
+        self.stream.get_mut().write_all(&self.body).expect("written");
+        self.status()
+    }
+
+    fn status(&mut self) -> String {
+        let (mut first, mut line) = (String::new(), String::new());
+        self.stream.read_line(&mut first).expect("an answer");
+        while line != "\r\n" {
+            line.clear();
+            assert_ne!(self.stream.read_line(&mut line).expect("an answer"), 0, "the connection was closed: {first}");
+        }
+        first.trim_end().to_owned()
     }
 }
 
@@ -149,6 +232,42 @@ fn a_slow_subscriber_under_full_load_loses_none() {
     subscriber.takes_ms.store(0, Ordering::SeqCst);
     assert_eq!(subscriber.wait_for(accepted as usize, Duration::from_secs(120)) as u64, accepted);
     eprintln!("{accepted} events accepted in 5 s, {during} delivered meanwhile, all in the end");
+}
+
+#[test]
+fn deliveries_drain_while_clients_hold_their_requests_open() {
+    let data = tempfile::tempdir().expect("a directory");
+    let function = Gated::start();
+    let server = Server::start(data.path());
+    let provider = json!({ "url": format!("http://{}/", function.address), "timeoutMs": 30_000 });
+    server.declare(&["job"], "gated", &provider, "http");
+    let mut http = Http::connect(server.events).expect("connected");
+    for (id, number) in [("1", 1), ("2", 2)] {
+        // One key: the second waits for the first.
+        let body = structured(id, "job", "key", number);
+        assert_eq!(http.send("POST", "/", &[STRUCTURED], &body).expect("answered").status, 202);
+    }
+    assert_eq!(function.next(), "1");
+    let event = Held::begin(server.events, "/", STRUCTURED.1, structured("3", "job", "key", 3));
+    let change = json!({ "name": "late" }).to_string().into_bytes();
+    let change = Held::begin(server.config, "/v1/spaces/default/eventtypes", "application/json", change);
+    server.signal();
+    let begun = Instant::now();
+    while Http::connect(server.events).is_ok() || Http::connect(server.config).is_ok() {
+        assert!(begun.elapsed() < BOUND, "the doors were not closed in time");
+        std::thread::yield_now();
+    }
+    // The call in flight is finished, and its neighbour is not begun, although the doors are still busy.
+    function.open();
+    assert_eq!(event.finish(), "HTTP/1.1 202 Accepted");
+    assert_eq!(change.finish(), "HTTP/1.1 201 Created");
+    assert_eq!(server.ended(), Some(0));
+    assert_eq!(function.calls.try_recv(), Err(TryRecvError::Empty));
+    let server = Server::start(data.path());
+    assert_eq!([function.next(), function.next()], ["2", "3"]);
+    let mut http = Http::connect(server.config).expect("connected");
+    let late = http.send("GET", "/v1/spaces/default/eventtypes/late", &[], b"").expect("answered");
+    assert_eq!(late.status, 200);
 }
 
 #[test]

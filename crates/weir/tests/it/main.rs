@@ -7,6 +7,8 @@
 mod cli;
 mod crash;
 mod drain;
+mod event_gateway;
 mod process;
 mod providers;
 mod readme;
+mod tls;

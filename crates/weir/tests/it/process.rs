@@ -74,14 +74,17 @@ impl Server {
     }
 
     fn launch(arguments: &[&OsStr], events_port: u16, config_port: u16, out: Stdio) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(arguments);
+        command.args(["--events-port", &events_port.to_string(), "--config-port", &config_port.to_string()]);
+        command.stdout(out).stderr(Stdio::null());
+        Self::spawn(command, events_port, config_port)
+    }
+
+    /// Starts a command that runs the program on these ports, and does not wait until it is ready.
+    pub(crate) fn spawn(mut command: Command, events_port: u16, config_port: u16) -> Self {
         let begun = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(arguments)
-            .args(["--events-port", &events_port.to_string(), "--config-port", &config_port.to_string()])
-            .stdout(out)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        let child = command.spawn().expect("the server starts");
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (events, config) = (address(events_port), address(config_port));
         Self { child, begun, events, config, ready_after: Duration::ZERO }

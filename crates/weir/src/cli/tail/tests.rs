@@ -71,6 +71,7 @@ fn args() -> TailArgs {
         follow: false,
         space: SpaceName::default(),
         url: base(),
+        tls: crate::cli::TlsArgs::default(),
     }
 }
 
