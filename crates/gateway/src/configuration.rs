@@ -20,6 +20,7 @@ mod resource;
 mod schemas;
 mod spaces;
 mod subscriptions;
+pub mod wire;
 
 use std::sync::Arc;
 

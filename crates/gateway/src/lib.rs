@@ -31,6 +31,7 @@ mod serve;
 mod space;
 mod tls;
 
+pub use configuration::wire;
 pub use gateway::{Gateway, Options};
 pub use metrics::{
     Api, EventSeries, Format, InFlight, Metrics, OpenConnection, OpenRequest, Operation, Refused, Scrape,

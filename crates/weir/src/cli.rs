@@ -9,10 +9,16 @@ use weir_domain::{NameError, SpaceName};
 
 use crate::client::{BaseUrl, TlsFiles};
 
+pub(crate) mod apply;
+pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod delete;
 pub(crate) mod emit;
+pub(crate) mod get;
 pub(crate) mod log;
+pub(crate) mod man;
 pub(crate) mod output;
+mod resources;
 pub(crate) mod tail;
 
 /// Where the Events API is where nothing is said.
@@ -32,7 +38,7 @@ const LAST_MAX: i64 = 10_000;
     after_help = "Example: weir dev examples/hello\n\n\
                   With the flags of the Event Gateway instead of a command (weir -dev -embed-data-dir DIR) it stands in \
                   for it.\n\n\
-                  Exit codes: 0 done, 1 done with findings (refused events, a damaged log), 2 wrong input, \
+                  Exit codes: 0 done, 1 done with findings (refused events or resources, a damaged log), 2 wrong input, \
                   3 not found, 4 conflict, 5 unavailable, 6 damaged, 7 denied, 8 closed, 9 internal fault, 130 and 143 ended at once by a second Ctrl-C or SIGTERM"
 )]
 pub(crate) struct Cli {
@@ -47,7 +53,7 @@ pub(crate) struct Cli {
 /// Flags that every command takes.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct GlobalArgs {
-    /// Print results as JSON, for programs; `dev` and `serve` have none
+    /// Print results as JSON, for programs; `dev`, `serve`, `completions` and `man` have none
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colour; NO_COLOR in the environment declines it as well
@@ -100,12 +106,37 @@ pub(crate) enum Command {
                             weir tail --since 2026-01-31T12:00:00Z --json > events.jsonl"
     )]
     Tail(TailArgs),
+    /// Make a space of a running server what a manifest or a JSON file says
+    #[command(after_help = "Examples:\n  weir apply examples/hello --dry-run\n  \
+                            weir apply shop/weir.toml --config-url http://weir.internal:4001\n  \
+                            weir get functions --json | weir apply - --space copy\n\n\
+                            A .toml file is a manifest, as `weir dev` reads it; everything else is JSON with the lists \
+                            eventTypes, functions, subscriptions and cors, each of what the Configuration API takes. \
+                            Without --prune nothing is deleted that the source does not name.\n\nEnds with 1 where the \
+                            server refused a part; what was done is said all the same.")]
+    Apply(apply::ApplyArgs),
+    /// Show the event types, functions, subscriptions or CORS configurations of a space
+    #[command(after_help = "Examples:\n  weir get functions\n  weir get sub --metadata team=depot --json\n  \
+                            weir get fn greet --space shop")]
+    Get(get::GetArgs),
+    /// Delete event types, functions, subscriptions or CORS configurations of a space
+    #[command(after_help = "Examples:\n  weir delete function greet\n  weir delete cors 'GET /hello/:name'\n\n\
+                            What others refer to is not deleted: subscriptions go before functions and event types.")]
+    Delete(delete::DeleteArgs),
     /// Check, inspect or repair the files of a log, without a server
     #[command(subcommand)]
     Log(LogCommand),
     /// Look at the settings of a server
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the script with which a shell completes commands and flags
+    #[command(after_help = "Examples:\n  weir completions bash > ~/.local/share/bash-completion/completions/weir\n  \
+                            weir completions zsh > ~/.zfunc/_weir\n  \
+                            weir completions fish > ~/.config/fish/completions/weir.fish")]
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    #[command(after_help = "Examples:\n  weir man | man -l -\n  weir man --dir ~/.local/share/man/man1")]
+    Man(man::ManArgs),
 }
 
 /// Flags of `weir dev`.

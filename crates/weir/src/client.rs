@@ -262,6 +262,22 @@ impl Client {
         self.send(request, path, body, timeout).await
     }
 
+    /// Sends a request with any method; a body is JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::builder().method(method);
+        let request = if body.is_empty() { request } else { request.header(header::CONTENT_TYPE, "application/json") };
+        self.send(request, path, body, timeout).await
+    }
+
     async fn send(
         &self,
         request: http::request::Builder,

@@ -47,10 +47,17 @@ impl Manifest {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn load(directory: &Path) -> Result<Loaded, ManifestError> {
-        let path = directory.join(FILE_NAME);
-        let failed = |kind, fault: Fault| ManifestError { kind, faults: vec![fault], files: vec![path.clone()] };
+        Self::load_file(&directory.join(FILE_NAME))
+    }
+
+    /// Reads a manifest, whatever its name, and the files that it names, which are looked for beside it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn load_file(path: &Path) -> Result<Loaded, ManifestError> {
+        let failed = |kind, fault: Fault| ManifestError { kind, faults: vec![fault], files: vec![path.to_owned()] };
         let shown = path.display().to_string();
-        let text = match read(&path, FILE_BYTES_MAX) {
+        let text = match read(path, FILE_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(Unread::Missing) => {
                 let message = "there is no such file: name the directory of an application, or write one";
@@ -59,15 +66,18 @@ impl Manifest {
             Err(unread) => return Err(failed(ErrorKind::Invalid, Fault::new(shown, unread.to_string()))),
         };
         match String::from_utf8(text) {
-            Ok(text) => Self::read(directory, &text),
+            Ok(text) => Self::read_at(path, &text),
             Err(_) => Err(failed(ErrorKind::Invalid, Fault::new(shown, "this is not UTF-8: save it as such"))),
         }
     }
 
-    /// Reads the text of a manifest in a directory, and the files that it names.
-    fn read(directory: &Path, text: &str) -> Result<Loaded, ManifestError> {
-        let document = Document::parse(FILE_NAME, text);
-        let mut files = vec![directory.join(FILE_NAME)];
+    /// Reads the text of a manifest that stands at a path, and the files that it names.
+    fn read_at(path: &Path, text: &str) -> Result<Loaded, ManifestError> {
+        // A bare name has an empty parent, from which relative paths lead on all the same.
+        let directory = path.parent().unwrap_or(path);
+        let name = path.file_name().unwrap_or(FILE_NAME.as_ref());
+        let document = Document::parse(name.to_string_lossy(), text);
+        let mut files = vec![path.to_owned()];
         let mut found = None;
         if document.is_sound() {
             let resources = resources::read(&document, directory, &mut files);
@@ -78,6 +88,11 @@ impl Manifest {
             Some((space, desired)) if faults.is_empty() => Ok(Loaded { space, desired, files }),
             _ => Err(ManifestError { kind: ErrorKind::Invalid, faults, files }),
         }
+    }
+
+    #[cfg(test)]
+    fn read(directory: &Path, text: &str) -> Result<Loaded, ManifestError> {
+        Self::read_at(&directory.join(FILE_NAME), text)
     }
 }
 

@@ -20,7 +20,7 @@ use weir_gateway::{Tls, TlsOptions};
 use crate::{
     app::{App, Plan},
     cli::{
-        Cli, Command, DevArgs, SettingsArgs, When, config, emit, log,
+        Cli, Command, DevArgs, SettingsArgs, When, apply, completions, config, delete, emit, get, log, man,
         output::{Exit, Failure, Output},
         tail,
     },
@@ -50,6 +50,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(&command, &output),
         Command::Emit(args) => in_runtime(emit::run(args, &output, &RandomIds, &SystemClock)),
         Command::Tail(args) => in_runtime(tail::run(args, &output, &RandomIds)),
+        Command::Apply(args) => in_runtime(apply::run(args, &output)),
+        Command::Get(args) => in_runtime(get::run(args, &output)),
+        Command::Delete(args) => in_runtime(delete::run(args, &output)),
+        Command::Completions(args) => completions::run(&args, &output),
+        Command::Man(args) => man::run(&args, &output),
         Command::Serve(args) => without_json(&output).and_then(|()| serve(&args)),
         Command::Dev(args) => without_json(&output).and_then(|()| develop(&args, &output)),
     };

@@ -100,6 +100,28 @@ impl Resource for Functions {
     }
 }
 
+/// Writes a function as a client sends it, with what readers are not shown.
+pub(super) fn whole<'a>(space: &'a str, item: &'a Function) -> View<'a> {
+    View { provider: Shown::whole(&item.kind), ..Functions::view(space, item) }
+}
+
+/// Reads a function as a server shows it; see [`provider::read_shown`] for what it hides.
+///
+/// # Errors
+/// Where the text is no such function.
+pub(super) fn read_shown(text: &str, space: &str) -> Result<Function, CatalogError> {
+    let (_, function) = shown_draft(text).map_err(invalid)?.check(space)?;
+    Ok(function)
+}
+
+fn shown_draft(text: &str) -> Result<FunctionDraft, Detail> {
+    let mut fields = Fields::read(text, "")?;
+    let id = fields.text("functionId")?;
+    let kind = fields.text("type")?;
+    let provider = provider::read_shown(&kind, fields.take("provider")?)?;
+    Ok(FunctionDraft { id, provider, metadata: fields.map("metadata")? })
+}
+
 fn invalid(detail: Detail) -> CatalogError {
     CatalogError::invalid(Kind::Function, detail)
 }

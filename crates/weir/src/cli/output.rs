@@ -211,9 +211,13 @@ impl Output {
         self.print(&table.render(self.out_colour))
     }
 
-    /// Writes a remark for people, which is no part of the results.
+    /// Writes a remark for people, which is no part of the results. Whatever others have written in it is made safe for
+    /// a terminal.
     pub(crate) fn note(&self, paint: Paint, text: impl Display) {
-        let text = painted(self.err_colour, paint, text);
+        self.remark(&painted(self.err_colour, paint, clean(&text.to_string())));
+    }
+
+    fn remark(&self, text: &str) {
         // Where nobody can read remarks, there is nobody to be told that they cannot be written.
         drop(writeln!(self.err.lock(), "{text}"));
     }
@@ -241,7 +245,7 @@ impl Output {
         }
         let cause: &(dyn Error + 'static) = &**error;
         let label = painted(self.err_colour, Paint::Bad, "error");
-        self.note(Paint::Plain, format!("{label}: {}", error_chain(cause)));
+        self.remark(&format!("{label}: {}", clean(&error_chain(cause))));
         Exit::Failed(kind_of(error))
     }
 }

@@ -12,13 +12,13 @@ use crate::process::Server;
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn weir(args: &[&str], variables: &[(&str, &str)]) -> Ended {
+pub(crate) fn weir(args: &[&str], variables: &[(&str, &str)]) -> Ended {
     let output = Command::new(env!("CARGO_BIN_EXE_weir"))
         .args(args)
         .env_clear()
@@ -51,6 +51,15 @@ fn every_command_explains_itself_with_an_example() {
     };
     let commands = ["  dev ", "  serve ", "  emit ", "  tail ", "  log ", "  config ", "--json", "--color <WHEN>"];
     check(&["--help"], &commands);
+    check(&["--help"], &["  apply ", "  get ", "  delete ", "  completions ", "  man "]);
+    check(
+        &["apply", "--help"],
+        &["[FILE|DIR]", "--dry-run", "--prune", "--config-url <URL>", "http://127.0.0.1:4001]"],
+    );
+    check(&["get", "--help"], &["<KIND> [NAME]", "--metadata <KEY=VALUE>", "--space <SPACE>", "subscriptions"]);
+    check(&["delete", "--help"], &["<KIND> <NAME>...", "--space <SPACE>"]);
+    check(&["completions", "--help"], &["<SHELL>", "bash", "zsh", "fish", "powershell", "elvish"]);
+    check(&["man", "--help"], &["--dir <DIR>"]);
     check(&["dev", "--help"], &["Usage: weir dev [OPTIONS] [DIR]", "--events-port <PORT>", "--config-port <PORT>"]);
     check(
         &["serve", "--help"],
@@ -99,6 +108,11 @@ fn errors_have_a_sentence_and_an_exit_code() {
     check(&["log", "verify", "--data-dir", empty], 3, "error: there is no log in ");
     check(&["-dev", "-plugin", "./x"], 2, "error: plugins of the Event Gateway cannot be run: leave -plugin out");
     check(&["-dev", "-events-port", "x"], 2, "--events-port: events_port must be a number from 0 to 65535");
+    check(&["get", "functions", "--config-url", &away], 5, &missing);
+    check(&["apply", "/nowhere/shop.json", "--config-url", &away], 3, "error: /nowhere/shop.json cannot be read: ");
+    check(&["get", "fnctions", "--url", &away], 2, "[possible values: eventtypes, functions, subscriptions, cors]");
+    check(&["delete", "fn"], 2, "<NAME>...");
+    check(&["man", "--json"], 2, "error: --json is for commands with results");
     check(&["serve", "--json"], 2, "error: --json is for commands with results");
     check(&["dev", empty, "--json"], 2, "error: --json is for commands with results");
     check(&["serve", "--data-dir", empty, "--host", "192.0.2.1"], 2, "choose an address of this machine with --host");

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "the long proofs say how far they are")]
 
 mod cli;
+mod cli_resources;
 mod crash;
 mod drain;
 mod event_gateway;

@@ -6,11 +6,13 @@
 //! | `wasm` | `javascript` (source) or `component` (base64); `instances` (`reuse`, `fresh`), `callsMax`, `timeoutMs`, `memoryBytesMax`, `config` |
 //!
 //! Values of headers and of the configuration may be secret: they are never shown. Where a client writes back what it
-//! was shown, the value stays that is there when the change is made. A component is shown by its size only.
+//! was shown, the value stays that is there when the change is made. A component is shown by its size only. What a client
+//! sends has all of it: [`Shown::whole`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use weir_catalog::{Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
@@ -34,6 +36,37 @@ pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraf
         "http" => http(fields()?),
         "wasm" => wasm(fields()?),
         other => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
+    }
+}
+
+/// Reads a provider as a server shows it. What is hidden stays hidden: such a value is `*****`, and a component has no
+/// bytes. Neither equals anything that a client can declare.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<ProviderDraft, Detail> {
+    let fields = || Fields::read(given.map_or("{}", RawValue::get), CONTEXT);
+    match kind {
+        "http" => {
+            let mut fields = fields()?;
+            Ok(ProviderDraft::Http {
+                url: fields.optional("url")?,
+                timeout_ms: fields.take("timeoutMs")?,
+                headers: fields.map("headers")?,
+            })
+        }
+        "wasm" => {
+            let mut fields = fields()?;
+            let component: Option<u64> = fields.take("componentBytes")?;
+            Ok(ProviderDraft::Wasm {
+                code: code(&mut fields)?.or(component.map(|_| Code::Component(Bytes::new()))),
+                instances: instances(&mut fields)?,
+                timeout_ms: fields.take("timeoutMs")?,
+                memory_bytes_max: fields.take("memoryBytesMax")?,
+                config: fields.map("config")?,
+            })
+        }
+        _ => read(kind, given).map(|(draft, _)| draft),
     }
 }
 
@@ -106,36 +139,49 @@ pub(super) enum Shown<'a> {
         url: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         timeout_ms: Option<u32>,
-        #[serde(skip_serializing_if = "Covered::is_empty")]
-        headers: Covered<'a>,
+        #[serde(skip_serializing_if = "Texts::is_empty")]
+        headers: Texts<'a>,
     },
     Wasm {
         #[serde(skip_serializing_if = "Option::is_none")]
         javascript: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         component_bytes: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        component: Option<String>,
         instances: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         calls_max: Option<u32>,
         timeout_ms: u32,
         memory_bytes_max: u64,
-        #[serde(skip_serializing_if = "Covered::is_empty")]
-        config: Covered<'a>,
+        #[serde(skip_serializing_if = "Texts::is_empty")]
+        config: Texts<'a>,
     },
 }
 
 impl<'a> Shown<'a> {
+    /// Shows a provider to a reader.
     pub(super) fn of(kind: &'a FunctionKind) -> Self {
+        Self::new(kind, true)
+    }
+
+    /// Writes a provider as a client sends it, with code and values.
+    pub(super) fn whole(kind: &'a FunctionKind) -> Self {
+        Self::new(kind, false)
+    }
+
+    fn new(kind: &'a FunctionKind, is_covered: bool) -> Self {
         match kind {
             FunctionKind::Http { url, timeout_ms, headers } => Self::Http {
                 url,
                 timeout_ms: Some(*timeout_ms).filter(|given| *given != FunctionKind::TIMEOUT_MS),
-                headers: Covered(headers),
+                headers: Texts { texts: headers, is_covered },
             },
             FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
-                let (javascript, component_bytes) = match code {
-                    Code::JavaScript(source) => (Some(&**source), None),
-                    Code::Component(bytes) => (None, Some(bytes.len())),
+                let (javascript, component_bytes, component) = match code {
+                    Code::JavaScript(source) => (Some(&**source), None, None),
+                    Code::Component(bytes) if is_covered => (None, Some(bytes.len()), None),
+                    Code::Component(bytes) => (None, None, Some(STANDARD.encode(bytes))),
                 };
                 let (instances, calls_max) = match instances {
                     Instances::Reuse { calls_max } => ("reuse", Some(*calls_max)),
@@ -144,28 +190,33 @@ impl<'a> Shown<'a> {
                 Self::Wasm {
                     javascript,
                     component_bytes,
+                    component,
                     instances,
                     calls_max,
                     timeout_ms: *timeout_ms,
                     memory_bytes_max: *memory_bytes_max,
-                    config: Covered(config),
+                    config: Texts { texts: config, is_covered },
                 }
             }
         }
     }
 }
 
-/// A map whose values are not shown.
-pub(super) struct Covered<'a>(&'a BTreeMap<String, String>);
+/// A map of texts, whose values are not shown where they are covered.
+pub(super) struct Texts<'a> {
+    texts: &'a BTreeMap<String, String>,
+    is_covered: bool,
+}
 
-impl Covered<'_> {
+impl Texts<'_> {
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 }
 
-impl Serialize for Covered<'_> {
+impl Serialize for Texts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.keys().map(|key| (key, HIDDEN)))
+        let pairs = self.texts.iter().map(|(key, value)| (key, if self.is_covered { HIDDEN } else { value.as_str() }));
+        serializer.collect_map(pairs)
     }
 }

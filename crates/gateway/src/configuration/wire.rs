@@ -1,0 +1,211 @@
+//! The other side of the Configuration API: for programs that ask a server for what it has and for changes.
+//!
+//! Both sides read and write the same forms, so that what a program declares and what a server shows can be compared.
+//! Nothing is sent here.
+
+use std::sync::Arc;
+
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use weir_catalog::{CatalogError, ChangeKind, Command, Resource as Kind};
+use weir_domain::SpaceName;
+
+use super::{
+    cors::CorsConfigurations,
+    event_types::EventTypes,
+    functions::{self, Functions},
+    resource::Resource,
+    subscriptions::Subscriptions,
+};
+
+/// All kinds of resources, those that are referred to before those that refer to them.
+pub const KINDS: [Kind; 4] = [Kind::Function, Kind::EventType, Kind::Subscription, Kind::Cors];
+
+/// A change as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path, percent-encoded.
+    pub path: String,
+    /// JSON; empty where something is deleted. It has what is not shown to readers: it belongs in no log.
+    pub body: Vec<u8>,
+}
+
+/// Returns the path of all resources of a kind, or of one of them.
+#[must_use]
+pub fn path(space: &SpaceName, kind: Kind, id: Option<&str>) -> String {
+    let segment = match kind {
+        Kind::EventType => EventTypes::SEGMENT,
+        Kind::Function => Functions::SEGMENT,
+        Kind::Subscription => Subscriptions::SEGMENT,
+        Kind::Cors => CorsConfigurations::SEGMENT,
+    };
+    match id {
+        None => format!("/v1/spaces/{space}/{segment}"),
+        Some(id) => format!("/v1/spaces/{space}/{segment}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)),
+    }
+}
+
+/// Returns the name under which an answer lists the resources of a kind.
+#[must_use]
+pub const fn list_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::EventType => EventTypes::LIST,
+        Kind::Function => Functions::LIST,
+        Kind::Subscription => Subscriptions::LIST,
+        Kind::Cors => CorsConfigurations::LIST,
+    }
+}
+
+/// Writes the request that asks for what a command says.
+#[must_use]
+pub fn request(space: &SpaceName, command: &Command) -> Request {
+    let name = space.as_str();
+    match command {
+        Command::CreateEventType(it) => posted(space, Kind::EventType, &EventTypes::view(name, it)),
+        Command::UpdateEventType(it) => replaced(space, Kind::EventType, it.name.as_str(), &EventTypes::view(name, it)),
+        Command::DeleteEventType(id) => deleted(space, Kind::EventType, id),
+        Command::CreateFunction(it) => posted(space, Kind::Function, &functions::whole(name, it)),
+        Command::UpdateFunction(it) => replaced(space, Kind::Function, it.id.as_str(), &functions::whole(name, it)),
+        Command::DeleteFunction(id) => deleted(space, Kind::Function, id),
+        Command::CreateSubscription(it) => posted(space, Kind::Subscription, &Subscriptions::view(name, it)),
+        Command::UpdateSubscription { id, subscription } => {
+            replaced(space, Kind::Subscription, id, &Subscriptions::view(name, subscription))
+        }
+        Command::DeleteSubscription(id) => deleted(space, Kind::Subscription, id),
+        Command::CreateCors(it) => posted(space, Kind::Cors, &CorsConfigurations::view(name, it)),
+        Command::UpdateCors { id, cors } => replaced(space, Kind::Cors, id, &CorsConfigurations::view(name, cors)),
+        Command::DeleteCors(id) => deleted(space, Kind::Cors, id),
+    }
+}
+
+fn posted(space: &SpaceName, kind: Kind, view: &impl Serialize) -> Request {
+    Request { method: Method::POST, path: path(space, kind, None), body: json(view) }
+}
+
+fn replaced(space: &SpaceName, kind: Kind, id: &str, view: &impl Serialize) -> Request {
+    Request { method: Method::PUT, path: path(space, kind, Some(id)), body: json(view) }
+}
+
+fn deleted(space: &SpaceName, kind: Kind, id: &str) -> Request {
+    Request { method: Method::DELETE, path: path(space, kind, Some(id)), body: Vec::new() }
+}
+
+fn json(view: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(view).expect("wire types have text for names and no failing parts")
+}
+
+/// Reads the JSON text with which a client creates a resource, as the server reads it.
+///
+/// # Errors
+/// Where the server would refuse the text, whatever else it has.
+pub fn read(kind: Kind, text: &str) -> Result<Command, CatalogError> {
+    let space = SpaceName::default();
+    let space = space.as_str();
+    let (_, command) = match kind {
+        Kind::EventType => EventTypes::create(text, space),
+        Kind::Function => Functions::create(text, space),
+        Kind::Subscription => Subscriptions::create(text, space),
+        Kind::Cors => CorsConfigurations::create(text, space),
+    }?;
+    Ok(command)
+}
+
+/// Reads the JSON text in which a server shows a resource, as the change that brought it about; `None` where the text
+/// is of another kind.
+///
+/// What a server hides differs here from everything that can be declared: a hidden text is `*****`, and a component has
+/// no bytes.
+///
+/// # Errors
+/// Where the text is no such resource.
+pub fn read_shown(kind: Kind, text: &str) -> Result<Option<ChangeKind>, CatalogError> {
+    if kind == Kind::Function {
+        let function = functions::read_shown(text, SpaceName::default().as_str())?;
+        return Ok(Some(ChangeKind::FunctionCreated(Arc::new(function))));
+    }
+    Ok(match read(kind, text)? {
+        Command::CreateEventType(it) => Some(ChangeKind::EventTypeCreated(Arc::new(it))),
+        Command::CreateSubscription(it) => Some(ChangeKind::SubscriptionCreated(Arc::new(it))),
+        Command::CreateCors(it) => Some(ChangeKind::CorsCreated(Arc::new(it))),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use weir_catalog::{Catalog, Change, Desired, diff};
+
+    use super::*;
+
+    /// What a server has of this text, read back from what it shows.
+    fn shown(kind: Kind, text: &Value) -> ChangeKind {
+        let space = SpaceName::default();
+        let command = read(kind, &text.to_string()).expect("good");
+        let view = match &command {
+            Command::CreateFunction(it) => json(&Functions::view(space.as_str(), it)),
+            other => request(&space, other).body,
+        };
+        let view = String::from_utf8(view).expect("JSON");
+        read_shown(kind, &view).expect("good").expect("of this kind")
+    }
+
+    #[test]
+    fn what_a_server_shows_equals_what_was_sent_but_for_what_it_hides() {
+        let retry = json!({ "attemptsMax": 3 });
+        let texts = [
+            (Kind::EventType, json!({ "name": "a", "key": "/data/id", "metadata": { "k": "v" } })),
+            (Kind::Function, json!({ "functionId": "f", "type": "wasm", "provider": { "javascript": "x" } })),
+            (Kind::Function, json!({ "functionId": "g", "type": "http", "provider": { "url": "http://a" } })),
+            (Kind::Subscription, json!({ "type": "async", "eventType": "a", "functionId": "f", "retry": retry })),
+            (
+                Kind::Subscription,
+                json!({ "type": "sync", "eventType": "http.request", "functionId": "g", "path": "/x" }),
+            ),
+            (Kind::Cors, json!({ "method": "GET", "path": "/x", "allowedOrigins": ["https://a"] })),
+        ];
+        let hidden = [
+            json!({ "functionId": "h", "type": "http", "provider": { "url": "http://a", "headers": { "x-a": "b" } } }),
+            json!({ "functionId": "i", "type": "wasm", "provider": { "javascript": "x", "config": { "a": "b" } } }),
+            json!({ "functionId": "j", "type": "wasm", "provider": { "component": "AGFzbQ==" } }),
+        ];
+        let (mut catalog, mut desired) = (Catalog::new(), Desired::default());
+        let all = texts.iter().map(|(kind, text)| (*kind, text)).chain(hidden.iter().map(|it| (Kind::Function, it)));
+        for (kind, text) in all {
+            catalog.fold(&Change { space: SpaceName::default(), kind: shown(kind, text) }).expect("it fits");
+            match read(kind, &text.to_string()).expect("good") {
+                Command::CreateEventType(it) => desired.event_types.push(it),
+                Command::CreateFunction(it) => desired.functions.push(it),
+                Command::CreateSubscription(it) => desired.subscriptions.push(it),
+                Command::CreateCors(it) => desired.cors.push(it),
+                other => panic!("{other:?}"),
+            }
+        }
+        let commands = diff(catalog.space_or_empty(&SpaceName::default()), desired);
+        let updated: Vec<_> = commands
+            .iter()
+            .map(|command| match command {
+                Command::UpdateFunction(it) => it.id.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(updated, ["h", "i", "j"]);
+    }
+
+    #[test]
+    fn requests_have_what_readers_are_not_shown() {
+        let space = SpaceName::new("shop").expect("valid");
+        let provider = json!({ "component": "AGFzbQ==", "config": { "token": "secret" } });
+        let text = json!({ "functionId": "f", "type": "wasm", "provider": provider });
+        let command = read(Kind::Function, &text.to_string()).expect("good");
+        let Request { method, path, body } = request(&space, &command);
+        assert_eq!((method, path.as_str()), (Method::POST, "/v1/spaces/shop/functions"));
+        let text = String::from_utf8(body).expect("JSON");
+        assert_eq!(read(Kind::Function, &text), Ok(command));
+        let deleted = request(&space, &Command::DeleteCors("GET%2Fx".into()));
+        assert_eq!((deleted.method, deleted.path.as_str()), (Method::DELETE, "/v1/spaces/shop/cors/GET%252Fx"));
+    }
+}

@@ -1,0 +1,271 @@
+//! What has to be done to a space, step by step. Nothing is done here.
+
+use std::collections::BTreeSet;
+
+use weir_catalog::{
+    Code, Command, Cors, Desired, EventType, Function, FunctionKind, HTTP_REQUEST, Resource, SpaceCatalog,
+    Subscription, SubscriptionKind, diff,
+};
+use weir_gateway::wire;
+
+/// All steps, in an order in which each can be done after those before it; then what stays as it is.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// How many resources stay that the source does not name.
+    pub(super) others: usize,
+}
+
+/// One step, and what became of it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) name: Name,
+    pub(super) action: Action,
+    /// What is asked for; nothing where it stays as it is.
+    pub(super) command: Option<Command>,
+    pub(super) outcome: Outcome,
+}
+
+/// What a step is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    Update,
+    Delete,
+    Keep,
+}
+
+/// What became of a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing yet.
+    Planned,
+    /// Done, with its receipt.
+    Done(Option<u64>),
+    /// The server refused it, and said why.
+    Failed(String),
+    /// Not tried, because something before it failed.
+    Held,
+    /// Tried, and there was no answer.
+    Unknown,
+}
+
+/// What a resource is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) kind: Resource,
+    /// Its name or identifier in requests.
+    pub(super) id: String,
+    /// What people call it.
+    pub(super) shown: String,
+}
+
+impl Name {
+    fn new(kind: Resource, id: &str, shown: impl Into<String>) -> Self {
+        Self { kind, id: id.to_owned(), shown: shown.into() }
+    }
+
+    fn of_event_type(it: &EventType) -> Self {
+        Self::new(Resource::EventType, it.name.as_str(), it.name.as_str())
+    }
+
+    fn of_function(it: &Function) -> Self {
+        Self::new(Resource::Function, it.id.as_str(), it.id.as_str())
+    }
+
+    fn of_subscription(it: &Subscription) -> Self {
+        let (event_type, function) = (it.event_type.as_str(), &it.function);
+        let shown = match it.kind {
+            SubscriptionKind::Async => format!("{event_type} → {function}"),
+            SubscriptionKind::Sync if event_type == HTTP_REQUEST => format!("{} {} → {function}", it.method, it.path),
+            SubscriptionKind::Sync => format!("{} {} with {event_type} → {function}", it.method, it.path),
+        };
+        Self::new(Resource::Subscription, it.id.as_str(), shown)
+    }
+
+    fn of_cors(it: &Cors) -> Self {
+        Self::new(Resource::Cors, it.id.as_str(), format!("{} {}", it.method, it.path))
+    }
+
+    /// Returns by what rows are sorted: kinds in the order of dependence, then the identifier.
+    pub(super) fn order(&self) -> (usize, &str) {
+        let kind = wire::KINDS.iter().position(|kind| *kind == self.kind).unwrap_or(wire::KINDS.len());
+        (kind, &self.id)
+    }
+}
+
+impl Plan {
+    /// Compares what a space has with what it should have. Without `prune`, what is not desired stays.
+    pub(super) fn new(current: &SpaceCatalog, mut desired: Desired, prune: bool) -> Self {
+        let declared = names(&desired);
+        let others = if prune { 0 } else { keep_others(current, &mut desired) };
+        let commands = diff(current, desired);
+        let mut steps: Vec<Step> = commands.into_iter().map(|command| Step::of(command, current)).collect();
+        let touched: BTreeSet<(usize, &str)> = steps.iter().map(|step| step.name.order()).collect();
+        let kept = declared.into_iter().filter(|name| !touched.contains(&name.order()));
+        let kept = kept.map(|name| Step { name, action: Action::Keep, command: None, outcome: Outcome::Planned });
+        let kept: Vec<Step> = kept.collect();
+        steps.extend(kept);
+        Self { steps, others }
+    }
+
+    /// Tells whether the server refused any step.
+    pub(super) fn has_failed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(_)))
+    }
+}
+
+fn names(desired: &Desired) -> Vec<Name> {
+    let Desired { event_types, functions, subscriptions, cors } = desired;
+    let types = event_types.iter().map(Name::of_event_type);
+    let rest = subscriptions.iter().map(Name::of_subscription).chain(cors.iter().map(Name::of_cors));
+    types.chain(functions.iter().map(Name::of_function)).chain(rest).collect()
+}
+
+/// Adds what the space has beside what is desired, so that it is kept; returns how many these are.
+fn keep_others(current: &SpaceCatalog, desired: &mut Desired) -> usize {
+    fn add<T, K: Ord>(desired: &mut Vec<T>, current: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> usize {
+        let known: BTreeSet<K> = desired.iter().map(&key).collect();
+        let before = desired.len();
+        desired.extend(current.filter(|it| !known.contains(&key(it))));
+        desired.len() - before
+    }
+    let types = current.event_types().map(|it| EventType::clone(it));
+    let functions = current.functions().map(|it| Function::clone(it));
+    let subscriptions = current.subscriptions().map(|it| Subscription::clone(it));
+    let cors = current.all_cors().map(|it| Cors::clone(it));
+    add(&mut desired.event_types, types, |it| it.name.clone())
+        + add(&mut desired.functions, functions, |it| it.id.clone())
+        + add(&mut desired.subscriptions, subscriptions, |it| it.id.clone())
+        + add(&mut desired.cors, cors, |it| it.id.clone())
+}
+
+impl Step {
+    fn of(command: Command, current: &SpaceCatalog) -> Self {
+        let (action, name) = match &command {
+            Command::CreateEventType(it) => (Action::Create, Name::of_event_type(it)),
+            Command::UpdateEventType(it) => (Action::Update, Name::of_event_type(it)),
+            Command::DeleteEventType(id) => (Action::Delete, Name::new(Resource::EventType, id, id)),
+            Command::CreateFunction(it) => (Action::Create, Name::of_function(it)),
+            Command::UpdateFunction(it) => (Action::Update, Name::of_function(it)),
+            Command::DeleteFunction(id) => (Action::Delete, Name::new(Resource::Function, id, id)),
+            Command::CreateSubscription(it) => (Action::Create, Name::of_subscription(it)),
+            Command::UpdateSubscription { subscription, .. } => (Action::Update, Name::of_subscription(subscription)),
+            Command::DeleteSubscription(id) => {
+                let unknown = || Name::new(Resource::Subscription, id, id);
+                let name = current.subscription(id).map_or_else(unknown, |it| Name::of_subscription(it));
+                (Action::Delete, name)
+            }
+            Command::CreateCors(it) => (Action::Create, Name::of_cors(it)),
+            Command::UpdateCors { cors, .. } => (Action::Update, Name::of_cors(cors)),
+            Command::DeleteCors(id) => {
+                let unknown = || Name::new(Resource::Cors, id, id);
+                (Action::Delete, current.cors(id).map_or_else(unknown, |it| Name::of_cors(it)))
+            }
+        };
+        Self { name, action, command: Some(command), outcome: Outcome::Planned }
+    }
+
+    /// Says what a reader may wonder about.
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        match (&self.outcome, &self.command) {
+            (Outcome::Held, _) => Some("because something before it failed"),
+            (Outcome::Unknown, _) => Some("there was no answer: apply again"),
+            (Outcome::Planned | Outcome::Done(_), Some(Command::UpdateFunction(it))) => hidden(&it.kind),
+            _ => None,
+        }
+    }
+}
+
+/// Says what the server does not show of a function: it cannot be compared, and is sent in any case.
+fn hidden(kind: &FunctionKind) -> Option<&'static str> {
+    match kind {
+        FunctionKind::Wasm { code: Code::Component(_), .. } => Some("servers do not show components: sent in any case"),
+        FunctionKind::Wasm { config, .. } if !config.is_empty() => {
+            Some("servers do not show values of config: sent in any case")
+        }
+        FunctionKind::Http { headers, .. } if !headers.is_empty() => {
+            Some("servers do not show values of headers: sent in any case")
+        }
+        FunctionKind::Wasm { .. } | FunctionKind::Http { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_catalog::{Catalog, EventTypeName, Method};
+    use weir_domain::{FunctionId, SpaceName};
+
+    use super::*;
+
+    fn event_type(name: &str) -> EventType {
+        EventType::new(EventTypeName::new(name).expect("valid"))
+    }
+
+    fn function(id: &str, url: &str) -> Function {
+        Function::new(FunctionId::new(id).expect("valid"), FunctionKind::http(url))
+    }
+
+    fn route(function: &str) -> Subscription {
+        Subscription::to_route(Method::Get, "/x", FunctionId::new(function).expect("valid"))
+    }
+
+    fn listener(event_type: &str, function: &str) -> Subscription {
+        Subscription::to_events(
+            EventTypeName::new(event_type).expect("valid"),
+            FunctionId::new(function).expect("valid"),
+        )
+    }
+
+    /// What has to be done to a space that has all this, in a few words.
+    fn check(present: Desired, desired: Desired, prune: bool, expected: &[&str], others: usize) {
+        let (mut catalog, space) = (Catalog::new(), SpaceName::default());
+        for command in diff(catalog.space_or_empty(&space), present) {
+            let change = catalog.plan(&space, command).expect("good");
+            catalog.fold(&change).expect("planned");
+        }
+        let plan = Plan::new(catalog.space_or_empty(&space), desired, prune);
+        let steps: Vec<_> = plan.steps.iter().map(|step| format!("{:?} {}", step.action, step.name.shown)).collect();
+        assert_eq!(steps, expected);
+        assert_eq!(plan.others, others);
+    }
+
+    #[test]
+    fn what_is_not_named_stays_unless_it_is_to_go() {
+        let present = || Desired {
+            event_types: vec![event_type("a"), event_type("b")],
+            functions: vec![function("f", "http://a"), function("g", "http://a")],
+            subscriptions: vec![listener("a", "f"), listener("b", "g")],
+            cors: vec![Cors::new(Method::Get, "/x")],
+        };
+        let desired = || Desired {
+            event_types: vec![event_type("a")],
+            functions: vec![function("f", "http://b")],
+            subscriptions: vec![listener("a", "f")],
+            ..Desired::default()
+        };
+        check(present(), desired(), false, &["Update f", "Keep a", "Keep a → f"], 4);
+        let all = ["Update f", "Delete b → g", "Delete b", "Delete g", "Delete GET /x", "Keep a", "Keep a → f"];
+        check(present(), desired(), true, &all, 0);
+        check(
+            present(),
+            present(),
+            true,
+            &["Keep a", "Keep b", "Keep f", "Keep g", "Keep a → f", "Keep b → g", "Keep GET /x"],
+            0,
+        );
+        let new = ["Create f", "Create a", "Create a → f"];
+        check(Desired::default(), desired(), false, &new, 0);
+    }
+
+    #[test]
+    fn a_route_that_is_given_another_function_is_made_again() {
+        let with = |function: Function, id: &str| Desired {
+            functions: vec![function],
+            subscriptions: vec![route(id)],
+            ..Desired::default()
+        };
+        let steps = ["Create g", "Delete GET /x → f", "Create GET /x → g"];
+        check(with(function("f", "http://a"), "f"), with(function("g", "http://a"), "g"), false, &steps, 1);
+    }
+}

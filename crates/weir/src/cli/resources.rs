@@ -1,0 +1,191 @@
+//! The resources of a space as commands speak of them: their names, and the way to the Configuration API.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use clap::{Args, ValueEnum};
+use http::StatusCode;
+use serde_json::value::RawValue;
+use weir_catalog::{Catalog, Change, Command, Resource};
+use weir_domain::SpaceName;
+use weir_gateway::wire::{self, Request};
+
+use crate::{
+    cli::CONFIG_URL,
+    client::{Answer, BaseUrl, Client, ClientError},
+};
+
+/// How long one answer may take: code is compiled before it, and other code may be compiled first.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Which server.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The Configuration API of the server
+    #[arg(long, visible_alias = "url", value_name = "URL", default_value = CONFIG_URL)]
+    pub(super) config_url: BaseUrl,
+}
+
+/// The kinds of resources, under the names that people give them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// Event types
+    #[value(name = "eventtypes", aliases = ["eventtype", "event-types", "event-type", "et"])]
+    EventTypes,
+    /// Functions
+    #[value(name = "functions", aliases = ["function", "fn"])]
+    Functions,
+    /// Subscriptions
+    #[value(name = "subscriptions", aliases = ["subscription", "subs", "sub"])]
+    Subscriptions,
+    /// CORS configurations
+    #[value(name = "cors")]
+    Cors,
+}
+
+impl Kind {
+    /// Returns what the catalog calls it.
+    pub(super) const fn resource(self) -> Resource {
+        match self {
+            Self::EventTypes => Resource::EventType,
+            Self::Functions => Resource::Function,
+            Self::Subscriptions => Resource::Subscription,
+            Self::Cors => Resource::Cors,
+        }
+    }
+
+    /// Returns the word for all of them, as a command takes it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::EventTypes => "eventtypes",
+            Self::Functions => "functions",
+            Self::Subscriptions => "subscriptions",
+            Self::Cors => "cors",
+        }
+    }
+
+    /// Returns the identifier that is meant: a CORS configuration may be named by method and path as well.
+    pub(super) fn id(self, given: &str) -> String {
+        match given.split_once(' ') {
+            Some((method, path)) if self == Self::Cors => {
+                format!("{}{}", method.to_ascii_uppercase(), path.trim_start())
+            }
+            _ => given.to_owned(),
+        }
+    }
+
+    /// Makes the command to delete one.
+    pub(super) fn deletion(self, given: &str) -> Command {
+        let id = self.id(given);
+        match self {
+            Self::EventTypes => Command::DeleteEventType(id),
+            Self::Functions => Command::DeleteFunction(id),
+            Self::Subscriptions => Command::DeleteSubscription(id),
+            Self::Cors => Command::DeleteCors(id),
+        }
+    }
+}
+
+/// Returns the word for one of a kind.
+pub(super) const fn noun(resource: Resource) -> &'static str {
+    match resource {
+        Resource::EventType => "event type",
+        Resource::Function => "function",
+        Resource::Subscription => "subscription",
+        Resource::Cors => "cors",
+    }
+}
+
+/// The Configuration API of a server, for one space.
+pub(super) struct Api {
+    client: Client,
+    space: SpaceName,
+}
+
+impl Api {
+    /// Makes the way to a server; nothing is connected yet.
+    pub(super) fn new(server: ServerArgs, space: SpaceName) -> Self {
+        Self { client: Client::new(server.config_url), space }
+    }
+
+    /// Returns the space.
+    pub(super) const fn space(&self) -> &SpaceName {
+        &self.space
+    }
+
+    /// Asks for one resource.
+    ///
+    /// # Errors
+    /// Where it does not come.
+    pub(super) async fn item(&self, kind: Resource, id: &str) -> Result<Answer, ClientError> {
+        let answer = self.client.get(&wire::path(&self.space, kind, Some(id)), ANSWER_TIMEOUT).await?;
+        if answer.status == StatusCode::OK { Ok(answer) } else { Err(self.client.refused(&answer)) }
+    }
+
+    /// Asks for all resources of a kind, as far as a query, which begins with `?`, lets them through.
+    ///
+    /// # Errors
+    /// Where they do not come.
+    pub(super) async fn list(&self, kind: Resource, query: &str) -> Result<Answer, ClientError> {
+        let path = format!("{}{query}", wire::path(&self.space, kind, None));
+        let answer = self.client.get(&path, ANSWER_TIMEOUT).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            // A Configuration API has a list for every space.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                Err(self.unreadable(format!("it has no list of the {} of a space", wire::list_name(kind))))
+            }
+            _ => Err(self.client.refused(&answer)),
+        }
+    }
+
+    /// Takes an answer with a list apart.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub(super) fn items<'a>(&self, kind: Resource, answer: &'a Answer) -> Result<Vec<&'a RawValue>, ClientError> {
+        let name = wire::list_name(kind);
+        let broken = |error: serde_json::Error| self.unreadable(format!("it is no list of {name}: {error}"));
+        let mut members: BTreeMap<String, &'a RawValue> = serde_json::from_slice(&answer.body).map_err(broken)?;
+        let list = members.remove(name).ok_or_else(|| self.unreadable(format!("it has no member {name}")))?;
+        serde_json::from_str(list.get()).map_err(broken)
+    }
+
+    /// Asks for everything that the space has, kind by kind: whoever changes it meanwhile is seen in part.
+    ///
+    /// # Errors
+    /// Where it does not come, or is not understood.
+    pub(super) async fn present(&self) -> Result<Catalog, ClientError> {
+        let mut catalog = Catalog::new();
+        for kind in wire::KINDS {
+            let answer = self.list(kind, "").await?;
+            for item in self.items(kind, &answer)? {
+                let strange = |detail: String| {
+                    self.unreadable(format!("it has a {} of another version of weir ({detail})", noun(kind)))
+                };
+                let shown = wire::read_shown(kind, item.get()).map_err(|error| strange(error.to_string()))?;
+                let Some(change) = shown else { return Err(strange("of another kind".into())) };
+                let change = Change { space: self.space.clone(), kind: change };
+                catalog.fold(&change).map_err(|error| strange(error.to_string()))?;
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// Asks for a change; returns its receipt, the position in the log.
+    ///
+    /// # Errors
+    /// Where the change is not confirmed.
+    pub(super) async fn change(&self, command: &Command) -> Result<Option<u64>, ClientError> {
+        let Request { method, path, body } = wire::request(&self.space, command);
+        let answer = self.client.request(method, &path, body.into(), ANSWER_TIMEOUT).await?;
+        if !answer.status.is_success() {
+            return Err(self.client.refused(&answer));
+        }
+        Ok(answer.header("weir-position").and_then(|position| position.parse().ok()))
+    }
+
+    /// Makes the error of an answer that is not what such a server gives.
+    pub(super) fn unreadable(&self, detail: impl Into<String>) -> ClientError {
+        self.client.unreadable(detail)
+    }
+}
