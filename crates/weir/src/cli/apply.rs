@@ -48,7 +48,7 @@ pub(crate) struct ApplyArgs {
 /// Carries out the command.
 pub(crate) async fn run(args: ApplyArgs, output: &Output) -> anyhow::Result<Exit> {
     let Declared { space, desired } = source::read(&args.source)?;
-    let api = Api::new(args.server, args.space.unwrap_or(space));
+    let api = Api::new(args.server, args.space.unwrap_or(space)).await?;
     let present = api.present().await?;
     let mut plan = Plan::new(present.space_or_empty(api.space()), desired, args.prune);
     let failure = if args.dry_run { None } else { carry_out(&mut plan, &api).await };

@@ -37,7 +37,7 @@ type Row = (String, Result<Option<u64>, String>);
 /// Carries out the command.
 pub(crate) async fn run(args: DeleteArgs, output: &Output) -> anyhow::Result<Exit> {
     let DeleteArgs { kind, names, space, server } = args;
-    let api = Api::new(server, space);
+    let api = Api::new(server, space).await?;
     let mut rows: Vec<Row> = Vec::new();
     let mut first_fault: Option<ErrorKind> = None;
     let mut failure = None;

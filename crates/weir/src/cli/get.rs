@@ -48,7 +48,7 @@ fn metadata(text: &str) -> Result<(String, String), String> {
 /// Carries out the command.
 pub(crate) async fn run(args: GetArgs, output: &Output) -> anyhow::Result<Exit> {
     let GetArgs { kind, name, metadata, space, server } = args;
-    let api = Api::new(server, space);
+    let api = Api::new(server, space).await?;
     match name {
         Some(name) => one(&api, kind, &name, output).await?,
         None => all(&api, kind, &metadata, output).await?,

@@ -10,7 +10,7 @@ use weir_domain::SpaceName;
 use weir_gateway::wire::{self, Request};
 
 use crate::{
-    cli::CONFIG_URL,
+    cli::{CONFIG_URL, TlsArgs},
     client::{Answer, BaseUrl, Client, ClientError},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct ServerArgs {
     /// The Configuration API of the server
     #[arg(long, visible_alias = "url", value_name = "URL", default_value = CONFIG_URL)]
     pub(super) config_url: BaseUrl,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 }
 
 /// The kinds of resources, under the names that people give them.
@@ -103,8 +105,12 @@ pub(super) struct Api {
 
 impl Api {
     /// Makes the way to a server; nothing is connected yet.
-    pub(super) fn new(server: ServerArgs, space: SpaceName) -> Self {
-        Self { client: Client::new(server.config_url), space }
+    ///
+    /// # Errors
+    /// Where the certificates that it is to use cannot be read.
+    pub(super) async fn new(server: ServerArgs, space: SpaceName) -> Result<Self, ClientError> {
+        let client = Client::new(server.config_url, server.tls.files()).await?;
+        Ok(Self { client, space })
     }
 
     /// Returns the space.
