@@ -94,7 +94,7 @@ impl FunctionKind {
     }
 
     /// The same, to be changed.
-    pub(crate) const fn texts_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+    pub const fn texts_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
         match self {
             Self::Http { headers, .. } => ("headers", headers),
             Self::Wasm { config, .. } => ("config", config),

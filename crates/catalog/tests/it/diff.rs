@@ -65,6 +65,9 @@ fn names(commands: &[Command]) -> Vec<String> {
             Command::CreateCors(it) => format!("+ cors {}", it.id),
             Command::UpdateCors { id, .. } => format!("~ cors {id}"),
             Command::DeleteCors(id) => format!("- cors {id}"),
+            Command::UpdateFunctionKeeping { .. } | Command::DeleteSpace { .. } => {
+                panic!("no difference asks for {command:?}")
+            }
         })
         .collect()
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use weir_catalog::{Command, EventType, EventTypeName, Method, OnInvalid, Schema, Subscription};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event, FunctionId};
 use weir_flow::{CAUSATION_ID, CORRELATION_ID, EVENT_QUARANTINED, HOPS, Options, Refusal, is_quarantined};
-use weir_log::{Append, LogEngine};
+use weir_log::Append;
 use weir_testkit::FakeFunction;
 
-use crate::support::{Functions, Running, all_of, echo, memory, quick_retry, space, start};
+use crate::support::{Functions, Nobody, Running, all_of, echo, memory, quick_retry, space, start};
 
 fn order(id: &str, data: &Value) -> Event {
     let builder = Event::builder(id, "/test", "order").subject("k").data(Data::Json(data.to_string().into()));
@@ -32,9 +32,9 @@ async fn declare(running: &Running, name: &str, on_invalid: OnInvalid) {
 async fn an_event_that_breaks_the_schema_is_refused_with_every_place() {
     let running = start(memory(), &Functions::default(), Options::default()).await;
     declare(&running, "order", OnInvalid::Refuse).await;
-    let admit = |data: Value| running.flow.admit(&space(), order("1", &data));
-    assert!(admit(json!({ "n": 1 })).is_ok_and(|admitted| !is_quarantined(&admitted)));
-    let refusal = admit(json!({ "n": -1.5 })).expect_err("refused");
+    let admit = async |data: Value| running.flow.admit(&space(), order("1", &data), &Nobody).await;
+    assert!(admit(json!({ "n": 1 })).await.is_ok_and(|admitted| !is_quarantined(&admitted)));
+    let refusal = admit(json!({ "n": -1.5 })).await.expect_err("refused");
     assert_eq!(refusal.kind(), ErrorKind::Invalid);
     let Refusal::Schema { event_type, version, violations } = refusal else { panic!("another refusal") };
     assert_eq!((event_type.as_str(), version), ("order", 1));
@@ -53,7 +53,7 @@ async fn an_event_in_quarantine_is_kept_once_and_reaches_nobody() {
     running.declare(&["done"], "work", "order", quick_retry(1)).await;
 
     let broken = order("1", &json!({ "n": -1, "big": 1 }));
-    let admitted = running.flow.admit(&space(), broken.clone()).expect("kept");
+    let admitted = running.flow.admit(&space(), broken.clone(), &Nobody).await.expect("kept");
     assert!(is_quarantined(&admitted));
     assert_eq!(admitted.key.as_ref().map(|key| key.as_str()), Some("k"));
     let append = Append::new(space(), vec![admitted]);
@@ -84,7 +84,7 @@ async fn data_too_deep_to_be_wrapped_are_kept_as_text() {
     let running = start(memory(), &Functions::default(), Options::default()).await;
     declare(&running, "order", OnInvalid::Quarantine).await;
     let deep = (0..126).fold(json!(1), |inner, _| json!([inner]));
-    let admitted = running.flow.admit(&space(), order("1", &json!({ "a": deep }))).expect("kept");
+    let admitted = running.flow.admit(&space(), order("1", &json!({ "a": deep })), &Nobody).await.expect("kept");
     let data: Value = serde_json::from_slice(admitted.event.data().as_bytes()).expect("JSON that readers take");
     assert!(data["eventText"].as_str().is_some_and(|text| text.contains("[[[1]]]")) && data["event"].is_null());
     running.stop().await;
@@ -122,11 +122,11 @@ async fn a_request_on_a_route_is_checked_before_its_function_is_called() {
         builder.build().expect("valid")
     };
     let route = Arc::new(route);
-    let answer = running.flow.call(&space(), &route, request("{}")).await.expect("kept");
+    let answer = running.flow.call(&space(), &route, request("{}"), &Nobody).await.expect("kept");
     assert_eq!(answer.status, 202);
     assert!(answer.headers.contains(&("weir-quarantined".to_owned(), "true".to_owned())));
     assert_eq!(all_of(&*running.log, EVENT_QUARANTINED).await.len(), 1);
-    let answer = running.flow.call(&space(), &route, request(r#"{"n":1}"#)).await.expect("called");
+    let answer = running.flow.call(&space(), &route, request(r#"{"n":1}"#), &Nobody).await.expect("called");
     assert_eq!((answer.status, calls.all()), (200, vec![(r#"{"n":1}"#.to_owned(), 1)]));
     // A good request is recorded only where somebody listens.
     assert!(all_of(&*running.log, "http.request").await.is_empty());

@@ -17,6 +17,7 @@ use super::{
     fields::Fields,
     resource::{Resource, is_empty},
 };
+pub(super) use provider::HIDDEN;
 use provider::Shown;
 
 /// The resource `functions`.

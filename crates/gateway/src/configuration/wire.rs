@@ -69,6 +69,12 @@ pub fn request(space: &SpaceName, command: &Command) -> Request {
         Command::DeleteEventType(id) => deleted(space, Kind::EventType, id),
         Command::CreateFunction(it) => posted(space, Kind::Function, &functions::whole(name, it)),
         Command::UpdateFunction(it) => replaced(space, Kind::Function, it.id.as_str(), &functions::whole(name, it)),
+        Command::UpdateFunctionKeeping { function, kept } => {
+            // What is to stay is asked for by what was shown in its place.
+            let mut it = function.clone();
+            it.kind.texts_mut().1.extend(kept.iter().map(|text| (text.clone(), functions::HIDDEN.to_owned())));
+            replaced(space, Kind::Function, it.id.as_str(), &functions::whole(name, &it))
+        }
         Command::DeleteFunction(id) => deleted(space, Kind::Function, id),
         Command::CreateSubscription(it) => posted(space, Kind::Subscription, &Subscriptions::view(name, it)),
         Command::UpdateSubscription { id, subscription } => {
@@ -78,6 +84,9 @@ pub fn request(space: &SpaceName, command: &Command) -> Request {
         Command::CreateCors(it) => posted(space, Kind::Cors, &CorsConfigurations::view(name, it)),
         Command::UpdateCors { id, cors } => replaced(space, Kind::Cors, id, &CorsConfigurations::view(name, cors)),
         Command::DeleteCors(id) => deleted(space, Kind::Cors, id),
+        Command::DeleteSpace { force } => {
+            Request { method: Method::DELETE, path: format!("/v1/spaces/{space}?force={force}"), body: Vec::new() }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use weir_domain::SpaceName;
 use weir_gateway::wire::{self, Request};
 
 use crate::{
-    cli::{CONFIG_URL, TlsArgs},
+    cli::{CONFIG_URL, TlsArgs, output::Failure},
     client::{Answer, BaseUrl, Client, ClientError},
 };
 
@@ -108,7 +108,7 @@ impl Api {
     ///
     /// # Errors
     /// Where the certificates that it is to use cannot be read.
-    pub(super) async fn new(server: ServerArgs, space: SpaceName) -> Result<Self, ClientError> {
+    pub(super) async fn new(server: ServerArgs, space: SpaceName) -> Result<Self, Failure> {
         let client = Client::new(server.config_url, server.tls.files()).await?;
         Ok(Self { client, space })
     }

@@ -23,7 +23,7 @@ use crate::configuration::fields::Fields;
 const CONTEXT: &str = "unable to load function provider config: ";
 
 /// Shown in the place of a value that may be secret.
-const HIDDEN: &str = "*****";
+pub(in crate::configuration) const HIDDEN: &str = "*****";
 
 /// Reads a provider, and the names of the values that are to stay, which are not in it. A type that there is not, or none, is for the draft to refuse.
 ///

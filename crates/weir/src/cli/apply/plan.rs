@@ -100,7 +100,7 @@ impl Plan {
         let declared = names(&desired);
         let others = if prune { 0 } else { keep_others(current, &mut desired) };
         let commands = diff(current, desired);
-        let mut steps: Vec<Step> = commands.into_iter().map(|command| Step::of(command, current)).collect();
+        let mut steps: Vec<Step> = commands.into_iter().filter_map(|command| Step::of(command, current)).collect();
         let touched: BTreeSet<(usize, &str)> = steps.iter().map(|step| step.name.order()).collect();
         let kept = declared.into_iter().filter(|name| !touched.contains(&name.order()));
         let kept = kept.map(|name| Step { name, action: Action::Keep, command: None, outcome: Outcome::Planned });
@@ -141,13 +141,16 @@ fn keep_others(current: &SpaceCatalog, desired: &mut Desired) -> usize {
 }
 
 impl Step {
-    fn of(command: Command, current: &SpaceCatalog) -> Self {
+    /// Makes the step of a command about one resource; a difference has no others.
+    fn of(command: Command, current: &SpaceCatalog) -> Option<Self> {
         let (action, name) = match &command {
             Command::CreateEventType(it) => (Action::Create, Name::of_event_type(it)),
             Command::UpdateEventType(it) => (Action::Update, Name::of_event_type(it)),
             Command::DeleteEventType(id) => (Action::Delete, Name::new(Resource::EventType, id, id)),
             Command::CreateFunction(it) => (Action::Create, Name::of_function(it)),
-            Command::UpdateFunction(it) => (Action::Update, Name::of_function(it)),
+            Command::UpdateFunction(it) | Command::UpdateFunctionKeeping { function: it, .. } => {
+                (Action::Update, Name::of_function(it))
+            }
             Command::DeleteFunction(id) => (Action::Delete, Name::new(Resource::Function, id, id)),
             Command::CreateSubscription(it) => (Action::Create, Name::of_subscription(it)),
             Command::UpdateSubscription { subscription, .. } => (Action::Update, Name::of_subscription(subscription)),
@@ -162,8 +165,9 @@ impl Step {
                 let unknown = || Name::new(Resource::Cors, id, id);
                 (Action::Delete, current.cors(id).map_or_else(unknown, |it| Name::of_cors(it)))
             }
+            Command::DeleteSpace { .. } => return None,
         };
-        Self { name, action, command: Some(command), outcome: Outcome::Planned }
+        Some(Self { name, action, command: Some(command), outcome: Outcome::Planned })
     }
 
     /// Says what a reader may wonder about.
