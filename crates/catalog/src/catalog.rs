@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use weir_domain::SpaceName;
 
-use crate::{ApplyError, Change, ChangeKind, SpaceCatalog};
+use crate::{
+    ApplyError, Change, ChangeKind, SpaceCatalog, Token,
+    space::{Map, create, delete},
+};
 
-/// Event types, functions and subscriptions of all spaces.
+/// Event types, functions and subscriptions of all spaces, and the tokens, which are of none.
 ///
 /// A catalog is replaced as a whole, usually behind an `Arc`. Spaces that do not change are shared with the one before;
 /// a space that has nothing left is gone. Readers keep the catalog they began with for as long as they need it.
@@ -14,11 +17,12 @@ use crate::{ApplyError, Change, ChangeKind, SpaceCatalog};
 pub struct Catalog {
     spaces: BTreeMap<SpaceName, Arc<SpaceCatalog>>,
     empty: Arc<SpaceCatalog>,
+    tokens: Arc<Map<Token>>,
 }
 
 impl PartialEq for Catalog {
     fn eq(&self, other: &Self) -> bool {
-        self.spaces == other.spaces
+        self.spaces == other.spaces && self.tokens == other.tokens
     }
 }
 
@@ -48,6 +52,17 @@ impl Catalog {
         self.spaces.iter()
     }
 
+    /// Finds a token.
+    #[must_use]
+    pub fn token(&self, id: &str) -> Option<&Arc<Token>> {
+        self.tokens.get(id)
+    }
+
+    /// Returns the tokens in the order of their identifiers.
+    pub fn tokens(&self) -> impl ExactSizeIterator<Item = &Arc<Token>> {
+        self.tokens.values()
+    }
+
     /// Returns the catalog after a change, ready to be asked; this one stays as it is.
     ///
     /// The same change on an equal catalog gives an equal catalog, always and everywhere.
@@ -66,9 +81,15 @@ impl Catalog {
     /// # Errors
     /// Where the change was planned for another catalog; then nothing has changed.
     pub fn fold(&mut self, change: &Change) -> Result<(), ApplyError> {
-        if matches!(change.kind, ChangeKind::SpaceDeleted) {
-            let gone = self.spaces.remove(&change.space);
-            return gone.map(drop).ok_or_else(|| ApplyError::Missing { id: change.space.to_string() });
+        match &change.kind {
+            ChangeKind::TokenCreated(it) => return create(&mut self.tokens, it.id.as_str(), it),
+            ChangeKind::TokenDeleted(id) => return delete(&mut self.tokens, id.as_str()).map(drop),
+            // Tokens are of no space, and stay.
+            ChangeKind::SpaceDeleted => {
+                let gone = self.spaces.remove(&change.space);
+                return gone.map(drop).ok_or_else(|| ApplyError::Missing { id: change.space.to_string() });
+            }
+            _ => {}
         }
         if let Some(space) = self.spaces.get_mut(&change.space) {
             let space = Arc::make_mut(space);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use weir_domain::{FunctionId, SpaceName};
 
-use crate::{Cors, CorsId, EventType, EventTypeName, Function, Resource, Subscription, SubscriptionId};
+use crate::{Cors, CorsId, EventType, EventTypeName, Function, Resource, Subscription, SubscriptionId, Token, TokenId};
 
 /// What somebody asks of one space. Names of what is to be deleted or updated come as they were given: one that cannot
 /// be a name is simply not found.
@@ -51,6 +51,10 @@ pub enum Command {
     },
     /// Takes a CORS configuration away.
     DeleteCors(String),
+    /// Makes a token, which is of the whole server.
+    CreateToken(Token),
+    /// Takes a token away, at once.
+    DeleteToken(String),
     /// Takes a whole space away: everything that it has, at once.
     DeleteSpace {
         /// Whether it may have anything. Without it a space that has something stays.
@@ -58,7 +62,7 @@ pub enum Command {
     },
 }
 
-/// What a command or a change of a space is about.
+/// What a command or a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target<'a> {
     /// The space as a whole.
@@ -87,6 +91,8 @@ impl Command {
             Self::CreateCors(it) => Target::Item(Resource::Cors, it.id.as_str()),
             Self::UpdateCors { id, cors: _ } | Self::DeleteCors(id) => Target::Item(Resource::Cors, id),
             Self::DeleteSpace { force: _ } => Target::Space,
+            Self::CreateToken(it) => Target::Item(Resource::Token, it.id.as_str()),
+            Self::DeleteToken(id) => Target::Item(Resource::Token, id),
         }
     }
 }
@@ -127,6 +133,10 @@ pub enum ChangeKind {
     CorsUpdated(Arc<Cors>),
     /// A CORS configuration is gone.
     CorsDeleted(CorsId),
+    /// A token was made.
+    TokenCreated(Arc<Token>),
+    /// A token is gone.
+    TokenDeleted(TokenId),
     /// Everything that the space had is gone.
     SpaceDeleted,
 }
@@ -149,6 +159,8 @@ impl ChangeKind {
             Self::CorsCreated(it) | Self::CorsUpdated(it) => Target::Item(Resource::Cors, it.id.as_str()),
             Self::CorsDeleted(id) => Target::Item(Resource::Cors, id.as_str()),
             Self::SpaceDeleted => Target::Space,
+            Self::TokenCreated(it) => Target::Item(Resource::Token, it.id.as_str()),
+            Self::TokenDeleted(id) => Target::Item(Resource::Token, id.as_str()),
         }
     }
 
@@ -162,6 +174,7 @@ impl ChangeKind {
                 | Self::SubscriptionDeleted(_)
                 | Self::CorsDeleted(_)
                 | Self::SpaceDeleted
+                | Self::TokenDeleted(_)
         )
     }
 }

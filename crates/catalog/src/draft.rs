@@ -6,12 +6,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use weir_domain::{FunctionId, SpaceName};
+use weir_domain::{FunctionId, SpaceName, Timestamp};
 use weir_routing::Method;
 
 use crate::{
     CatalogError, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
-    KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Subscription, SubscriptionKind, rules,
+    KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Scope, Subscription, SubscriptionKind, Token, TokenId, rules,
 };
 
 const NAME_CHARACTERS: &str = "use the characters a-z A-Z 0-9 . - _ only";
@@ -276,6 +276,36 @@ impl CorsDraft {
         cors.allow_credentials = self.allow_credentials;
         cors.metadata = self.metadata;
         Ok((space, cors))
+    }
+}
+
+/// A token that is not checked yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenDraft {
+    /// What it is for, for people.
+    pub description: Option<String>,
+    /// Its scopes as [`Scope::parse`] reads them.
+    pub scopes: Vec<String>,
+    /// From when on it is worth nothing.
+    pub expires: Option<Timestamp>,
+}
+
+impl TokenDraft {
+    /// Makes the token of an identifier and the hash of what its owner shows.
+    ///
+    /// # Errors
+    /// All texts that are no scopes.
+    pub fn check(self, id: TokenId, hash: [u8; 32]) -> Result<Token, CatalogError> {
+        let mut reader = Reader::of(Resource::Token);
+        let scopes = self.scopes.iter().filter_map(|text| match Scope::parse(text) {
+            Ok(scope) => Some(scope),
+            Err(error) => reader.refuse("Scopes", "scope", format!("correct the scopes: {error}")),
+        });
+        let scopes = scopes.collect();
+        if !reader.details.is_empty() {
+            return Err(reader.refused());
+        }
+        Ok(Token { id, hash, description: self.description, scopes, expires: self.expires })
     }
 }
 

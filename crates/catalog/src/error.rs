@@ -21,6 +21,8 @@ pub enum Resource {
     Subscription,
     /// A CORS configuration.
     Cors,
+    /// A token.
+    Token,
 }
 
 impl fmt::Display for Resource {
@@ -30,12 +32,13 @@ impl fmt::Display for Resource {
             Self::Function => "Function",
             Self::Subscription => "Subscription",
             Self::Cors => "CORS configuration",
+            Self::Token => "Token",
         })
     }
 }
 
 impl Resource {
-    /// All kinds.
+    /// All kinds of which spaces have any; tokens are of none.
     pub const ALL: [Self; 4] = [Self::EventType, Self::Function, Self::Subscription, Self::Cors];
 
     /// The name of the type in field details.
@@ -45,6 +48,7 @@ impl Resource {
             Self::Function => "Function",
             Self::Subscription => "Subscription",
             Self::Cors => "CORS",
+            Self::Token => "Token",
         }
     }
 }
@@ -233,7 +237,7 @@ impl CatalogError {
 fn there(resource: &Resource) -> &'static str {
     match resource {
         Resource::Function => "registered",
-        Resource::EventType | Resource::Subscription | Resource::Cors => "exists",
+        Resource::EventType | Resource::Subscription | Resource::Cors | Resource::Token => "exists",
     }
 }
 
@@ -244,6 +248,7 @@ fn existing(resource: &Resource) -> &'static str {
         Resource::Function => "function",
         Resource::Subscription => "subscription",
         Resource::Cors => "CORS configuration",
+        Resource::Token => "token",
     }
 }
 

@@ -27,6 +27,7 @@ mod schema;
 mod space;
 pub mod stored;
 mod subscription;
+mod token;
 
 pub use weir_routing::{Method, MethodSet, Params, RouteError};
 
@@ -43,3 +44,4 @@ pub use pointer::{JsonPointer, PointerError};
 pub use schema::{DataFault, Schema, SchemaError, Violation, Violations};
 pub use space::{RouteMatch, SpaceCatalog};
 pub use subscription::{RetryPolicy, Subscription, SubscriptionKind};
+pub use token::{Action, Scope, ScopeError, Scopes, Token, TokenId};

@@ -2,10 +2,10 @@
 
 pub use weir_routing::ROUTE_BYTES_MAX;
 
-/// Event types, functions and subscriptions of one space, of each.
+/// Event types, functions and subscriptions of one space, of each; tokens of the server.
 pub const ITEMS_MAX: usize = 65_536;
 
-/// The description of an event type in bytes.
+/// The description of an event type or a token in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 
 /// The schema of an event type in bytes, written without spaces.
@@ -44,6 +44,9 @@ pub const ENTRIES_MAX: usize = 256;
 
 /// All names and values of one such map together, in bytes.
 pub const ENTRIES_BYTES_MAX: usize = 64 * 1024;
+
+/// Scopes of one token.
+pub const SCOPES_MAX: usize = 64;
 
 /// The longest that an answer of an authorizer may hold, in milliseconds: a right that was taken away ends by then.
 pub const AUTHORIZER_CACHE_MS_MAX: u32 = 60 * 60 * 1000;

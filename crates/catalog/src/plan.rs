@@ -9,7 +9,7 @@ use weir_domain::{FunctionId, SpaceName};
 
 use crate::{
     Catalog, CatalogError, Change, ChangeKind, Command, Cors, Detail, EventType, Function, Resource, SpaceCatalog,
-    Subscription, SubscriptionKind, limits, rules,
+    Subscription, SubscriptionKind, Token, limits, rules,
 };
 
 impl Catalog {
@@ -35,6 +35,8 @@ impl Catalog {
             Command::CreateCors(it) => create_cors(present, it)?,
             Command::UpdateCors { id, cors } => update_cors(present, id, cors)?,
             Command::DeleteCors(id) => delete_cors(present, id)?,
+            Command::CreateToken(it) => create_token(self, it)?,
+            Command::DeleteToken(id) => delete_token(self, id)?,
             Command::DeleteSpace { force } => delete_space(space, present, force)?,
         };
         Ok(Change { space: space.clone(), kind })
@@ -183,6 +185,24 @@ fn delete_cors(present: &SpaceCatalog, id: String) -> Result<ChangeKind, Catalog
     match present.cors(&id) {
         Some(it) => Ok(ChangeKind::CorsDeleted(it.id.clone())),
         None => Err(CatalogError::not_found(Resource::Cors, id)),
+    }
+}
+
+fn create_token(present: &Catalog, it: Token) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Token, rules::token(&it))?;
+    if present.token(it.id.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::Token, id: it.id.to_string() });
+    }
+    if present.tokens().len() >= limits::ITEMS_MAX {
+        return Err(CatalogError::Full { resource: Resource::Token });
+    }
+    Ok(ChangeKind::TokenCreated(Arc::new(it)))
+}
+
+fn delete_token(present: &Catalog, id: String) -> Result<ChangeKind, CatalogError> {
+    match present.token(&id) {
+        Some(it) => Ok(ChangeKind::TokenDeleted(it.id.clone())),
+        None => Err(CatalogError::not_found(Resource::Token, id)),
     }
 }
 

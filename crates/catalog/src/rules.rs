@@ -6,7 +6,7 @@ use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
     Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Schema, Subscription,
-    SubscriptionKind, limits, names::OWN_PREFIX,
+    SubscriptionKind, Token, limits, names::OWN_PREFIX,
 };
 
 /// Collects the faults of one resource.
@@ -68,6 +68,20 @@ pub(crate) fn event_type(event_type: &EventType) -> Vec<Detail> {
         faults.details.push(Detail::field(Resource::EventType, "Schema", rule, cure));
     }
     faults.entries("Metadata", &event_type.metadata);
+    faults.details
+}
+
+pub(crate) fn token(token: &Token) -> Vec<Detail> {
+    let mut faults = Faults::of(Resource::Token);
+    let count = token.scopes.iter().count();
+    faults.field(count == 0, "Scopes", "required", || "give the token at least one scope, such as emit@shop".into());
+    faults.field(count > limits::SCOPES_MAX, "Scopes", "max", || {
+        format!("give the token {} scopes at most: one can name several spaces and event types", limits::SCOPES_MAX)
+    });
+    let description = token.description.as_deref().unwrap_or_default();
+    faults.field(description.len() > limits::DESCRIPTION_BYTES_MAX, "Description", "max", || {
+        format!("shorten the description to {} bytes", limits::DESCRIPTION_BYTES_MAX)
+    });
     faults.details
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Resources by name or identifier. Whole maps are shared between catalogs, and copied when one of them changes.
-type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
+pub(crate) type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
 
 /// CORS configurations are for a method and a path, whatever the type of the event.
 const ANY_TYPE: &str = "";
@@ -211,6 +211,8 @@ impl SpaceCatalog {
             Resource::Function => self.functions.len(),
             Resource::Subscription => self.subscriptions.len(),
             Resource::Cors => self.cors.len(),
+            // They are of no space: see `Catalog::tokens`.
+            Resource::Token => 0,
         }
     }
 
@@ -241,6 +243,8 @@ impl SpaceCatalog {
                 Arc::make_mut(&mut self.origins).remove(gone.method, ANY_TYPE, &gone.path);
                 Ok(())
             }
+            // They are of no space: `Catalog::fold` has made the change.
+            ChangeKind::TokenCreated(_) | ChangeKind::TokenDeleted(_) => Ok(()),
             ChangeKind::SpaceDeleted => {
                 *self = Self::default();
                 Ok(())
@@ -294,7 +298,7 @@ fn present<T>(map: &Map<T>, id: &str) -> Result<(), ApplyError> {
     if map.contains_key(id) { Ok(()) } else { Err(ApplyError::Missing { id: id.to_owned() }) }
 }
 
-fn create<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
+pub(crate) fn create<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
     absent(map, id)?;
     Arc::make_mut(map).insert(id.into(), Arc::clone(value));
     Ok(())
@@ -306,7 +310,7 @@ fn update<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), Appl
     Ok(())
 }
 
-fn delete<T>(map: &mut Arc<Map<T>>, id: &str) -> Result<Arc<T>, ApplyError> {
+pub(crate) fn delete<T>(map: &mut Arc<Map<T>>, id: &str) -> Result<Arc<T>, ApplyError> {
     // Looked up first, so that a map that does not change is not copied.
     present(map, id)?;
     Arc::make_mut(map).remove(id).ok_or_else(|| ApplyError::Missing { id: id.to_owned() })

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use weir_domain::{ErrorKind, FunctionId, SpaceName};
 
-use crate::{Change, ChangeKind, CorsId, EventTypeName, SubscriptionId};
+use crate::{Change, ChangeKind, CorsId, EventTypeName, SubscriptionId, TokenId};
 
 mod v1;
 
@@ -17,7 +17,7 @@ mod v1;
 const VERSION: u32 = 1;
 
 /// The event types under which changes are kept.
-pub const EVENT_TYPES: [&str; 13] = [
+pub const EVENT_TYPES: [&str; 15] = [
     "weir.eventtype.created",
     "weir.eventtype.updated",
     "weir.eventtype.deleted",
@@ -31,6 +31,8 @@ pub const EVENT_TYPES: [&str; 13] = [
     "weir.cors.updated",
     "weir.cors.deleted",
     "weir.space.deleted",
+    "weir.token.created",
+    "weir.token.deleted",
 ];
 
 /// The place of the change that is about no single resource.
@@ -43,7 +45,7 @@ pub const EVENT_TYPE_COLLECTION: &str = "eventtypes";
 pub struct StoredChange {
     /// The attribute `type`, one of [`EVENT_TYPES`].
     pub event_type: &'static str,
-    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions|cors/{id}`, or `{space}` alone.
+    /// The attribute `subject`: `{space}/eventtypes|functions|subscriptions|cors|tokens/{id}`, or `{space}` alone.
     pub subject: String,
     /// The data, JSON (RFC 8259).
     pub data: String,
@@ -127,6 +129,8 @@ pub fn encode(change: &Change) -> StoredChange {
             subject: space.to_string(),
             data: data(space, Whole {}),
         },
+        ChangeKind::TokenCreated(it) => stored(space, 13, it.id.as_str(), v1::Token::from(&**it)),
+        ChangeKind::TokenDeleted(id) => deleted(space, 14, id.as_str()),
     }
 }
 
@@ -134,9 +138,10 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
     stored(space, place, id, Deleted { id: id.to_owned() })
 }
 
-/// The place is that in [`EVENT_TYPES`], which come in threes for each kind of resource.
+/// The place is that in [`EVENT_TYPES`], which come in threes for each kind of resource. Tokens, which are not updated,
+/// share their three with the deletion of a space.
 fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
-    let collection = [EVENT_TYPE_COLLECTION, "functions", "subscriptions", "cors"][place / 3];
+    let collection = [EVENT_TYPE_COLLECTION, "functions", "subscriptions", "cors", "tokens"][place / 3];
     StoredChange {
         event_type: EVENT_TYPES[place],
         subject: format!("{space}/{collection}/{id}"),
@@ -176,9 +181,13 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         })?,
         9 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsCreated(it.try_into()?)))?,
         10 => read(data, |it: v1::Cors<'static>| Ok(ChangeKind::CorsUpdated(it.try_into()?)))?,
-        SPACE_DELETED => read(data, |_: Whole| Ok(ChangeKind::SpaceDeleted))?,
-        _ => read(data, |it: Deleted| {
+        11 => read(data, |it: Deleted| {
             CorsId::parse(&it.id).map(ChangeKind::CorsDeleted).ok_or(StoredError::Value(it.id))
+        })?,
+        SPACE_DELETED => read(data, |_: Whole| Ok(ChangeKind::SpaceDeleted))?,
+        13 => read(data, |it: v1::Token<'static>| Ok(ChangeKind::TokenCreated(it.try_into()?)))?,
+        _ => read(data, |it: Deleted| {
+            TokenId::parse(&it.id).map(ChangeKind::TokenDeleted).ok_or(StoredError::Value(it.id))
         })?,
     };
     Ok(Change { space, kind })

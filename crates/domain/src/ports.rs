@@ -26,8 +26,11 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The source of new identifiers.
+/// The source of new identifiers and secrets.
 pub trait Ids: Send + Sync + 'static {
     /// Returns an identifier that was never returned before, here or elsewhere: a UUID in its text form.
     fn unique(&self) -> String;
+
+    /// Returns 32 bytes that nobody can guess: what somebody is known by later.
+    fn secret(&self) -> [u8; 32];
 }

@@ -13,6 +13,8 @@ use weir_domain::{Position, SpaceName};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Versions {
     spaces: HashMap<SpaceName, Arc<OfSpace>>,
+    /// Of tokens, which are of no space.
+    tokens: Items,
 }
 
 /// Versions by name or identifier. A map is copied where a change touches it, as the maps of the catalog are.
@@ -31,54 +33,65 @@ struct OfSpace {
 impl Versions {
     /// Returns the version of what is there.
     pub(crate) fn of(&self, space: &SpaceName, target: Target<'_>) -> Option<Position> {
-        let space = self.spaces.get(space)?;
         match target {
-            Target::Space => Some(space.last),
-            Target::Item(resource, id) => space.items(resource).get(id).copied(),
+            Target::Space => Some(self.spaces.get(space)?.last),
+            Target::Item(Resource::Token, id) => self.tokens.get(id).copied(),
+            Target::Item(resource, id) => self.spaces.get(space)?.items(resource)?.get(id).copied(),
         }
     }
 
     /// Takes in a change that stands at this position.
     pub(crate) fn note(&mut self, change: &Change, position: Position) {
-        let Target::Item(resource, id) = change.kind.target() else {
-            self.spaces.remove(&change.space);
-            return;
-        };
-        let space = Arc::make_mut(self.spaces.entry(change.space.clone()).or_default());
-        space.last = position;
-        let items = Arc::make_mut(space.items_mut(resource));
-        if !change.kind.is_deletion() {
-            items.insert(id.into(), position);
-            return;
-        }
-        items.remove(id);
-        // A space that has nothing left is gone, as in the catalog.
-        if space.is_empty() {
-            self.spaces.remove(&change.space);
+        match change.kind.target() {
+            Target::Space => drop(self.spaces.remove(&change.space)),
+            Target::Item(Resource::Token, id) => note(&mut self.tokens, id, change, position),
+            Target::Item(resource, id) => {
+                let space = Arc::make_mut(self.spaces.entry(change.space.clone()).or_default());
+                space.last = position;
+                if let Some(items) = space.items_mut(resource) {
+                    note(items, id, change, position);
+                }
+                // A space that has nothing left is gone, as in the catalog.
+                if space.is_empty() {
+                    self.spaces.remove(&change.space);
+                }
+            }
         }
     }
 }
 
+fn note(items: &mut Items, id: &str, change: &Change, position: Position) {
+    let items = Arc::make_mut(items);
+    if change.kind.is_deletion() {
+        items.remove(id);
+    } else {
+        items.insert(id.into(), position);
+    }
+}
+
 impl OfSpace {
-    fn items(&self, resource: Resource) -> &Items {
+    /// Returns the versions of one kind, where it is one of which spaces have any.
+    fn items(&self, resource: Resource) -> Option<&Items> {
         match resource {
-            Resource::EventType => &self.event_types,
-            Resource::Function => &self.functions,
-            Resource::Subscription => &self.subscriptions,
-            Resource::Cors => &self.cors,
+            Resource::EventType => Some(&self.event_types),
+            Resource::Function => Some(&self.functions),
+            Resource::Subscription => Some(&self.subscriptions),
+            Resource::Cors => Some(&self.cors),
+            Resource::Token => None,
         }
     }
 
-    fn items_mut(&mut self, resource: Resource) -> &mut Items {
+    fn items_mut(&mut self, resource: Resource) -> Option<&mut Items> {
         match resource {
-            Resource::EventType => &mut self.event_types,
-            Resource::Function => &mut self.functions,
-            Resource::Subscription => &mut self.subscriptions,
-            Resource::Cors => &mut self.cors,
+            Resource::EventType => Some(&mut self.event_types),
+            Resource::Function => Some(&mut self.functions),
+            Resource::Subscription => Some(&mut self.subscriptions),
+            Resource::Cors => Some(&mut self.cors),
+            Resource::Token => None,
         }
     }
 
     fn is_empty(&self) -> bool {
-        Resource::ALL.into_iter().all(|resource| self.items(resource).is_empty())
+        Resource::ALL.into_iter().filter_map(|resource| self.items(resource)).all(|items| items.is_empty())
     }
 }

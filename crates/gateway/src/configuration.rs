@@ -20,6 +20,7 @@ mod resource;
 mod schemas;
 mod spaces;
 mod subscriptions;
+mod tokens;
 pub mod wire;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use axum::{
 };
 use http::StatusCode;
 
-use crate::gateway::Shared;
+use crate::{auth, gateway::Shared};
 
 /// The space in the path of a request, as text.
 type SpacePath = Result<Path<String>, PathRejection>;
@@ -51,9 +52,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(resource::routes::<subscriptions::Subscriptions>())
         .merge(resource::routes::<cors::CorsConfigurations>())
         .route("/v1/spaces/{space}/events", get(reading::events))
+        .merge(tokens::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn(guard::refuse_foreign_pages))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::configuration::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)
 }

@@ -8,6 +8,7 @@
 //! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404, 405, or 204 for OPTIONS |
 //!
 //! The HTTP binding of CloudEvents allows every method that carries content; those are POST, PUT and PATCH (RFC 9110).
+//! A caller needs the right to emit the type of the event, whichever row it is; that of a plain request is `http.request`.
 //! An append survives the client's disconnect, see the documentation of the crate.
 
 mod call;
@@ -40,6 +41,7 @@ use weir_domain::{Event, Limits, SpaceName};
 
 use crate::{
     answer,
+    auth::{self, Caller},
     body::RequestBody,
     gateway::Shared,
     metrics::{Api, OpenRequest},
@@ -102,6 +104,8 @@ struct Exchange<'a> {
     space: SpaceName,
     path: &'a str,
     id: &'a RequestId,
+    /// Who has sent it.
+    caller: Caller,
 }
 
 async fn answer<B: RequestBody>(
@@ -110,7 +114,8 @@ async fn answer<B: RequestBody>(
     id: &RequestId,
     open: &mut OpenRequest<'_>,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let identified = auth::identify(shared, &mut parts.headers);
     let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
     open.names(&space);
     let present = shared.flow.catalog();
@@ -119,10 +124,14 @@ async fn answer<B: RequestBody>(
         return Ok(response);
     }
     let allowance = Allowance::of(present, &parts, path);
-    let exchange = Exchange { shared, parts: &parts, space, path, id };
-    let Some(allowance) = allowance else { return dispatch(exchange, body).await };
+    let admitted = auth::admit(shared, Api::Events, identified, Some(&space));
+    let answered = async {
+        let exchange = Exchange { shared, parts: &parts, space, path, id, caller: admitted? };
+        dispatch(exchange, body).await
+    };
+    let Some(allowance) = allowance else { return answered.await };
     // A page may read why its request failed, too.
-    Ok(allowance.told_in(dispatch(exchange, body).await.unwrap_or_else(IntoResponse::into_response)))
+    Ok(allowance.told_in(answered.await.unwrap_or_else(IntoResponse::into_response)))
 }
 
 /// Finds out what a request carries, and does what it is for.
@@ -191,7 +200,7 @@ async fn single<B: RequestBody>(
     body: B,
     place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id } = exchange;
+    let Exchange { shared, parts, space, path, id, caller } = exchange;
     check_encoding(parts)?;
     let limits = &shared.options.limits;
     // Of one event in binary mode the body is the data, and nothing else can be.
@@ -203,6 +212,7 @@ async fn single<B: RequestBody>(
     if let Some(trace) = Trace::of(&parts.headers) {
         event = trace.given_to(event, limits);
     }
+    auth::check_emit(shared, &caller, &space, &event)?;
     refuse_request(&event)?;
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
@@ -220,7 +230,7 @@ async fn single<B: RequestBody>(
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id } = exchange;
+    let Exchange { shared, parts, space, path, id, caller } = exchange;
     if parts.method != http::Method::POST {
         let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -236,13 +246,15 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         events = events.into_iter().map(|event| trace.given_to(event, limits)).collect();
     }
     for (index, event) in events.iter().enumerate() {
-        refuse_request(event).map_err(|problem| problem.in_batch(index))?;
+        let checked = auth::check_emit(shared, &caller, &space, event).and_then(|()| refuse_request(event));
+        checked.map_err(|problem| problem.in_batch(index))?;
     }
     emit::batch(shared, id, space, events, &sender::Request { parts, path, params: None }, place).await
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id } = exchange;
+    let Exchange { shared, parts, space, path, id, caller } = exchange;
+    auth::check_request(shared, &caller, &space)?;
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
     let found = route(present, parts, HTTP_REQUEST, path);

@@ -13,6 +13,7 @@ use weir_flow::Flow;
 use weir_log::LogEngine;
 
 use crate::{
+    auth::{AuthOptions, Guard, RateOptions},
     body::{self, Bounds, RequestBody},
     configuration, events,
     metrics::{Api, EventSeries, Metrics, Refused},
@@ -47,6 +48,10 @@ pub struct Options {
     pub configuration_tls: Option<Tls>,
     /// How long the TLS handshake of a connection may take.
     pub handshake_timeout: Duration,
+    /// Who is let in; without it, everybody.
+    pub auth: Option<AuthOptions>,
+    /// How many requests are let in.
+    pub rates: RateOptions,
 }
 
 impl Default for Options {
@@ -61,6 +66,8 @@ impl Default for Options {
             events_tls: None,
             configuration_tls: None,
             handshake_timeout: Duration::from_secs(10),
+            auth: None,
+            rates: RateOptions::default(),
         }
     }
 }
@@ -73,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) options: Options,
     pub(crate) metrics: Metrics,
+    /// Where anything is guarded.
+    pub(crate) guard: Option<Guard>,
     /// The space of who names none, made once.
     pub(crate) default_space: SpaceName,
     pub(crate) events_room: Room,
@@ -138,6 +147,7 @@ impl Gateway {
         let events_room = room(options.limits.request_bytes_max);
         let configuration_room = room(CONFIGURATION_BYTES_MAX);
         let waiting_room = Room::new(options.requests_max, 1);
+        let guard = Guard::new(options.auth.clone(), options.rates);
         let shared = Shared {
             flow,
             log,
@@ -145,6 +155,7 @@ impl Gateway {
             ids,
             options,
             metrics,
+            guard,
             default_space: SpaceName::default(),
             events_room,
             configuration_room,

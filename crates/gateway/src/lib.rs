@@ -4,6 +4,8 @@
 //!   or calls the function of a sync subscription.
 //! - The **Configuration API** shows and changes event types, functions and subscriptions, and reads the log.
 //!
+//! Both are guarded alike, where it is asked for: who sends a request, what they may do, and how often.
+//!
 //! The wire types of both live here, apart from the types of the catalog. Nothing is decided here about events: what is
 //! admitted, recorded and called is the business of the flow, and what is durable that of the log.
 //!
@@ -18,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod auth;
 mod body;
 mod configuration;
 mod events;
@@ -31,6 +34,9 @@ mod serve;
 mod space;
 mod tls;
 
+pub use auth::{
+    Algorithm, AuthOptions, FetchKeys, JwtOptions, KeyRefresher, Keys, KeysError, OperatorToken, Rate, RateOptions,
+};
 pub use configuration::wire;
 pub use gateway::{Gateway, Options};
 pub use metrics::{

@@ -14,7 +14,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER},
+    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 use weir_catalog::{CatalogError, Detail, MethodSet, Resource, Violations};
@@ -42,6 +42,8 @@ pub(crate) struct Problem {
     cure: Option<String>,
     retry_after: Option<Duration>,
     allow: Option<MethodSet>,
+    /// How the caller can be known (RFC 9110, section 11.6.1).
+    challenge: Option<&'static str>,
     broken: Option<Box<Broken>>,
 }
 
@@ -68,7 +70,15 @@ fn status(kind: ErrorKind) -> StatusCode {
 impl Problem {
     /// Makes a problem with any status.
     pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), cure: None, retry_after: None, allow: None, broken: None }
+        Self {
+            status,
+            message: message.into(),
+            cure: None,
+            retry_after: None,
+            allow: None,
+            challenge: None,
+            broken: None,
+        }
     }
 
     /// Makes a problem of an error of this kind.
@@ -123,6 +133,12 @@ impl Problem {
         Self { retry_after: Some(RETRY_AFTER_DEFAULT), ..Self::new(status(kind), message) }
     }
 
+    /// Makes the problem that the caller sends too many requests.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let message = "too many requests in a short time: repeat the request when the time of Retry-After has passed";
+        Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
     /// Makes the problem that the server is at fault; the detail is for its operator.
     pub(crate) fn internal(detail: &str) -> Self {
         tracing::error!(error = detail, "a request failed");
@@ -132,6 +148,11 @@ impl Problem {
     /// Says which methods there are.
     pub(crate) fn allowing(self, methods: MethodSet) -> Self {
         Self { allow: Some(methods), ..self }
+    }
+
+    /// Says how the caller can be known.
+    pub(crate) fn challenging(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     /// Says which event of a batch the problem is about, in the words of the codec.
@@ -213,6 +234,9 @@ impl IntoResponse for Problem {
         if let Some(methods) = self.allow {
             let value = HeaderValue::try_from(methods.to_string()).expect("names of methods are ASCII");
             response.headers_mut().insert(ALLOW, value);
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

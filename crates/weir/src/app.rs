@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
 use weir_functions::{GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
-use weir_gateway::{Gateway, Metrics, Tls};
+use weir_gateway::{Gateway, KeyRefresher, Metrics, Tls};
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
 
 use crate::{
+    auth,
     cli::output::Failure,
     ports::{RandomIds, SystemClock},
     threads::Threads,
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) log: weir_log_embedded::Options,
     pub(crate) gateway: weir_gateway::Options,
     pub(crate) flow: weir_flow::Options,
+    /// What keeps the keys of JWTs up to date.
+    pub(crate) keys: Option<KeyRefresher>,
     /// How long requests and calls in flight may take after a stop was asked for.
     pub(crate) grace: Duration,
 }
@@ -59,6 +62,7 @@ pub(crate) struct App {
     runner: Runner,
     ticker: Ticker,
     gateway: Gateway,
+    keys: Option<KeyRefresher>,
     events: TcpListener,
     config: TcpListener,
     workers: Workers,
@@ -100,6 +104,7 @@ impl App {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
         let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
         let (flow, runner) = Flow::open(engine.clone(), maker, clock.clone(), ids.clone(), observer, plan.flow).await?;
+        auth::check_somebody(plan.gateway.auth.as_ref(), &flow.catalog())?;
         let gateway = Gateway::new(flow.clone(), engine, clock, ids, metrics, plan.gateway);
         Ok(Self {
             flow,
@@ -110,6 +115,7 @@ impl App {
             runner,
             ticker,
             gateway,
+            keys: plan.keys,
             events,
             config,
             workers,
@@ -144,6 +150,9 @@ impl App {
             () = stop.cancelled() => {}
         }
         let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        if let Some(keys) = self.keys {
+            doors.spawn(refresh(keys, stop.clone()));
+        }
         doors.spawn(open_door(self.gateway.clone().serve_events(self.events, stop.clone().cancelled_owned())));
         doors.spawn(open_door(self.gateway.serve_configuration(self.config, stop.clone().cancelled_owned())));
 
@@ -204,6 +213,12 @@ fn url(listener: &TcpListener, tls: Option<&Tls>) -> io::Result<String> {
 
 async fn open_door(serve: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
     Ok(serve.await?)
+}
+
+/// Keeps keys up to date: it belongs to the doors, and ends with them.
+async fn refresh(keys: KeyRefresher, stop: CancellationToken) -> anyhow::Result<()> {
+    keys.run(stop).await;
+    Ok(())
 }
 
 fn unexpected(what: &str, ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {

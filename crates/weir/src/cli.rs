@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use weir_domain::{NameError, SpaceName};
 
-use crate::client::{BaseUrl, TlsFiles};
+use crate::client::BaseUrl;
 
+mod access;
 pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -20,6 +21,9 @@ pub(crate) mod man;
 pub(crate) mod output;
 mod resources;
 pub(crate) mod tail;
+pub(crate) mod token;
+
+pub(crate) use access::AccessArgs;
 
 /// Where the Events API is where nothing is said.
 const EVENTS_URL: &str = "http://127.0.0.1:4000";
@@ -83,11 +87,12 @@ pub(crate) enum Command {
     )]
     Dev(DevArgs),
     /// Run a server
-    #[command(after_help = "Examples:\n  weir serve --data-dir /var/lib/weir --host 0.0.0.0\n  \
+    #[command(after_help = "Examples:\n  weir serve --data-dir /var/lib/weir\n  \
+                            WEIR_AUTH__MODE=required WEIR_AUTH__ADMIN_TOKEN_FILE=/run/secrets/weir weir serve --host 0.0.0.0\n  \
                             WEIR_LOG__LEVEL=debug weir serve --config /etc/weir.toml\n\n\
                             Settings come from defaults, then the file, then WEIR_… in the environment, then flags; \
                             `weir config show` tells where each comes from.")]
-    Serve(SettingsArgs),
+    Serve(ServeArgs),
     /// Emit one event by flags, or many from JSON lines
     #[command(after_help = "Examples:\n  \
                             weir emit --type order.placed --source /shop --data '{\"id\":7}'\n  \
@@ -123,6 +128,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  weir delete function greet\n  weir delete cors 'GET /hello/:name'\n\n\
                             What others refer to is not deleted: subscriptions go before functions and event types.")]
     Delete(delete::DeleteArgs),
+    /// Make, list and revoke the tokens of a server
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Check, inspect or repair the files of a log, without a server
     #[command(subcommand)]
     Log(LogCommand),
@@ -161,6 +169,17 @@ impl DevArgs {
     pub(crate) fn flags(&self) -> Vec<(&'static str, String)> {
         given([("host", &self.host), ("events_port", &self.events_port), ("config_port", &self.config_port)])
     }
+}
+
+/// Flags of `weir serve`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// The settings.
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Let in everybody from other machines, although auth.mode is off
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 /// Flags of `weir serve` and `weir config show`. They are texts here, so that the settings tell all mistakes at once.
@@ -235,27 +254,6 @@ fn given<const N: usize>(flags: [(&'static str, &Option<String>); N]) -> Vec<(&'
     flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
 }
 
-/// Flags of every command that speaks to a server: TLS with an address that begins with `https://`.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct TlsArgs {
-    /// Trust a server whose certificate is of these issuers (PEM) [default: Mozilla's list]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca_cert: Option<PathBuf>,
-    /// Show the server this certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "client_key")]
-    pub(crate) client_cert: Option<PathBuf>,
-    /// The private key of that certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
-    pub(crate) client_key: Option<PathBuf>,
-}
-
-impl TlsArgs {
-    /// Returns the files that were given.
-    pub(crate) fn files(&self) -> TlsFiles<'_> {
-        TlsFiles { ca: self.ca_cert.as_deref(), identity: self.client_cert.as_deref().zip(self.client_key.as_deref()) }
-    }
-}
-
 /// Flags of `weir emit`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EmitArgs {
@@ -271,9 +269,9 @@ pub(crate) struct EmitArgs {
     /// The Events API of the server
     #[arg(long, value_name = "URL", default_value = EVENTS_URL)]
     pub(crate) url: BaseUrl,
-    /// TLS with the server.
+    /// How the server is spoken to.
     #[command(flatten)]
-    pub(crate) tls: TlsArgs,
+    pub(crate) access: AccessArgs,
     /// Lines that are sent with one request
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=16_384))]
     pub(crate) batch: u32,
@@ -342,9 +340,9 @@ pub(crate) struct TailArgs {
     /// The Configuration API of the server
     #[arg(long, value_name = "URL", default_value = CONFIG_URL)]
     pub(crate) url: BaseUrl,
-    /// TLS with the server.
+    /// How the server is spoken to.
     #[command(flatten)]
-    pub(crate) tls: TlsArgs,
+    pub(crate) access: AccessArgs,
 }
 
 /// What can be done with the files of a log.
@@ -426,6 +424,7 @@ mod tests {
     use clap::{CommandFactory, error::ErrorKind};
 
     use super::*;
+    use crate::client::TlsFiles;
 
     fn parse(line: &str) -> Result<Cli, ErrorKind> {
         Cli::try_parse_from(line.split(' ')).map_err(|error| error.kind())
@@ -461,7 +460,7 @@ mod tests {
             panic!("another command");
         };
         let path = std::path::Path::new;
-        assert_eq!(args.tls.files(), TlsFiles { ca: Some(path("a")), identity: Some((path("b"), path("c"))) });
+        assert_eq!(args.access.tls.files(), TlsFiles { ca: Some(path("a")), identity: Some((path("b"), path("c"))) });
         for alone in ["weir emit x --client-cert b", "weir emit x --client-key c"] {
             assert_eq!(parse(alone).map(drop), Err(ErrorKind::MissingRequiredArgument), "{alone}");
         }
@@ -477,12 +476,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_scopes() {
+        assert!(parse("weir token create --scope emit@shop/a.* --scope read --days 90 --token-file t").is_ok());
+        assert_eq!(parse("weir token create").map(drop), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(parse("weir token create --scope own").map(drop), Err(ErrorKind::ValueValidation));
+        assert!(parse("weir token revoke 0f8e --url http://127.0.0.1:1").is_ok());
+    }
+
+    #[test]
     fn flags_come_under_the_names_of_settings() {
         let Ok(Cli { command: Command::Serve(args), .. }) = parse("weir serve --log-level debug --data-dir d --host x")
         else {
             panic!("another command");
         };
         let pair = |key: &'static str, value: &str| (key, value.to_owned());
-        assert_eq!(args.flags(), [pair("data_dir", "d"), pair("host", "x"), pair("log.level", "debug")]);
+        assert!(!args.insecure);
+        assert_eq!(args.settings.flags(), [pair("data_dir", "d"), pair("host", "x"), pair("log.level", "debug")]);
     }
 }

@@ -8,7 +8,7 @@ mod tls;
 use std::{error::Error, fmt, hash::Hasher, io, str::FromStr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -207,6 +207,7 @@ impl Answer {
 /// A client of one server. Connections are kept and used again.
 pub(crate) struct Client {
     base: BaseUrl,
+    authorization: Option<HeaderValue>,
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
@@ -235,7 +236,12 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { base, http })
+        Ok(Self { base, authorization: None, http })
+    }
+
+    /// Sends this as the header `Authorization` with every request.
+    pub(crate) fn with_authorization(self, value: HeaderValue) -> Self {
+        Self { authorization: Some(value), ..self }
     }
 
     /// Asks for a path, which may have a query.
@@ -244,6 +250,14 @@ impl Client {
     /// Where no complete answer comes in time; an answer with an error status is an [`Answer`].
     pub(crate) async fn get(&self, path: &str, timeout: Duration) -> Result<Answer, ClientError> {
         self.send(Request::builder().method(Method::GET), path, Bytes::new(), timeout).await
+    }
+
+    /// Asks for something to be deleted.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn delete(&self, path: &str, timeout: Duration) -> Result<Answer, ClientError> {
+        self.send(Request::builder().method(Method::DELETE), path, Bytes::new(), timeout).await
     }
 
     /// Sends a body to a path.
@@ -286,6 +300,8 @@ impl Client {
         timeout: Duration,
     ) -> Result<Answer, ClientError> {
         let user_agent = concat!("weir/", env!("CARGO_PKG_VERSION"));
+        let authorization = self.authorization.iter();
+        let request = authorization.fold(request, |request, value| request.header(header::AUTHORIZATION, value));
         let request = request
             .uri(format!("{}{path}", self.base))
             .header(header::USER_AGENT, user_agent)

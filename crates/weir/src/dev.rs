@@ -47,10 +47,13 @@ fn describe(command: &weir_catalog::Command) -> String {
             format!("subscription of {} to {}", it.function, it.event_type.as_str())
         }
         Command::CreateCors(it) | Command::UpdateCors { cors: it, .. } => format!("cors of {} {}", it.method, it.path),
+        // No application declares tokens.
+        Command::CreateToken(it) => format!("token {}", it.id),
         Command::DeleteEventType(id)
         | Command::DeleteFunction(id)
         | Command::DeleteSubscription(id)
-        | Command::DeleteCors(id) => format!("deleting {id}"),
+        | Command::DeleteCors(id)
+        | Command::DeleteToken(id) => format!("deleting {id}"),
         Command::DeleteSpace { .. } => "deleting the space".to_owned(),
     }
 }

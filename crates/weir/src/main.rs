@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod auth;
 mod cli;
 mod client;
 mod dev;

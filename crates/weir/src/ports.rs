@@ -40,6 +40,12 @@ impl Ids for RandomIds {
         }
         text
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
+    fn secret(&self) -> [u8; 32] {
+        // A generator for cryptography, which the operating system seeds.
+        rand::rng().random()
+    }
 }
 
 #[cfg(test)]

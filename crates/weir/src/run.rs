@@ -19,10 +19,11 @@ use weir_gateway::{Tls, TlsOptions};
 
 use crate::{
     app::{App, Plan},
+    auth,
     cli::{
-        Cli, Command, DevArgs, SettingsArgs, When, apply, completions, config, delete, emit, get, log, man,
+        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, log, man,
         output::{Exit, Failure, Output},
-        tail,
+        tail, token,
     },
     dev,
     event_gateway::{self, Asked},
@@ -55,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Delete(args) => in_runtime(delete::run(args, &output)),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
+        Command::Token(command) => in_runtime(token::run(command, &output, &SystemClock)),
         Command::Serve(args) => without_json(&output).and_then(|()| serve(&args)),
         Command::Dev(args) => without_json(&output).and_then(|()| develop(&args, &output)),
     };
@@ -82,10 +84,12 @@ fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot be started")
 }
 
-fn serve(args: &SettingsArgs) -> anyhow::Result<Exit> {
-    let (settings, _) = config::load(args)?;
+fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
+    let (settings, _) = config::load(&args.settings)?;
+    auth::check_reach(&settings, args.insecure)?;
+    let plan = auth::guarded(plan(&settings)?, &settings)?;
     start_logging(&settings)?;
-    run_server(&settings)
+    run_server(plan, &settings)
 }
 
 /// Does what was asked in the words of the Event Gateway.
@@ -98,15 +102,17 @@ fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
         Asked::Server(server) => server,
     };
     let (settings, _) = Settings::load(&server.sources())?;
+    // Open to the network without being told so: what it stands in for was, and its clients have no token to show.
+    let plan = auth::guarded(plan(&settings)?, &settings)?;
     start_logging(&settings)?;
     server.warn();
-    run_server(&settings)
+    run_server(plan, &settings)
 }
 
-fn run_server(settings: &Settings) -> anyhow::Result<Exit> {
+fn run_server(plan: Plan, settings: &Settings) -> anyhow::Result<Exit> {
     in_runtime(async {
         let stop = CancellationToken::new();
-        let app = App::build(plan(settings)?, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
+        let app = App::build(plan, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
         tracing::info!(
             events = app.events_url, configuration = app.config_url, data_dir = %settings.data_dir.display(),
             end = %app.end(), "ready"
@@ -148,7 +154,8 @@ async fn run_application(
     picture: Picture,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let app = App::build(plan(settings)?, Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
+    let plan = auth::guarded(plan(settings)?, settings)?;
+    let app = App::build(plan, Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
     dev::greet(&app, directory, &settings.data_dir, &picture);
     let (flow, events) = (app.flow.clone(), app.events_url.clone());
     let shown = dev::show_entries(app.log.clone(), loaded.space.clone(), picture.clone(), stop.clone());
@@ -205,6 +212,8 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             ..weir_gateway::Options::default()
         },
         flow: weir_flow::Options { hops_max: limits.hops_max, limits, ..weir_flow::Options::default() },
+        // Read from files: `auth::guarded` adds what there is.
+        keys: None,
         grace: Duration::from_millis(settings.grace_period_ms),
     })
 }
@@ -215,13 +224,14 @@ fn tls(files: Option<TlsOptions>) -> anyhow::Result<Option<Tls>> {
 
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log.level).context("the log level cannot be understood")?;
-    if settings.durability == Durability::Os {
-        // Whatever the level: a server that promises less than others says so at every start.
-        let always = logging(settings.log.format, EnvFilter::new("warn"));
-        tracing::dispatcher::with_default(&always, || {
+    // Whatever the level: a server that promises less than others, or asks less, says so at every start.
+    let always = logging(settings.log.format, EnvFilter::new("warn"));
+    tracing::dispatcher::with_default(&always, || {
+        if settings.durability == Durability::Os {
             tracing::warn!("durability is \"os\": an acknowledged event can be lost with the machine");
-        });
-    }
+        }
+        auth::warn_if_open(settings);
+    });
     logging(settings.log.format, filter).init();
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Every mistake in every layer is told in one report, with the line, variable or flag where it stands, also where a
 //! later layer would have covered it. What an application consists of is no setting: that is the manifest's.
 
+mod auth;
 mod field;
 mod layer;
 mod tls;
@@ -65,6 +66,10 @@ pub(crate) struct Settings {
     pub(crate) in_flight: InFlightSettings,
     /// What functions need.
     pub(crate) functions: FunctionSettings,
+    /// Who is let in.
+    pub(crate) auth: AuthSettings,
+    /// How many requests are let in.
+    pub(crate) rates: RateSettings,
 }
 
 /// When an event counts as kept.
@@ -128,6 +133,52 @@ pub(crate) struct FunctionSettings {
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
+/// Who is let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthSettings {
+    /// Whether callers are asked who they are.
+    pub(crate) mode: AuthMode,
+    /// A file with the token of the operator.
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// A file with the public keys of JWTs: PEM, a JSON Web Key, or a set of them.
+    pub(crate) jwt_keys_file: Option<PathBuf>,
+    /// Where the public keys of JWTs are published as a set of JSON Web Keys.
+    pub(crate) jwt_jwks_url: Option<String>,
+    /// Who makes JWTs: their claim `iss`.
+    pub(crate) jwt_issuer: Option<String>,
+    /// For whom JWTs must be made: their claim `aud`.
+    pub(crate) jwt_audience: Option<String>,
+    /// The algorithms of JWTs that are taken, separated by commas.
+    pub(crate) jwt_algorithms: String,
+    /// By how much the clock of who makes JWTs may differ, in seconds.
+    pub(crate) jwt_leeway_s: u64,
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuthMode {
+    /// Whoever reaches the server may do everything.
+    Off,
+    /// Whoever shows no token is refused.
+    Required,
+}
+
+/// How many requests are let in; 0 sets no limit, and a burst of 0 is what comes in a second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateSettings {
+    /// Of each token.
+    pub(crate) requests_per_second_per_token: u32,
+    /// Of each token at once.
+    pub(crate) requests_burst_per_token: u32,
+    /// For each space.
+    pub(crate) requests_per_second_per_space: u32,
+    /// For each space at once.
+    pub(crate) requests_burst_per_space: u32,
+}
+
 impl Default for Settings {
     /// What `weir serve` takes where nothing is said.
     fn default() -> Self {
@@ -155,6 +206,22 @@ impl Default for Settings {
             },
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
             functions: FunctionSettings { cache_dir: None },
+            auth: AuthSettings {
+                mode: AuthMode::Off,
+                admin_token_file: None,
+                jwt_keys_file: None,
+                jwt_jwks_url: None,
+                jwt_issuer: None,
+                jwt_audience: None,
+                jwt_algorithms: "RS256,ES256,EdDSA".into(),
+                jwt_leeway_s: 60,
+            },
+            rates: RateSettings {
+                requests_per_second_per_token: 0,
+                requests_burst_per_token: 0,
+                requests_per_second_per_space: 0,
+                requests_burst_per_space: 0,
+            },
         }
     }
 }
@@ -220,6 +287,7 @@ impl Settings {
             );
             faults.push(Fault::new(origins.changed(keys), message));
         }
+        faults.extend(auth::contradictions(self, origins, faulty));
         faults.extend(tls::faults(self, origins, faulty));
         faults
     }
@@ -236,6 +304,15 @@ pub(crate) struct Sources {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Keys and values that were given as flags; the flag of `log.level` is `--log-level`.
     pub(crate) flags: Vec<(&'static str, String)>,
+}
+
+/// What every command shows to a server, where no flag says otherwise. It is no setting: a server passes it over.
+const TOKEN_VARIABLE: &str = "WEIR_TOKEN";
+
+/// Reads the token in the environment that a command shows to a server.
+#[expect(clippy::disallowed_methods, reason = "settings are the one place that reads the environment")]
+pub(crate) fn token_variable() -> Option<OsString> {
+    std::env::var_os(TOKEN_VARIABLE).filter(|value| !value.is_empty())
 }
 
 /// Reads the environment of the process.

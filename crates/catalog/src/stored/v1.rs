@@ -2,14 +2,17 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use weir_domain::FunctionId;
+use weir_domain::{FunctionId, Timestamp};
 use weir_routing::Method;
 
 use super::StoredError;
-use crate::{EventTypeName, KeyRule, OnInvalid, Schema, SubscriptionKind};
+use crate::{EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionKind, TokenId};
 
 /// Free texts; left out where there are none.
 type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
@@ -279,5 +282,47 @@ impl TryFrom<Cors<'_>> for Arc<crate::Cors> {
         made.allow_credentials = it.allow_credentials;
         made.metadata = it.metadata.into_owned();
         if made.id.as_str() == it.id { Ok(Self::new(made)) } else { Err(StoredError::value(&it.id)) }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Token<'a> {
+    id: Cow<'a, str>,
+    /// Of the whole token as text; RFC 4648, section 5, without padding.
+    sha256: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<Cow<'a, str>>,
+    scopes: Vec<String>,
+    /// Microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_micros: Option<u64>,
+}
+
+impl<'a> From<&'a crate::Token> for Token<'a> {
+    fn from(it: &'a crate::Token) -> Self {
+        Self {
+            id: it.id.as_str().into(),
+            sha256: URL_SAFE_NO_PAD.encode(it.hash).into(),
+            description: it.description.as_deref().map(Cow::Borrowed),
+            scopes: it.scopes.iter().map(ToString::to_string).collect(),
+            expires_micros: it.expires.map(Timestamp::unix_micros),
+        }
+    }
+}
+
+impl TryFrom<Token<'_>> for Arc<crate::Token> {
+    type Error = StoredError;
+
+    fn try_from(it: Token<'_>) -> Result<Self, StoredError> {
+        let hash = URL_SAFE_NO_PAD.decode(&*it.sha256).map_err(StoredError::value)?;
+        let scopes = it.scopes.iter().map(|text| Scope::parse(text).map_err(StoredError::value));
+        Ok(Self::new(crate::Token {
+            id: TokenId::parse(&it.id).ok_or_else(|| StoredError::value(&it.id))?,
+            hash: hash.try_into().map_err(|_| StoredError::value(&it.sha256))?,
+            description: it.description.map(Cow::into_owned),
+            scopes: scopes.collect::<Result<_, _>>()?,
+            expires: it.expires_micros.map(Timestamp::from_unix_micros),
+        }))
     }
 }

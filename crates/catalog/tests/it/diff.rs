@@ -65,9 +65,10 @@ fn names(commands: &[Command]) -> Vec<String> {
             Command::CreateCors(it) => format!("+ cors {}", it.id),
             Command::UpdateCors { id, .. } => format!("~ cors {id}"),
             Command::DeleteCors(id) => format!("- cors {id}"),
-            Command::UpdateFunctionKeeping { .. } | Command::DeleteSpace { .. } => {
-                panic!("no difference asks for {command:?}")
-            }
+            Command::UpdateFunctionKeeping { .. }
+            | Command::DeleteSpace { .. }
+            | Command::CreateToken(_)
+            | Command::DeleteToken(_) => panic!("no difference asks for {command:?}"),
         })
         .collect()
 }

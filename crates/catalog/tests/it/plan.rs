@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_catalog::{
     Catalog, ChangeKind, Code, Command, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
-    Subscription, limits,
+    Scope, Subscription, Token, TokenId, limits,
 };
 use weir_domain::{ErrorKind, SpaceName};
 
@@ -244,6 +244,37 @@ fn updating_and_deleting_subscriptions() {
     check(unknown, Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
     check(Command::DeleteSubscription(present.id.to_string()), Ok(()));
     check(Command::DeleteSubscription("testid".into()), Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
+}
+
+#[test]
+fn tokens_are_of_the_whole_server() {
+    let scope = Scope::parse("emit@shop").expect("valid");
+    let token = |scopes: usize| Token {
+        id: TokenId::parse("a").expect("valid"),
+        hash: [7; 32],
+        description: None,
+        scopes: std::iter::repeat_n(scope.clone(), scopes).collect(),
+        expires: None,
+    };
+    let made = with(&shop(), [Command::CreateToken(token(1))]);
+    assert_eq!((made.token("a").map(|it| &**it), made.tokens().len()), (Some(&token(1)), 1));
+    assert_ne!(made, shop());
+    assert_eq!(made.spaces().count(), shop().spaces().count());
+    assert_eq!(with(&made, [Command::DeleteToken("a".into())]), shop());
+
+    let again = made.plan(&space(), Command::CreateToken(token(1))).expect_err("it exists");
+    assert_eq!((again.kind(), again.to_string().as_str()), (CONFLICT, r#"Token "a" already exists."#));
+    check(Command::CreateToken(token(limits::SCOPES_MAX)), Ok(()));
+    check(Command::CreateToken(token(0)), Err((INVALID, &field("Token", "Token", "Scopes", "required"))));
+    let many = token(limits::SCOPES_MAX + 1);
+    check(Command::CreateToken(many), Err((INVALID, &field("Token", "Token", "Scopes", "max"))));
+    check(Command::DeleteToken("b".into()), Err((NOT_FOUND, r#"Token "b" not found."#)));
+    // They do not go with a space, not even with that in which their changes are recorded.
+    let emptied = with(&made, [Command::DeleteSpace { force: true }]);
+    assert_eq!((emptied.space(&space()), emptied.tokens().len()), (None, 1));
+    let system = SpaceName::new("weir.system").expect("valid");
+    let error = made.plan(&system, Command::DeleteSpace { force: true }).expect_err("it has nothing");
+    assert_eq!(error.kind(), NOT_FOUND);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use weir_catalog::{
     Change, ChangeKind, Code, Cors, EventType, Function, FunctionKind, Instances, KeyRule, Method, OnInvalid,
-    RetryPolicy, Schema, SubscriptionKind,
+    RetryPolicy, Schema, Scope, SubscriptionKind, Token, TokenId,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
-use weir_domain::ErrorKind;
+use weir_domain::{ErrorKind, SpaceName, Timestamp};
 
 use crate::make::{asynchronous, event_type, http, id, metadata, name, space, sync};
 
@@ -120,13 +120,39 @@ fn schema_changes() -> Vec<ChangeKind> {
     ]
 }
 
+/// The lines that came with tokens.
+fn token_changes() -> Vec<ChangeKind> {
+    let scopes = |texts: &[&str]| texts.iter().map(|text| Scope::parse(text).expect("valid")).collect();
+    let token = Token {
+        id: TokenId::parse("0f8e-1").expect("valid"),
+        hash: [7; 32],
+        description: None,
+        scopes: scopes(&["admin"]),
+        expires: None,
+    };
+    let narrow = Token {
+        id: TokenId::parse("0f8e-2").expect("valid"),
+        hash: [7; 32],
+        description: Some("the till".into()),
+        scopes: scopes(&["emit@shop,till/order.*,paid", "read"]),
+        expires: Some(Timestamp::from_unix_micros(1_767_225_600_000_000)),
+    };
+    vec![
+        ChangeKind::TokenCreated(Arc::new(token.clone())),
+        ChangeKind::TokenCreated(Arc::new(narrow)),
+        ChangeKind::TokenDeleted(token.id),
+    ]
+}
+
 #[test]
 fn the_fixture_of_version_1_is_read_and_written() {
     let lines: Vec<Line<'_>> = FIXTURE.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let changes: Vec<ChangeKind> = changes().into_iter().chain(schema_changes()).collect();
+    let changes = changes().into_iter().chain(schema_changes()).chain(token_changes()).collect::<Vec<_>>();
     assert_eq!(lines.len(), changes.len());
     for (line, kind) in lines.iter().zip(changes) {
-        let change = Change { space: space(), kind };
+        let is_token = matches!(kind, ChangeKind::TokenCreated(_) | ChangeKind::TokenDeleted(_));
+        let space = if is_token { SpaceName::new("weir.system").expect("valid") } else { space() };
+        let change = Change { space, kind };
         assert_eq!(decode(&line.r#type, line.data.get()).expect("a change that can be read"), change);
         let stored = encode(&change);
         assert_eq!(
@@ -166,6 +192,11 @@ fn what_is_no_change_is_refused() {
     check("weir.eventtype.deleted", r#"{"v":1,"space":"shop","item":{"id":""}}"#, ErrorKind::Corrupt, "empty");
     check("weir.subscription.deleted", r#"{"v":1,"space":"shop","item":{"id":","}}"#, ErrorKind::Corrupt, ",");
     check("weir.cors.deleted", r#"{"v":1,"space":"shop","item":{"id":"GET"}}"#, ErrorKind::Corrupt, "GET");
+    let token = |hash: &str, scope: &str| {
+        format!(r#"{{"v":1,"space":"weir.system","item":{{"id":"a","sha256":"{hash}","scopes":["{scope}"]}}}}"#)
+    };
+    check("weir.token.created", &token("BwcH", "admin"), ErrorKind::Corrupt, "BwcH");
+    check("weir.token.created", &token(&"A".repeat(43), "own"), ErrorKind::Corrupt, "own");
 
     // An identifier that does not follow from the rest would take another subscription's cursor.
     let moved =

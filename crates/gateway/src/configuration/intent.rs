@@ -62,6 +62,11 @@ impl Intent {
 }
 
 impl Done {
+    /// Tells whether the change was made.
+    pub(super) const fn is_made(&self) -> bool {
+        self.position.is_some()
+    }
+
     /// Gives an answer the receipt.
     pub(super) fn receipted(&self, mut response: Response) -> Response {
         if let Some(position) = self.position {

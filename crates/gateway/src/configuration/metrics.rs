@@ -63,6 +63,9 @@ struct Asked {
 
 impl Asked {
     fn of(method: &Method, path: &str) -> Self {
+        if let Some(rest) = path.strip_prefix("/v1/tokens") {
+            return Self { space: None, call: Self::operation(method, rest.len() > 1).map(|it| (Resource::Token, it)) };
+        }
         let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().splitn(3, '/');
         let space = segments.next().and_then(|name| SpaceName::new(name).ok());
         let resource = match segments.next() {
@@ -72,15 +75,19 @@ impl Asked {
             Some("cors") => Some(Resource::Cors),
             _ => None,
         };
-        let operation = match (method, segments.next()) {
-            (&Method::GET | &Method::HEAD, None) => Some(Operation::List),
-            (&Method::GET | &Method::HEAD, Some(_)) => Some(Operation::Get),
-            (&Method::POST, None) => Some(Operation::Create),
-            (&Method::PUT, Some(_)) => Some(Operation::Update),
-            (&Method::DELETE, Some(_)) => Some(Operation::Delete),
-            _ => None,
-        };
+        let operation = Self::operation(method, segments.next().is_some());
         Self { space, call: resource.zip(operation) }
+    }
+
+    fn operation(method: &Method, is_one: bool) -> Option<Operation> {
+        match (method, is_one) {
+            (&Method::GET | &Method::HEAD, false) => Some(Operation::List),
+            (&Method::GET | &Method::HEAD, true) => Some(Operation::Get),
+            (&Method::POST, false) => Some(Operation::Create),
+            (&Method::PUT, true) => Some(Operation::Update),
+            (&Method::DELETE, true) => Some(Operation::Delete),
+            _ => None,
+        }
     }
 }
 
@@ -109,5 +116,7 @@ mod tests {
         check(Method::GET, path, Some("shop"), Some((Resource::Subscription, Operation::Get)));
         check(Method::GET, "/v1/spaces/shop/events", Some("shop"), None);
         check(Method::GET, "/v1/spaces/x/events", None, None);
+        check(Method::POST, "/v1/tokens", None, Some((Resource::Token, Operation::Create)));
+        check(Method::DELETE, "/v1/tokens/a", None, Some((Resource::Token, Operation::Delete)));
     }
 }

@@ -13,13 +13,15 @@
 //!
 //! The answer is a batch of CloudEvents, each with `weirposition`, `recordedtime` and, where there is one, `weirkey`. The
 //! header `Weir-Next` says where to go on, and `Weir-End` whether the end was reached; an answer without events that did
-//! not reach the end is to be gone on from.
+//! not reach the end is to be gone on from. Where the right to read is narrowed to event types, events of others are passed
+//! over, and asking for one of them by name is refused.
 
 mod parameters;
 
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Path, RawQuery, State},
     response::Response,
 };
@@ -30,7 +32,7 @@ use weir_domain::{AttributeValue, Key, Position, SpaceName};
 use weir_log::{Direction, Filter, LogEngine, LogError, Page, Read};
 
 use super::SpacePath;
-use crate::{answer, gateway::Shared, headers, problem::Problem, space};
+use crate::{answer, auth::Caller, gateway::Shared, headers, problem::Problem, space};
 use parameters::{Parameters, Start};
 
 /// About how many bytes of events one answer has at most.
@@ -45,12 +47,14 @@ const PAGES_MAX: usize = 16;
 /// Where a parameter is wrong, the log did not come to the position asked for in time, or cannot be read.
 pub(super) async fn events(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     path: SpacePath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let Path(space) = path?;
     let space = space::named(&space)?;
     let parameters = Parameters::read(query.as_deref().unwrap_or_default())?;
+    caller.check_reads(&space, &parameters.types)?;
     // Those who wait have places of their own: however many there are, the configuration can be changed.
     let _place = if parameters.wait.is_zero() { &shared.configuration_room } else { &shared.waiting_room }.enter()?;
     let mut tail = Tail { shared: &shared, end: shared.log.durable_end(), deadline: Instant::now() + parameters.wait };
@@ -62,7 +66,7 @@ pub(super) async fn events(
     let page = loop {
         // Seen before the read: whatever is written after it wakes the waiting below.
         tail.seen();
-        let page = matching(&*shared.log, read.clone(), &parameters.types).await?;
+        let page = matching(&*shared.log, read.clone(), &parameters.types, &caller).await?;
         if !waits || !page.events.is_empty() || !page.end {
             break page;
         }
@@ -134,14 +138,16 @@ async fn first_read(
     Ok(Read { bytes_max: ANSWER_BYTES_MAX, ..read.filter(filter).events_max(parameters.limit) })
 }
 
-/// Reads one page of events of these types; the log itself filters by type only where it does not by key.
-async fn matching(log: &dyn LogEngine, mut read: Read, types: &[String]) -> Result<Page, LogError> {
+/// Reads one page of events of these types that the caller may see; the log itself filters by type only where it does not
+/// by key.
+async fn matching(log: &dyn LogEngine, mut read: Read, types: &[String], caller: &Caller) -> Result<Page, LogError> {
     let mut pages = 0;
     loop {
         let mut page = log.read(read.clone()).await?;
         if !types.is_empty() {
             page.events.retain(|recorded| types.iter().any(|each| each == recorded.event.event_type()));
         }
+        page.events.retain(|recorded| caller.may_read(&read.space, recorded.event.event_type()));
         pages += 1;
         if !page.events.is_empty() || page.end || pages == PAGES_MAX {
             return Ok(page);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use weir_catalog::{CatalogError, ChangeKind, Command, Resource as Kind};
+use weir_catalog::{CatalogError, ChangeKind, Command, Detail, Resource as Kind};
 use weir_domain::SpaceName;
 
 use super::{
@@ -17,9 +17,10 @@ use super::{
     functions::{self, Functions},
     resource::Resource,
     subscriptions::Subscriptions,
+    tokens,
 };
 
-/// All kinds of resources, those that are referred to before those that refer to them.
+/// All kinds of resources of a space, those that are referred to before those that refer to them.
 pub const KINDS: [Kind; 4] = [Kind::Function, Kind::EventType, Kind::Subscription, Kind::Cors];
 
 /// A change as it is asked for.
@@ -33,7 +34,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// Returns the path of all resources of a kind, or of one of them.
+/// Returns the path of all resources of a kind, or of one of them. Tokens are of no space.
 #[must_use]
 pub fn path(space: &SpaceName, kind: Kind, id: Option<&str>) -> String {
     let segment = match kind {
@@ -41,10 +42,12 @@ pub fn path(space: &SpaceName, kind: Kind, id: Option<&str>) -> String {
         Kind::Function => Functions::SEGMENT,
         Kind::Subscription => Subscriptions::SEGMENT,
         Kind::Cors => CorsConfigurations::SEGMENT,
+        Kind::Token => tokens::LIST,
     };
+    let all = if kind == Kind::Token { tokens::PATH.to_owned() } else { format!("/v1/spaces/{space}/{segment}") };
     match id {
-        None => format!("/v1/spaces/{space}/{segment}"),
-        Some(id) => format!("/v1/spaces/{space}/{segment}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)),
+        None => all,
+        Some(id) => format!("{all}/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)),
     }
 }
 
@@ -56,6 +59,7 @@ pub const fn list_name(kind: Kind) -> &'static str {
         Kind::Function => Functions::LIST,
         Kind::Subscription => Subscriptions::LIST,
         Kind::Cors => CorsConfigurations::LIST,
+        Kind::Token => tokens::LIST,
     }
 }
 
@@ -64,6 +68,9 @@ pub const fn list_name(kind: Kind) -> &'static str {
 pub fn request(space: &SpaceName, command: &Command) -> Request {
     let name = space.as_str();
     match command {
+        // What is asked for is another token with these rights: the server gives it its identifier and its secret.
+        Command::CreateToken(it) => posted(space, Kind::Token, &tokens::view(it)),
+        Command::DeleteToken(id) => deleted(space, Kind::Token, id),
         Command::CreateEventType(it) => posted(space, Kind::EventType, &EventTypes::view(name, it)),
         Command::UpdateEventType(it) => replaced(space, Kind::EventType, it.name.as_str(), &EventTypes::view(name, it)),
         Command::DeleteEventType(id) => deleted(space, Kind::EventType, id),
@@ -118,6 +125,11 @@ pub fn read(kind: Kind, text: &str) -> Result<Command, CatalogError> {
         Kind::Function => Functions::create(text, space),
         Kind::Subscription => Subscriptions::create(text, space),
         Kind::Cors => CorsConfigurations::create(text, space),
+        // Only a server knows identifier and secret.
+        Kind::Token => {
+            let detail = Detail::new("tokens are made by servers", "make one with `weir token create`");
+            Err(CatalogError::invalid(Kind::Token, detail))
+        }
     }?;
     Ok(command)
 }

@@ -176,5 +176,6 @@ pub(super) const fn resource(resource: Resource) -> &'static str {
         Resource::Function => "function",
         Resource::Subscription => "subscription",
         Resource::Cors => "cors",
+        Resource::Token => "token",
     }
 }

@@ -1,5 +1,6 @@
 //! The door over a log in memory: every mode, every refusal, the configuration, and reading.
 
+mod auth;
 mod authorizer;
 mod calls;
 mod configuration;

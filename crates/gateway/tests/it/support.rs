@@ -172,7 +172,7 @@ impl Door {
 
     /// Sends a request to the Configuration API.
     pub(crate) async fn configure(&self, method: &str, path: &str, body: &str) -> Answer {
-        send(&self.configuration, method, path, &[], Body::from(body.to_owned())).await
+        self.configure_with(method, path, &[], body).await
     }
 
     /// Sends a request with headers to the Configuration API.

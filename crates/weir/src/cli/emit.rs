@@ -35,7 +35,7 @@ const REFUSALS_NAMED_MAX: usize = 1000;
 
 /// Carries out the command.
 pub(crate) async fn run(args: EmitArgs, output: &Output, ids: &dyn Ids, clock: &dyn Clock) -> anyhow::Result<Exit> {
-    let client = Client::new(args.url.clone(), args.tls.files()).await?;
+    let client = args.access.client(&args.url).await?;
     let seed = ids.unique();
     if args.files.is_empty() {
         let event = event::read(&args.event, ids, clock).await?;

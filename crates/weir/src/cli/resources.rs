@@ -10,7 +10,7 @@ use weir_domain::SpaceName;
 use weir_gateway::wire::{self, Request};
 
 use crate::{
-    cli::{CONFIG_URL, TlsArgs, output::Failure},
+    cli::{AccessArgs, CONFIG_URL},
     client::{Answer, BaseUrl, Client, ClientError},
 };
 
@@ -23,8 +23,9 @@ pub(super) struct ServerArgs {
     /// The Configuration API of the server
     #[arg(long, visible_alias = "url", value_name = "URL", default_value = CONFIG_URL)]
     pub(super) config_url: BaseUrl,
+    /// How it is spoken to.
     #[command(flatten)]
-    pub(super) tls: TlsArgs,
+    pub(super) access: AccessArgs,
 }
 
 /// The kinds of resources, under the names that people give them.
@@ -94,6 +95,7 @@ pub(super) const fn noun(resource: Resource) -> &'static str {
         Resource::Function => "function",
         Resource::Subscription => "subscription",
         Resource::Cors => "cors",
+        Resource::Token => "token",
     }
 }
 
@@ -107,9 +109,9 @@ impl Api {
     /// Makes the way to a server; nothing is connected yet.
     ///
     /// # Errors
-    /// Where the certificates that it is to use cannot be read.
-    pub(super) async fn new(server: ServerArgs, space: SpaceName) -> Result<Self, Failure> {
-        let client = Client::new(server.config_url, server.tls.files()).await?;
+    /// Where the certificates or the token that it is to use cannot be read.
+    pub(super) async fn new(server: ServerArgs, space: SpaceName) -> anyhow::Result<Self> {
+        let client = server.access.client(&server.config_url).await?;
         Ok(Self { client, space })
     }
 

@@ -36,7 +36,7 @@ const WAITED_MIN: Duration = Duration::from_secs(1);
 
 /// Carries out the command, until the end of the log, or with `--follow` until Ctrl-C.
 pub(crate) async fn run(args: TailArgs, output: &Output, ids: &dyn Ids) -> anyhow::Result<Exit> {
-    let client = Client::new(args.url.clone(), args.tls.files()).await?;
+    let client = args.access.client(&args.url).await?;
     let mut tail = Tail::new(&client, &args, output, Backoff::new(&ids.unique()));
     tokio::select! {
         shown = tail.run(&args) => shown?,

@@ -31,6 +31,12 @@ pub(super) enum Rule {
     },
     Word(&'static [&'static str]),
     Levels,
+    /// Any text.
+    Text,
+    /// Where something is published: `https`, or `http` on this machine.
+    Url,
+    /// Several of these, separated by commas.
+    Words(&'static [&'static str]),
 }
 
 /// A value as it was given.
@@ -52,7 +58,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 21] = [
+pub(super) const FIELDS: [Field; 33] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -74,6 +80,18 @@ pub(super) const FIELDS: [Field; 21] = [
     Field { key: "in_flight.requests_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
     Field { key: "in_flight.bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB * MIB } },
     Field { key: "functions.cache_dir", rule: Rule::Path },
+    Field { key: "auth.mode", rule: Rule::Word(&["off", "required"]) },
+    Field { key: "auth.admin_token_file", rule: Rule::File },
+    Field { key: "auth.jwt_keys_file", rule: Rule::File },
+    Field { key: "auth.jwt_jwks_url", rule: Rule::Url },
+    Field { key: "auth.jwt_issuer", rule: Rule::Text },
+    Field { key: "auth.jwt_audience", rule: Rule::Text },
+    Field { key: "auth.jwt_algorithms", rule: Rule::Words(&["RS256", "ES256", "EdDSA"]) },
+    Field { key: "auth.jwt_leeway_s", rule: Rule::Number { least: 0, most: 3600 } },
+    Field { key: "rates.requests_per_second_per_token", rule: Rule::Number { least: 0, most: 1_000_000 } },
+    Field { key: "rates.requests_burst_per_token", rule: Rule::Number { least: 0, most: 1_000_000 } },
+    Field { key: "rates.requests_per_second_per_space", rule: Rule::Number { least: 0, most: 1_000_000 } },
+    Field { key: "rates.requests_burst_per_space", rule: Rule::Number { least: 0, most: 1_000_000 } },
 ];
 
 impl Field {
@@ -120,9 +138,26 @@ impl Rule {
                 Err(format!("cannot be {text:?}: {}", did_you_mean(text, words)))
             }
             Self::Levels => levels(text).map(|()| Value::from(text)),
+            Self::Text if text.is_empty() => Err("must not be empty: leave it out where there is none".into()),
+            Self::Url if !is_url(text) => Err(format!(
+                "must be an absolute URL such as https://issuer.example/keys, http only for 127.0.0.1 or [::1], but is {text:?}"
+            )),
+            Self::Words(words) => match text.split(',').find(|word| !words.contains(word)) {
+                Some(word) => Err(format!("cannot be {text:?}: {}", did_you_mean(word, words))),
+                None => Ok(Value::from(text)),
+            },
             _ => Ok(Value::from(text)),
         }
     }
+}
+
+/// What comes in clear text from another machine may be anybody's.
+fn is_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default();
+    let is_here = ["127.0.0.1", "[::1]"].contains(&host);
+    let is_safe = url.scheme_str() == Some("https") || (url.scheme_str() == Some("http") && is_here);
+    is_safe && !host.is_empty() && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
 }
 
 fn number(given: Given<'_>, least: u64, most: u64) -> Result<Value, String> {

@@ -18,7 +18,7 @@ use crate::{
     document::{Document, with_article},
     report::{Fault, did_you_mean},
     settings::{
-        Settings, VARIABLE_PREFIX,
+        Settings, TOKEN_VARIABLE, VARIABLE_PREFIX,
         field::{self, FIELDS, Field, Given, Rule},
     },
 };
@@ -120,7 +120,7 @@ impl Layer {
     /// Reads the variables of the environment that set something.
     pub(super) fn environment(variables: &[(OsString, OsString)]) -> Self {
         let mut layer = Self::default();
-        for (name, value) in variables {
+        for (name, value) in variables.iter().filter(|(name, _)| name != TOKEN_VARIABLE) {
             let name = name.to_string_lossy();
             let rest = name.strip_prefix(VARIABLE_PREFIX).filter(|rest| !is_service_link(rest, value));
             let Some(rest) = rest else { continue };

@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 21] = [
+const PURPOSES: [(&str, &str); 33] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -79,6 +79,22 @@ const PURPOSES: [(&str, &str); 21] = [
         "functions.cache_dir",
         "Where compiled functions are kept between starts, seen from the data directory; without it `cache` there.",
     ),
+    (
+        "auth.mode",
+        "Whether callers must show a token: [security.md](security.md). `weir serve` refuses to be reached from other \
+         machines while it is off, unless it is started with `--insecure`.",
+    ),
+    ("auth.admin_token_file", "A file with the token of the operator: 32 characters or more that nobody can guess."),
+    ("auth.jwt_keys_file", "A file with the public keys that sign JWTs: PEM, a JSON Web Key, or a set of them."),
+    ("auth.jwt_jwks_url", "Where the public keys that sign JWTs are published, as a set of JSON Web Keys."),
+    ("auth.jwt_issuer", "Who makes the JWTs that are taken: their claim `iss`."),
+    ("auth.jwt_audience", "For whom the JWTs that are taken are made: their claim `aud`, or one of its entries."),
+    ("auth.jwt_algorithms", "The algorithms of the JWTs that are taken."),
+    ("auth.jwt_leeway_s", "By how much the clock of who makes JWTs may differ, in seconds."),
+    ("rates.requests_per_second_per_token", "Requests a second of each token, or subject of a JWT; 0 sets no limit."),
+    ("rates.requests_burst_per_token", "How many of them at once after a pause; 0 is as many as in a second."),
+    ("rates.requests_per_second_per_space", "Requests a second for each space; 0 sets no limit."),
+    ("rates.requests_burst_per_space", "How many of them at once after a pause; 0 is as many as in a second."),
 ];
 
 fn reference() -> String {
@@ -123,6 +139,9 @@ fn allowed(rule: &Rule) -> String {
         Rule::Number { least, most } => format!("a number from {least} to {most}"),
         Rule::Word(words) => format!("`{}`", words.join("` or `")),
         Rule::Levels => format!("`{}`", LEVELS.join("`, `")),
+        Rule::Text => "a text".into(),
+        Rule::Url => "a URL that begins with `https://`, or with `http://` of this machine".into(),
+        Rule::Words(words) => format!("`{}`, separated by commas", words.join("`, `")),
     }
 }
 

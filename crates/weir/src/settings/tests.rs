@@ -127,6 +127,36 @@ fn values_that_exclude_one_another_are_mistakes() {
 }
 
 #[test]
+fn what_authentication_needs_is_told() {
+    let check = |variables: &[(&str, &str)], expected: &[&str]| {
+        let found = Settings::load(&sources(variables, &[])).err().map(|error| error.faults).unwrap_or_default();
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{variables:?}");
+    };
+    let required = ("WEIR_AUTH__MODE", "required");
+    let (keys, url) = (("WEIR_AUTH__JWT_KEYS_FILE", "k.pem"), ("WEIR_AUTH__JWT_JWKS_URL", "https://a.example/keys"));
+    let (issuer, audience) = (("WEIR_AUTH__JWT_ISSUER", "https://a.example"), ("WEIR_AUTH__JWT_AUDIENCE", "weir"));
+    // The token that commands show is no setting.
+    check(&[required, ("WEIR_TOKEN", "weir_a_b")], &[]);
+    check(&[required, url, issuer, audience], &[]);
+    let off = "WEIR_AUTH__ADMIN_TOKEN_FILE: auth.admin_token_file is set, but auth.mode is off and everybody is \
+               let in: set it to required";
+    check(&[("WEIR_AUTH__ADMIN_TOKEN_FILE", "t")], &[off]);
+    let lacking = "WEIR_AUTH__JWT_KEYS_FILE: auth.jwt_keys_file needs auth.jwt_audience beside it, else tokens that were \
+                   made for others would be taken: set it";
+    check(&[required, keys, issuer], &[lacking]);
+    let both =
+        "WEIR_AUTH__JWT_KEYS_FILE: auth.jwt_keys_file and auth.jwt_jwks_url both say where keys are: set one of them";
+    check(&[required, keys, url, issuer, audience], &[both]);
+    let algorithm =
+        "WEIR_AUTH__JWT_ALGORITHMS: auth.jwt_algorithms cannot be \"RS256,none\": choose one of RS256, ES256, EdDSA";
+    check(&[required, ("WEIR_AUTH__JWT_ALGORITHMS", "RS256,none")], &[algorithm]);
+    for wrong in ["http://a.example/keys", "/keys", "https://", "https://user@a.example/", "ftp://127.0.0.1/"] {
+        let faults = faults(&sources(&[required, ("WEIR_AUTH__JWT_JWKS_URL", wrong)], &[]));
+        assert_eq!(faults.len(), 1, "{wrong}");
+    }
+}
+
+#[test]
 fn what_tls_needs_and_cannot_use_is_told_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();

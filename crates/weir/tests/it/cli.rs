@@ -18,6 +18,7 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
+/// Runs the program, with these variables and no others.
 pub(crate) fn weir(args: &[&str], variables: &[(&str, &str)]) -> Ended {
     let output = Command::new(env!("CARGO_BIN_EXE_weir"))
         .args(args)
@@ -49,24 +50,28 @@ fn every_command_explains_itself_with_an_example() {
         }
         assert!(ended.out.contains("Example"), "{args:?} has no example:\n{}", ended.out);
     };
-    let commands = ["  dev ", "  serve ", "  emit ", "  tail ", "  log ", "  config ", "--json", "--color <WHEN>"];
+    let commands =
+        ["  dev ", "  serve ", "  emit ", "  tail ", "  token ", "  log ", "  config ", "--json", "--color <WHEN>"];
     check(&["--help"], &commands);
     check(&["--help"], &["  apply ", "  get ", "  delete ", "  completions ", "  man "]);
     check(
         &["apply", "--help"],
-        &["[FILE|DIR]", "--dry-run", "--prune", "--config-url <URL>", "http://127.0.0.1:4001]"],
+        &["[FILE|DIR]", "--dry-run", "--prune", "--config-url <URL>", "http://127.0.0.1:4001]", "--token-file <FILE>"],
     );
-    check(&["get", "--help"], &["<KIND> [NAME]", "--metadata <KEY=VALUE>", "--space <SPACE>", "subscriptions"]);
-    check(&["delete", "--help"], &["<KIND> <NAME>...", "--space <SPACE>"]);
+    check(&["get", "--help"], &["<KIND> [NAME]", "--metadata <KEY=VALUE>", "--token-file <FILE>", "subscriptions"]);
+    check(&["delete", "--help"], &["<KIND> <NAME>...", "--space <SPACE>", "--token-file <FILE>"]);
     check(&["completions", "--help"], &["<SHELL>", "bash", "zsh", "fish", "powershell", "elvish"]);
     check(&["man", "--help"], &["--dir <DIR>"]);
     check(&["dev", "--help"], &["Usage: weir dev [OPTIONS] [DIR]", "--events-port <PORT>", "--config-port <PORT>"]);
     check(
         &["serve", "--help"],
-        &["--data-dir <DIR>", "--config <FILE>", "--durability <synced|os>", "--log-level <LEVEL>"],
+        &["--data-dir <DIR>", "--config <FILE>", "--durability <synced|os>", "--log-level <LEVEL>", "--insecure"],
     );
     check(&["emit", "--help"], &["--type <TYPE>", "--ext <NAME=VALUE>", "http://127.0.0.1:4000]", "--in-flight <N>"]);
     check(&["tail", "--help"], &["-f, --follow", "--since <TIME>", "http://127.0.0.1:4001]"]);
+    check(&["token", "create", "--help"], &["--scope <SCOPE>", "--days <N>", "--token-file <FILE>"]);
+    check(&["token", "list", "--help"], &["http://127.0.0.1:4001]"]);
+    check(&["token", "revoke", "--help"], &["<ID>"]);
     check(&["log", "verify", "--help"], &["--data-dir <DIR>"]);
     check(&["log", "inspect", "--help"], &["--position <POSITION>", "--frames"]);
     check(&["log", "repair", "--help"], &["--accept-loss"]);
@@ -115,7 +120,14 @@ fn errors_have_a_sentence_and_an_exit_code() {
     check(&["man", "--json"], 2, "error: --json is for commands with results");
     check(&["serve", "--json"], 2, "error: --json is for commands with results");
     check(&["dev", empty, "--json"], 2, "error: --json is for commands with results");
-    check(&["serve", "--data-dir", empty, "--host", "192.0.2.1"], 2, "choose an address of this machine with --host");
+    check(
+        &["serve", "--data-dir", empty, "--host", "0.0.0.0"],
+        2,
+        "set auth.mode to required, or start with --insecure",
+    );
+    check(&["tail", "--token-file", "/nowhere/token", "--url", &away], 3, "error: /nowhere/token cannot be read: ");
+    let open = ["serve", "--data-dir", empty, "--host", "192.0.2.1", "--insecure"];
+    check(&open, 2, "choose an address of this machine with --host");
     check(&["dev", empty], 3, "there is no such file: name the directory of an application, or write one");
     let manifest = directory.path().join("weir.toml");
     fs::write(manifest, "[[event]]\ntyp = \"a\"\n[[subscription]]\nevent = \"b\"\nfunction = \"c\"\n")

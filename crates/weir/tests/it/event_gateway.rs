@@ -42,3 +42,22 @@ fn its_flags_start_a_server() {
         assert_eq!(entries.collect::<Vec<_>>(), ["data"], "everything lies where the flag says");
     }
 }
+
+#[test]
+fn without_dev_it_lets_everybody_in_and_says_so() {
+    let place = directory();
+    let (data, log) = (place.path().join("data"), place.path().join("log"));
+    let (events, config) = (free_port(), free_port());
+    let (events_port, config_port) = (events.to_string(), config.to_string());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.arg("-embed-data-dir").arg(&data);
+    // Said although the log is asked for errors only.
+    command.args(["-events-port", &events_port, "-config-port", &config_port, "-log-level", "err"]);
+    let written = std::fs::File::create(&log).expect("a file");
+    command.stdout(Stdio::null()).stderr(written);
+    let server = Server::spawn(command, events, config).ready();
+    server.configure("eventtypes", &json!({ "name": "user.created" }));
+    assert_eq!(server.terminate(), Some(0));
+    let told = std::fs::read_to_string(&log).expect("readable");
+    assert!(told.contains("whoever reaches the server may do everything"), "{told}");
+}

@@ -13,3 +13,4 @@ mod process;
 mod providers;
 mod readme;
 mod tls;
+mod token;

@@ -49,6 +49,13 @@ impl Server {
         Self::launch(&arguments, events_port, config_port, Stdio::null())
     }
 
+    /// Starts the server with a file of settings.
+    pub(crate) fn start_with(data: &Path, settings: &Path) -> Self {
+        let (data, settings) = (data.as_os_str(), settings.as_os_str());
+        let arguments = ["serve".as_ref(), "--data-dir".as_ref(), data, "--config".as_ref(), settings];
+        Self::launch(&arguments, free_port(), free_port(), Stdio::null()).ready()
+    }
+
     /// Runs the application of a directory.
     pub(crate) fn develop(directory: &Path) -> Self {
         Self::develop_to(directory, Stdio::null())

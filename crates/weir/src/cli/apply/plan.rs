@@ -144,6 +144,8 @@ impl Step {
     /// Makes the step of a command about one resource; a difference has no others.
     fn of(command: Command, current: &SpaceCatalog) -> Option<Self> {
         let (action, name) = match &command {
+            // No application declares tokens.
+            Command::CreateToken(_) | Command::DeleteToken(_) => return None,
             Command::CreateEventType(it) => (Action::Create, Name::of_event_type(it)),
             Command::UpdateEventType(it) => (Action::Update, Name::of_event_type(it)),
             Command::DeleteEventType(id) => (Action::Delete, Name::new(Resource::EventType, id, id)),

@@ -108,6 +108,10 @@ mod tests {
         fn unique(&self) -> String {
             "unique".into()
         }
+
+        fn secret(&self) -> [u8; 32] {
+            [7; 32]
+        }
     }
 
     impl Clock for Fixed {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use weir_domain::SpaceName;
 
 use super::*;
-use crate::cli::output::Captured;
+use crate::cli::{AccessArgs, output::Captured};
 
 /// Answers in the order of the script, and remembers what it was asked. Beyond the script it says that it is gone for
 /// good, which ends following.
@@ -71,7 +71,7 @@ fn args() -> TailArgs {
         follow: false,
         space: SpaceName::default(),
         url: base(),
-        tls: crate::cli::TlsArgs::default(),
+        access: AccessArgs::default(),
     }
 }
 
