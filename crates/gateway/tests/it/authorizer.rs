@@ -40,7 +40,8 @@ fn ways() -> Vec<Way> {
                 ("ce-source", "/test"),
                 ("ce-type", "guarded"),
                 ("ce-own", "7"),
-                ("ce-eventgateway", forged),
+                // Quotes are escaped in headers (HTTP binding, section 3.1.3.2).
+                ("ce-eventgateway", "{%22authorization%22:{%22principalId%22:%22root%22},%22a%22:%22b%22}"),
             ],
             "data".to_owned(),
         ),
