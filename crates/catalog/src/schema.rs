@@ -115,6 +115,14 @@ impl Schema {
     /// Checks the data of an event. One without data is checked as if its data were `null`.
     pub(crate) fn check(&self, event: &Event) -> Result<(), DataFault> {
         let compiled = self.compiled().map_err(|problem| DataFault::Unusable(problem.clone()))?;
+        if let Some(schemas) = compiled.shape.excess(event.data().len()) {
+            let message = format!(
+                "the data have {} bytes, and up to {schemas} schemas apply to each value in them: together that is more \
+                 work than one event may make, send less data",
+                event.data().len()
+            );
+            return Err(DataFault::Broken(Violations::one(Violation::of_all(message))));
+        }
         let data = parse(event).map_err(|violation| DataFault::Broken(Violations::one(violation)))?;
         if compiled.validator.is_valid(&data) {
             return Ok(());

@@ -55,7 +55,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(tokens::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(middleware::from_fn(guard::refuse_foreign_pages))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::configuration::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)

@@ -44,6 +44,7 @@ use crate::{
     auth::{self, Caller},
     body::RequestBody,
     gateway::Shared,
+    hosts,
     metrics::{Api, OpenRequest},
     problem::Problem,
     room::Place,
@@ -115,6 +116,9 @@ async fn answer<B: RequestBody>(
     open: &mut OpenRequest<'_>,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
+    if shared.options.local_names_only {
+        hosts::check(&parts.uri, &parts.headers)?;
+    }
     let identified = auth::identify(shared, &mut parts.headers);
     let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
     open.names(&space);

@@ -50,6 +50,9 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// Who is let in; without it, everybody.
     pub auth: Option<AuthOptions>,
+    /// Whether requests are refused that were sent to another name than one of this machine: for a server that asks nobody
+    /// for a token because only its own machine reaches it.
+    pub local_names_only: bool,
     /// How many requests are let in.
     pub rates: RateOptions,
 }
@@ -67,6 +70,7 @@ impl Default for Options {
             configuration_tls: None,
             handshake_timeout: Duration::from_secs(10),
             auth: None,
+            local_names_only: false,
             rates: RateOptions::default(),
         }
     }

@@ -26,6 +26,7 @@ mod configuration;
 mod events;
 mod gateway;
 mod headers;
+mod hosts;
 mod metrics;
 mod problem;
 mod query;

@@ -87,6 +87,8 @@ pub(crate) fn guarded(mut plan: Plan, settings: &Settings) -> anyhow::Result<Pla
         plan.gateway.auth = Some(AuthOptions { operator, jwt });
         plan.keys = keys.flatten();
     }
+    // A page whose name resolves to this machine would else be as good as its user.
+    plan.gateway.local_names_only = settings.host.is_loopback() && settings.auth.mode == AuthMode::Off;
     Ok(plan)
 }
 

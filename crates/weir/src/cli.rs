@@ -98,10 +98,10 @@ pub(crate) enum Command {
                             weir emit --type order.placed --source /shop --data '{\"id\":7}'\n  \
                             weir emit --type photo.taken --source /camera --data @a.jpg --datacontenttype image/jpeg\n  \
                             weir emit events.jsonl\n  \
-                            producer | weir emit - --in-flight 1\n\n\
+                            weir emit history.jsonl --in-flight 4\n\n\
                             Each line of a file is one event as a JSON object (CloudEvents, structured mode). \
-                            Emitting the same file again changes nothing: source and id are unique. With --in-flight 1 \
-                            events are kept in the order of their lines; with more, in that order within a batch \
+                            Emitting the same file again changes nothing: source and id are unique. Events are \
+                            kept in the order of their lines; with --in-flight above 1, in that order within a batch \
                             only.\n\nEnds with 1 where the server refused an event, by flags as well as of a file, or where a \
                             line is none; with 2 where flags make no event.")]
     Emit(EmitArgs),
@@ -275,8 +275,8 @@ pub(crate) struct EmitArgs {
     /// Lines that are sent with one request
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=16_384))]
     pub(crate) batch: u32,
-    /// Requests at the same time; 1 keeps events in the order of their lines
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=64))]
+    /// Requests at the same time; more than 1 is faster, but the order of the lines is not kept
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=64))]
     pub(crate) in_flight: u32,
 }
 

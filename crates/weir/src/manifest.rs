@@ -41,6 +41,13 @@ pub(crate) struct Loaded {
     pub(crate) files: Vec<PathBuf>,
 }
 
+impl Loaded {
+    /// Tells whether it declares nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.desired == Desired::default()
+    }
+}
+
 impl Manifest {
     /// Reads the manifest of a directory, and the files that it names.
     ///

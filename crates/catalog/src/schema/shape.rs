@@ -68,6 +68,12 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Returns how many schemas apply to one value at most, where data of so many bytes are too much work for that.
+    pub(super) fn excess(&self, bytes: usize) -> Option<u64> {
+        let work = (bytes as u64).saturating_mul(self.overlap);
+        (work > limits::SCHEMA_WORK_MAX).then_some(self.overlap)
+    }
+
     /// Tells how many violations can be looked for in data of so many bytes.
     pub(super) fn listing(&self, data: &Value, bytes: usize) -> Listing {
         let levels = || (nesting(data) as u64).saturating_mul(2 * self.chain);

@@ -4,8 +4,10 @@
 //! Browsers say where a request comes from: `Sec-Fetch-Site` (Fetch Metadata) and `Origin` (Fetch standard, section 3.2).
 //! Who sends neither is no page.
 
+use std::sync::Arc;
+
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,12 +16,18 @@ use http::{
     header::{HOST, ORIGIN},
 };
 
-use crate::problem::Problem;
+use crate::{gateway::Shared, hosts, problem::Problem};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses changes that a page of another origin asks for. Reads need no guard: the answer is kept from the page.
-pub(super) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
+/// Refuses changes that a page of another origin asks for. Reads need no guard, because the browser keeps the answer from
+/// the page, unless the page made this server one of its own origin: see [`hosts`].
+pub(super) async fn refuse_foreign_pages(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if shared.options.local_names_only
+        && let Err(problem) = hosts::check(request.uri(), request.headers())
+    {
+        return problem.into_response();
+    }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && is_foreign(request.headers(), request.uri().authority().map(|authority| authority.as_str())) {
         let message = "a web page of another origin cannot change the configuration: send the request from a program, \

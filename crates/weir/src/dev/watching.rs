@@ -75,6 +75,15 @@ impl Follower {
     async fn reload(&mut self, since: Instant, was_told: bool) -> bool {
         self.files.watch_again();
         match Manifest::load(&self.directory) {
+            Ok(loaded) if loaded.is_empty() && !self.last.is_empty() => {
+                // Programs that write a file empty it first. Subscriptions that went would begin anew when they come back,
+                // without the events that waited for them.
+                let has_new = self.files.watch(&loaded.files);
+                if !has_new {
+                    self.picture.bad("the manifest declares nothing\nthe application stays as it was");
+                }
+                has_new
+            }
             Ok(loaded) => {
                 let has_new = self.files.watch(&loaded.files);
                 if was_told || loaded != self.last {

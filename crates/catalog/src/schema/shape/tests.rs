@@ -1,6 +1,6 @@
 //! What is counted of a schema, and what is too much.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -89,6 +89,16 @@ fn what_is_too_much_or_elsewhere_is_refused() {
         "/properties/a~1b/$id",
         "may have an $id",
     );
+}
+
+#[test]
+fn the_work_of_checking_is_bounded() {
+    let alternatives: Vec<Value> = (0..999).map(|number| json!({ "const": number })).collect();
+    let shape = Shape::measure(&json!({ "items": { "anyOf": alternatives } })).expect("good");
+    assert_eq!(shape.excess(10_000), None);
+    assert!(shape.excess(1 << 20).is_some_and(|schemas| schemas >= 999));
+    let properties = json!({ "type": "object", "properties": { "a": { "type": "string" }, "b": { "minimum": 0 } } });
+    assert_eq!(Shape::measure(&properties).expect("good").excess(1 << 20), None);
 }
 
 #[test]
