@@ -22,9 +22,10 @@ pub enum Command {
     UpdateFunction(Function),
     /// Replaces a function of the same identifier and keeps some of its texts, which who asks was not shown.
     UpdateFunctionKeeping {
-        /// The new function without the texts that stay.
+        /// The new function. What it has in the place of a text that stays does not count.
         function: Function,
-        /// The names of the headers or entries of the configuration that stay as they are when the change is made.
+        /// The names of the headers, entries of the configuration or credentials that stay as they are when the change is
+        /// made.
         kept: BTreeSet<String>,
     },
     /// Takes a function away.

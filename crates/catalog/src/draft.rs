@@ -4,17 +4,24 @@
 //! declaration, or return every text that cannot be one. What depends on values and on the rest of the catalog is
 //! checked by [`Catalog::plan`](crate::Catalog::plan).
 
+mod aws;
+
 use std::{collections::BTreeMap, fmt};
 
 use weir_domain::{FunctionId, SpaceName, Timestamp};
 use weir_routing::Method;
 
 use crate::{
-    CatalogError, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function, FunctionKind, Instances,
-    KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Scope, Subscription, SubscriptionKind, Token, TokenId, rules,
+    CatalogError, CloudEventsVersion, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function,
+    FunctionKind, Instances, KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Scope, Subscription, SubscriptionKind,
+    Token, TokenId, rules,
 };
 
+pub use aws::AwsDraft;
+
 const NAME_CHARACTERS: &str = "use the characters a-z A-Z 0-9 . - _ only";
+/// What a function can be.
+const KINDS: &str = "http, wasm, awslambda, awskinesis, awsfirehose or awssqs";
 
 /// An event type that is not checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +120,11 @@ pub enum ProviderDraft {
         timeout_ms: Option<u32>,
         /// Headers that go with every call.
         headers: BTreeMap<String, String>,
+        /// In which version of CloudEvents events are given.
+        version: Option<CloudEventsVersion>,
     },
+    /// A resource of AWS.
+    Aws(AwsDraft),
     /// A component.
     Wasm {
         /// Where it comes from; must be given.
@@ -150,6 +161,7 @@ impl fmt::Debug for ProviderDraft {
             Self::Unset => f.write_str("Unset"),
             Self::Unsupported(name) => f.debug_tuple("Unsupported").field(name).finish(),
             Self::Http { .. } => f.write_str("Http(…)"),
+            Self::Aws(_) => f.write_str("Aws(…)"),
             Self::Wasm { .. } => f.write_str("Wasm(…)"),
         }
     }
@@ -158,16 +170,20 @@ impl fmt::Debug for ProviderDraft {
 impl ProviderDraft {
     fn check(self) -> Result<FunctionKind, Detail> {
         match self {
-            Self::Unset => Err(Detail::new("provider configuration not set", "give the function a type: http or wasm")),
+            Self::Unset => {
+                Err(Detail::new("provider configuration not set", format!("give the function a type: {KINDS}")))
+            }
             Self::Unsupported(name) => {
                 let name: String = name.chars().take(128).collect();
-                Err(Detail::new(format!("provider {name} not supported"), "choose one of the types: http or wasm"))
+                Err(Detail::new(format!("provider {name} not supported"), format!("choose one of the types: {KINDS}")))
             }
-            Self::Http { url, timeout_ms, headers } => Ok(FunctionKind::Http {
+            Self::Http { url, timeout_ms, headers, version } => Ok(FunctionKind::Http {
                 url: url.ok_or_else(rules::missing_url)?,
                 timeout_ms: timeout_ms.unwrap_or(FunctionKind::TIMEOUT_MS),
                 headers,
+                version,
             }),
+            Self::Aws(draft) => draft.check().map(FunctionKind::Aws),
             Self::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => Ok(FunctionKind::Wasm {
                 code: code
                     .ok_or_else(|| Detail::field(Resource::Function, "Code", "required", rules::missing_code()))?,

@@ -113,10 +113,10 @@ impl EventType {
         }
     }
 
-    /// What every space knows without registration: `http.request`.
+    /// What every space knows without registration: `http.request`, and what the platform tells.
     pub(crate) fn built_in(name: &str) -> Option<&'static Arc<Self>> {
         static HTTP_REQUEST: LazyLock<Arc<EventType>> =
             LazyLock::new(|| Arc::new(EventType::new(EventTypeName::http_request())));
-        (name == crate::HTTP_REQUEST).then(|| &*HTTP_REQUEST)
+        (name == crate::HTTP_REQUEST).then(|| &*HTTP_REQUEST).or_else(|| crate::SystemEvent::event_type(name))
     }
 }

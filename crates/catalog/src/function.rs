@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use bytes::Bytes;
 use weir_domain::FunctionId;
 
+use crate::AwsFunction;
+
 /// A function of one space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
@@ -35,7 +37,11 @@ pub enum FunctionKind {
         timeout_ms: u32,
         /// Headers that go with every call.
         headers: BTreeMap<String, String>,
+        /// In which version of CloudEvents events are given; where none is said, in that of the server.
+        version: Option<CloudEventsVersion>,
     },
+    /// A resource of AWS.
+    Aws(AwsFunction),
     /// A WebAssembly component that runs in this process.
     Wasm {
         /// Where the component comes from.
@@ -60,7 +66,7 @@ impl FunctionKind {
     /// A URL with the default time-out and no headers.
     #[must_use]
     pub fn http(url: impl Into<String>) -> Self {
-        Self::Http { url: url.into(), timeout_ms: Self::TIMEOUT_MS, headers: BTreeMap::new() }
+        Self::Http { url: url.into(), timeout_ms: Self::TIMEOUT_MS, headers: BTreeMap::new(), version: None }
     }
 
     /// A component with the default limits and no configuration.
@@ -80,24 +86,37 @@ impl FunctionKind {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Http { .. } => "http",
+            Self::Aws(aws) => aws.service.name(),
             Self::Wasm { .. } => "wasm",
         }
     }
 
-    /// Returns the texts that may be secret, with the name of their field in the configuration API.
+    /// Returns what the texts that may be secret are called in messages of the configuration API.
     #[must_use]
-    pub const fn texts(&self) -> (&'static str, &BTreeMap<String, String>) {
+    pub const fn secrets(&self) -> &'static str {
         match self {
-            Self::Http { headers, .. } => ("headers", headers),
-            Self::Wasm { config, .. } => ("config", config),
+            Self::Http { .. } => "headers",
+            Self::Aws(_) => "credentials",
+            Self::Wasm { .. } => "config",
         }
     }
 
-    /// The same, to be changed.
-    pub const fn texts_mut(&mut self) -> (&'static str, &mut BTreeMap<String, String>) {
+    /// Returns one of the texts that may be secret, by the name that the configuration API gives it.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&str> {
         match self {
-            Self::Http { headers, .. } => ("headers", headers),
-            Self::Wasm { config, .. } => ("config", config),
+            Self::Http { headers: texts, .. } | Self::Wasm { config: texts, .. } => texts.get(name).map(String::as_str),
+            Self::Aws(aws) => aws.credentials.as_ref()?.text(name),
+        }
+    }
+
+    /// Puts such a text in its place. A name that the kind does not have is passed over.
+    pub fn set_secret(&mut self, name: &str, text: String) {
+        match self {
+            Self::Http { headers: texts, .. } | Self::Wasm { config: texts, .. } => {
+                texts.insert(name.to_owned(), text);
+            }
+            Self::Aws(aws) => aws.credentials.get_or_insert_default().set_text(name, text),
         }
     }
 }
@@ -105,12 +124,14 @@ impl FunctionKind {
 impl fmt::Debug for FunctionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http { url, timeout_ms, headers } => f
+            Self::Http { url, timeout_ms, headers, version } => f
                 .debug_struct("Http")
                 .field("url", url)
                 .field("timeout_ms", timeout_ms)
                 .field("headers", &Names(headers))
+                .field("version", version)
                 .finish(),
+            Self::Aws(aws) => fmt::Debug::fmt(aws, f),
             Self::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => f
                 .debug_struct("Wasm")
                 .field("code", code)
@@ -129,6 +150,35 @@ struct Names<'a>(&'a BTreeMap<String, String>);
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The version of CloudEvents in which a function outside of this process is given events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloudEventsVersion {
+    /// The present one.
+    V1,
+    /// The one that the Event Gateway spoke, for functions that were written for it.
+    V01,
+}
+
+impl CloudEventsVersion {
+    /// The names of all versions.
+    pub const NAMES: [&str; 2] = ["1.0", "0.1"];
+
+    /// Returns the name of the version: `1.0` or `0.1`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "1.0",
+            Self::V01 => "0.1",
+        }
+    }
+
+    /// Finds a version by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::V1, Self::V01].into_iter().find(|each| each.as_str() == name)
     }
 }
 

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aws;
 mod catalog;
 mod change;
 mod cors;
@@ -27,21 +28,24 @@ mod schema;
 mod space;
 pub mod stored;
 mod subscription;
+mod system;
 mod token;
 
 pub use weir_routing::{Method, MethodSet, Params, RouteError};
 
+pub use aws::{AwsCredentials, AwsFunction, AwsService};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Command, Target};
 pub use cors::Cors;
 pub use diff::{Desired, diff};
 pub use error::{ApplyError, CatalogError, Detail, Resource};
 pub use event_type::{EventType, OnInvalid};
-pub use function::{Code, Function, FunctionKind, Instances};
+pub use function::{CloudEventsVersion, Code, Function, FunctionKind, Instances};
 pub use key_rule::{KeyError, KeyRule, KeyRuleError};
 pub use names::{CorsId, EventTypeName, EventTypeNameError, HTTP_REQUEST, SubscriptionId, is_reserved};
 pub use pointer::{JsonPointer, PointerError};
 pub use schema::{DataFault, Schema, SchemaError, Violation, Violations};
 pub use space::{RouteMatch, SpaceCatalog};
 pub use subscription::{RetryPolicy, Subscription, SubscriptionKind};
+pub use system::SystemEvent;
 pub use token::{Action, Scope, ScopeError, Scopes, Token, TokenId};

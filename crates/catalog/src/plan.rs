@@ -99,14 +99,13 @@ fn with_kept(present: &SpaceCatalog, mut it: Function, kept: BTreeSet<String>) -
     let Some(current) = present.function(it.id.as_str()) else {
         return Err(CatalogError::not_found(Resource::Function, it.id.as_str()));
     };
-    let (field, texts) = it.kind.texts_mut();
     // Those of another kind of function mean something else.
-    let (current_field, current_texts) = current.kind.texts();
+    let (field, is_like) = (it.kind.secrets(), it.kind.secrets() == current.kind.secrets());
     for name in kept {
-        match current_texts.get(&name).filter(|_| current_field == field) {
-            Some(text) => texts.insert(name, text.clone()),
+        match current.kind.secret(&name).filter(|_| is_like) {
+            Some(text) => it.kind.set_secret(&name, text.to_owned()),
             None => return Err(CatalogError::nothing_to_keep(field, &name)),
-        };
+        }
     }
     Ok(it)
 }

@@ -1,5 +1,7 @@
 //! The rules of single resources, whatever else the catalog has. Each function returns every fault it finds.
 
+mod aws;
+
 use std::collections::BTreeMap;
 
 use weir_routing::ROUTE_BYTES_MAX;
@@ -8,6 +10,8 @@ use crate::{
     Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Schema, Subscription,
     SubscriptionKind, Token, limits, names::OWN_PREFIX,
 };
+
+pub(crate) use aws::{missing as missing_aws, partial_credentials};
 
 /// Collects the faults of one resource.
 struct Faults {
@@ -88,7 +92,7 @@ pub(crate) fn token(token: &Token) -> Vec<Detail> {
 pub(crate) fn function(function: &Function) -> Vec<Detail> {
     let mut faults = Faults::of(Resource::Function);
     match &function.kind {
-        FunctionKind::Http { url, timeout_ms, headers } => {
+        FunctionKind::Http { url, timeout_ms, headers, version: _ } => {
             if !is_http_url(url) {
                 faults.details.push(missing_url());
             }
@@ -106,6 +110,7 @@ pub(crate) fn function(function: &Function) -> Vec<Detail> {
             }
             faults.entries("Headers", headers);
         }
+        FunctionKind::Aws(aws) => aws::check(&mut faults, aws),
         FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
             faults.field(code.is_empty(), "Code", "required", missing_code);
             faults.field(code.len() > limits::CODE_BYTES_MAX, "Code", "max", || {

@@ -58,7 +58,8 @@ impl PartialEq for SpaceCatalog {
 impl Eq for SpaceCatalog {}
 
 impl SpaceCatalog {
-    /// Finds an event type that the space knows: a registered one, or `http.request`, which needs no registration.
+    /// Finds an event type that the space knows: a registered one, or one that needs no registration: `http.request`
+    /// and what the platform tells.
     #[must_use]
     pub fn event_type(&self, name: &str) -> Option<&Arc<EventType>> {
         self.registered_event_type(name).or_else(|| EventType::built_in(name))

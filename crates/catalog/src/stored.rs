@@ -1,4 +1,4 @@
-//! How the log keeps a change: the event type, the subject and the JSON data of an event, version 1.
+//! How the log keeps a change: the event type, the subject and the JSON data of an event, versions 1 and 2.
 //!
 //! The form has its own types, apart from those of any API, and a fixture that is read by a test for ever. Its rule for
 //! the future: a reader refuses a `v` that it does not know, and ignores members that it does not know. So whatever an
@@ -9,12 +9,16 @@
 use serde::{Deserialize, Serialize};
 use weir_domain::{ErrorKind, FunctionId, SpaceName};
 
-use crate::{Change, ChangeKind, CorsId, EventTypeName, SubscriptionId, TokenId};
+use crate::{Change, ChangeKind, CorsId, EventTypeName, Function, FunctionKind, SubscriptionId, TokenId};
 
+mod aws;
 mod v1;
 
-/// The version that is written.
+/// The version that is written where a reader of the first one understands the change.
 const VERSION: u32 = 1;
+/// The version since which functions can be resources of AWS, and be given events of another version of CloudEvents:
+/// whoever does not know that would call something else, or in another way.
+const VERSION_MAX: u32 = 2;
 
 /// The event types under which changes are kept.
 pub const EVENT_TYPES: [&str; 15] = [
@@ -115,8 +119,8 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::EventTypeCreated(it) => stored(space, 0, it.name.as_str(), v1::EventType::from(&**it)),
         ChangeKind::EventTypeUpdated(it) => stored(space, 1, it.name.as_str(), v1::EventType::from(&**it)),
         ChangeKind::EventTypeDeleted(name) => deleted(space, 2, name.as_str()),
-        ChangeKind::FunctionCreated(it) => stored(space, 3, it.id.as_str(), v1::Function::from(&**it)),
-        ChangeKind::FunctionUpdated(it) => stored(space, 4, it.id.as_str(), v1::Function::from(&**it)),
+        ChangeKind::FunctionCreated(it) => function(space, 3, it),
+        ChangeKind::FunctionUpdated(it) => function(space, 4, it),
         ChangeKind::FunctionDeleted(id) => deleted(space, 5, id.as_str()),
         ChangeKind::SubscriptionCreated(it) => stored(space, 6, it.id.as_str(), v1::Subscription::from(&**it)),
         ChangeKind::SubscriptionUpdated(it) => stored(space, 7, it.id.as_str(), v1::Subscription::from(&**it)),
@@ -127,7 +131,7 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::SpaceDeleted => StoredChange {
             event_type: EVENT_TYPES[SPACE_DELETED],
             subject: space.to_string(),
-            data: data(space, Whole {}),
+            data: data(VERSION, space, Whole {}),
         },
         ChangeKind::TokenCreated(it) => stored(space, 13, it.id.as_str(), v1::Token::from(&**it)),
         ChangeKind::TokenDeleted(id) => deleted(space, 14, id.as_str()),
@@ -138,19 +142,31 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
     stored(space, place, id, Deleted { id: id.to_owned() })
 }
 
+fn function(space: &SpaceName, place: usize, it: &Function) -> StoredChange {
+    let version = match &it.kind {
+        FunctionKind::Http { version: None, .. } | FunctionKind::Wasm { .. } => VERSION,
+        FunctionKind::Http { .. } | FunctionKind::Aws(_) => VERSION_MAX,
+    };
+    stored_as(version, space, place, it.id.as_str(), v1::Function::from(it))
+}
+
+fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
+    stored_as(VERSION, space, place, id, item)
+}
+
 /// The place is that in [`EVENT_TYPES`], which come in threes for each kind of resource. Tokens, which are not updated,
 /// share their three with the deletion of a space.
-fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
+fn stored_as<T: Serialize>(v: u32, space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
     let collection = [EVENT_TYPE_COLLECTION, "functions", "subscriptions", "cors", "tokens"][place / 3];
     StoredChange {
         event_type: EVENT_TYPES[place],
         subject: format!("{space}/{collection}/{id}"),
-        data: data(space, item),
+        data: data(v, space, item),
     }
 }
 
-fn data<T: Serialize>(space: &SpaceName, item: T) -> String {
-    let envelope = Envelope { v: VERSION, space: space.to_string(), item };
+fn data<T: Serialize>(v: u32, space: &SpaceName, item: T) -> String {
+    let envelope = Envelope { v, space: space.to_string(), item };
     serde_json::to_string(&envelope).expect("texts and numbers under text names are always JSON")
 }
 
@@ -202,7 +218,7 @@ fn check_version(data: &str) -> Result<(), StoredError> {
     let Version { v } = serde_json::from_str(data).map_err(StoredError::Json)?;
     match v {
         0 => Err(StoredError::Value("v 0".into())),
-        _ if v <= u64::from(VERSION) => Ok(()),
+        _ if v <= u64::from(VERSION_MAX) => Ok(()),
         _ => Err(StoredError::Newer(v)),
     }
 }

@@ -1,13 +1,18 @@
 //! Who may enter: the checks that every event passes before it is appended.
 //!
 //! They stand in one order: the type is registered and not reserved ([`registered`]), its authorizer allows the event
-//! ([`authorized`]), its data keep the schema and it has its key ([`keyed`]). What functions return passes the same checks, but for the
-//! authorizer: it is the platform that sends it.
+//! ([`authorized`]), its data keep the schema and it has its key ([`keyed`]). What functions return passes the same checks,
+//! but for the authorizer: it is the platform that sends it. Only what comes from outside may be of a type that nobody
+//! registered, where the server is told to take that ([`known`]).
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{
+    iter,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use weir_catalog::{Catalog, EventType, HTTP_REQUEST, KeyError, SchemaError, Violations, is_reserved};
+use weir_catalog::{Catalog, EventType, EventTypeName, HTTP_REQUEST, KeyError, SchemaError, Violations, is_reserved};
 use weir_cloudevents::json;
 use weir_domain::{AttributeError, Data, ErrorKind, Event, Limits, SpaceName};
 use weir_log::NewEvent;
@@ -152,7 +157,7 @@ pub(crate) async fn admit(
 ) -> Result<NewEvent, Refusal> {
     let snapshot = {
         let present = shared.state.borrow();
-        let event_type = registered(&present.catalog, space, &event)?;
+        let event_type = known(shared, &present.catalog, space, &event)?;
         if event_type.authorizer.is_none() {
             return keyed(event_type, mark::checked(event)?);
         }
@@ -176,7 +181,7 @@ pub(crate) async fn admit_batch(
         let present = shared.state.borrow();
         let first = loop {
             let Some((index, event)) = events.next() else { return Ok(admitted) };
-            let event_type = registered(&present.catalog, space, &event).map_err(|refusal| (index, refusal))?;
+            let event_type = known(shared, &present.catalog, space, &event).map_err(|refusal| (index, refusal))?;
             if event_type.authorizer.is_some() {
                 break (index, event);
             }
@@ -189,7 +194,7 @@ pub(crate) async fn admit_batch(
     let rest: Vec<(usize, Event)> = iter::once(first).chain(events).collect();
     // Nobody is asked for a batch that is refused anyway.
     for (index, event) in &rest {
-        registered(&snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
+        known(shared, &snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
     }
     let asked =
         rest.into_iter().map(|(index, event)| numbered(index, guarded(shared, &snapshot, space, event, sender)));
@@ -206,7 +211,7 @@ async fn guarded(
     event: Event,
     sender: &dyn Sender,
 ) -> Result<NewEvent, Refusal> {
-    let event_type = registered(&snapshot.catalog, space, &event)?;
+    let event_type = known(shared, &snapshot.catalog, space, &event)?;
     let event = authorized(shared, snapshot, space, event_type, event, sender).await?;
     keyed(event_type, event)
 }
@@ -222,7 +227,23 @@ fn busy(event: &Event) -> Refusal {
     Refusal::AuthorizerBusy { event_type: event.event_type().to_owned() }
 }
 
-/// Finds the type of an event.
+/// Finds the type of an event from outside. Where unregistered types are taken, one that asks for nothing stands for them.
+fn known<'c>(
+    shared: &Shared,
+    catalog: &'c Catalog,
+    space: &SpaceName,
+    event: &Event,
+) -> Result<&'c Arc<EventType>, Refusal> {
+    static UNREGISTERED: LazyLock<Arc<EventType>> = LazyLock::new(|| {
+        Arc::new(EventType::new(EventTypeName::new("unregistered").expect("the name is short and of ASCII letters")))
+    });
+    if shared.options.compatibility.admits(catalog, space, event) {
+        return Ok(&UNREGISTERED);
+    }
+    registered(catalog, space, event)
+}
+
+/// Finds the registered type of an event.
 pub(crate) fn registered<'c>(
     catalog: &'c Catalog,
     space: &SpaceName,

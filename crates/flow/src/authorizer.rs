@@ -29,8 +29,15 @@ use verdict::Verdict;
 const REQUESTED: &str = "weir.authorization.requested";
 const SOURCE: &str = "/weir/authorization";
 
-/// Who sent an event, as an authorizer is told of it. Nothing is asked of it where a type has no authorizer.
+/// Who sent an event, and how it came in: for authorizers, and for those who listen to what comes in. Nothing is asked of
+/// it where there is neither.
 pub trait Sender: Sync {
+    /// Returns the path within the space to which the event was sent, as it was sent.
+    fn path(&self) -> &str;
+
+    /// Returns the headers of the request, as the text of a JSON object of texts.
+    fn headers(&self) -> String;
+
     /// Returns the request that brought the event, as the text of a JSON value.
     fn request(&self) -> String;
 
@@ -155,6 +162,8 @@ impl Guard<'_> {
             .build()?;
         Ok(Call {
             event: question,
+            // It is not recorded.
+            key: None,
             function: self.function.clone(),
             // It is called for an event type, and for no subscription.
             subscription: "".into(),

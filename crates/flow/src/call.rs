@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use weir_catalog::{Catalog, HTTP_REQUEST, Subscription};
-use weir_domain::{ErrorKind, Event, SpaceName, error_chain};
+use weir_domain::{ErrorKind, Event, Key, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
-use weir_log::{Append, EventReceipt, NewEvent};
+use weir_log::{EventReceipt, NewEvent, Receipt};
 
 use crate::{
     CallFailure, Happening, Sender, Settled, Way, admission,
@@ -13,9 +13,14 @@ use crate::{
     reentry::{self, Cause},
     schema,
     snapshot::Snapshot,
+    system_events::{self, About, Given},
 };
 
 /// Lets the event enter, calls the function and lets its events enter.
+///
+/// What the platform tells of it costs the caller nothing before the call: it goes along with the event, or beside the
+/// call. After it, it goes along with the events that the function returned; only where it returned none is that an
+/// append more.
 pub(crate) async fn call(
     shared: &Shared,
     space: &SpaceName,
@@ -25,35 +30,71 @@ pub(crate) async fn call(
 ) -> Result<HttpAnswer, CallFailure> {
     let _permit = shared.callers.try_acquire().map_err(|_| CallFailure::Busy)?;
     let snapshot = shared.state.borrow().clone();
-    let Entered { event, receipt, is_quarantined } = enter(shared, &snapshot, space, event, sender).await?;
-    if is_quarantined {
+    let Checked { event, key, kept, received } = check(shared, &snapshot, space, event, sender).await?;
+    if kept.as_ref().is_some_and(schema::is_quarantined) {
+        let receipt = record(shared, space, kept, &mut Vec::from_iter(received)).await?;
         return Ok(in_quarantine(receipt));
     }
-    let position = receipt.map(|entry| entry.position);
+    let call = Call {
+        event,
+        key,
+        function: subscription.function.clone(),
+        subscription: subscription.id.as_str().into(),
+        attempt: 1,
+        mode: CallMode::Sync,
+    };
+    let about = About {
+        space,
+        subscription: subscription.id.as_str(),
+        function: &call.function,
+        event: &call.event,
+        key: call.key.as_ref(),
+        // A caller may repeat an event, and is called for each time.
+        occasion: shared.clock.now().unix_micros(),
+    };
+    let mut told: Vec<NewEvent> = received.into_iter().chain(system_events::invoking(shared, &about)).collect();
+    let receipt = record(shared, space, kept, &mut told).await?;
     let Some(function) = snapshot.function(space, &subscription.function) else {
         return Err(CallFailure::Failed {
             message: format!("function \"{}\" does not exist", subscription.function),
             kind: ErrorKind::Internal,
         });
     };
-    let call = Call {
-        event,
-        function: subscription.function.clone(),
-        subscription: subscription.id.as_str().into(),
-        attempt: 1,
-        mode: CallMode::Sync,
-    };
     let began = Instant::now();
-    let outcome = match function.invoke(&call).await {
-        Ok(outcome) => answer(shared, space, subscription, &call.event, outcome).await,
+    let (outcome, mut told) = system_events::beside(shared, space, told, function.invoke(&call)).await;
+    let outcome = match outcome {
+        Ok(outcome) => answer(shared, &about, outcome, &mut told).await,
         Err(error) => Err(failure(&error)),
     };
+    if let Err(error) = &outcome {
+        told.extend(system_events::failed(shared, &about, &error_chain(error)));
+    }
+    if let Err(error) = system_events::append_told(&*shared.log, space, told).await {
+        // The caller hears of the failure of the call, which counts more.
+        tracing::error!(error = %error_chain(&error), %space, "what the platform tells of a call is not in the log");
+    }
+    observe(shared, &about, receipt, began, &outcome);
+    outcome.map(|(answer, returned)| if returned.is_empty() { placed(answer, receipt) } else { answer })
+}
+
+/// Tells the caller where the event stands. Where the function returned events, their receipt stands there.
+fn placed(mut answer: HttpAnswer, receipt: Option<EventReceipt>) -> HttpAnswer {
+    answer.headers.extend(receipt.map(|entry| ("weir-position".to_owned(), entry.position.to_string())));
+    answer
+}
+
+type Answered = Result<(HttpAnswer, Vec<Event>), CallFailure>;
+
+/// Tells the observer how a call went.
+fn observe(shared: &Shared, about: &About<'_>, receipt: Option<EventReceipt>, began: Instant, outcome: &Answered) {
+    let About { space, function, event, .. } = *about;
+    let position = receipt.map(|entry| entry.position);
     let took = began.elapsed();
-    match &outcome {
+    match outcome {
         Ok((answer, returned)) => shared.observer.observe(&Happening::Called {
             space,
-            function: &call.function,
-            event: &call.event,
+            function,
+            event,
             position,
             attempt: 1,
             took,
@@ -62,8 +103,8 @@ pub(crate) async fn call(
         }),
         Err(error) => shared.observer.observe(&Happening::Failed {
             space,
-            function: &call.function,
-            event: &call.event,
+            function,
+            event,
             position,
             attempt: 1,
             took,
@@ -71,46 +112,54 @@ pub(crate) async fn call(
             retry_in: None,
         }),
     }
-    let way = Way::Route { receipt };
-    shared.observer.settled(&Settled { space, function: &call.function, event: &call.event, way });
-    outcome.map(|(mut answer, returned)| {
-        // Where the function returned events their receipt stands there, else that of the event itself.
-        if let (Some(entry), true) = (receipt, returned.is_empty()) {
-            answer.headers.push(("weir-position".to_owned(), entry.position.to_string()));
-        }
-        answer
-    })
+    shared.observer.settled(&Settled { space, function, event, way: Way::Route { receipt } });
 }
 
-/// What became of an event before its function is called.
-struct Entered {
+/// An event that may enter.
+struct Checked {
+    /// As the function is given it.
     event: Event,
-    receipt: Option<EventReceipt>,
-    is_quarantined: bool,
+    /// What its order is kept by, where it is known.
+    key: Option<Key>,
+    /// What is to be recorded, if anything: the event, or the one that keeps it in quarantine.
+    kept: Option<NewEvent>,
+    /// What the platform tells of that it came in.
+    received: Option<NewEvent>,
 }
 
-/// Sees to it that the event is allowed and its data are checked, and records it where the rules say so: the same steps
-/// as [`admission::admit`] takes.
-async fn enter(
+/// Sees to it that the event is allowed and its data are checked, and finds out whether it is recorded: the same steps as
+/// [`admission::admit`] takes.
+async fn check(
     shared: &Shared,
     snapshot: &Snapshot,
     space: &SpaceName,
     event: Event,
     sender: &dyn Sender,
-) -> Result<Entered, CallFailure> {
+) -> Result<Checked, CallFailure> {
     let event_type = admission::registered(&snapshot.catalog, space, &event)?;
     let event = admission::authorized(shared, snapshot, space, event_type, event, sender).await?;
     let is_recorded = is_recorded(&snapshot.catalog, space, &event);
     if !is_recorded && event_type.schema.is_none() {
-        return Ok(Entered { event, receipt: None, is_quarantined: false });
+        let key = || event_type.key_of(&event).ok().flatten();
+        let received = system_events::received(shared, space, &event, key, sender);
+        return Ok(Checked { event, key: None, kept: None, received });
     }
     let new = admission::keyed(event_type, event.clone())?;
-    let is_quarantined = schema::is_quarantined(&new);
-    if !is_recorded && !is_quarantined {
-        return Ok(Entered { event, receipt: None, is_quarantined });
-    }
-    let receipt = shared.log.append(Append::new(space.clone(), vec![new])).await?;
-    Ok(Entered { event, receipt: receipt.events.first().copied(), is_quarantined })
+    let key = new.key.clone();
+    let received = system_events::received(shared, space, &new.event, || key.clone(), sender);
+    let kept = Some(new).filter(|new| is_recorded || schema::is_quarantined(new));
+    Ok(Checked { event, key, kept, received })
+}
+
+/// Records an event where that is to be, together with what is told, which then is told.
+async fn record(
+    shared: &Shared,
+    space: &SpaceName,
+    kept: Option<NewEvent>,
+    told: &mut Vec<NewEvent>,
+) -> Result<Option<EventReceipt>, CallFailure> {
+    let Some(new) = kept else { return Ok(None) };
+    Ok(keep(shared, space, vec![new], told).await?.events.first().copied())
 }
 
 /// What the caller gets whose event is kept and not given to the function: as on a path without a route.
@@ -125,54 +174,58 @@ fn is_recorded(catalog: &Catalog, space: &SpaceName, event: &Event) -> bool {
     event.event_type() != HTTP_REQUEST || catalog.space_or_empty(space).async_for(event).next().is_some()
 }
 
-async fn answer(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    event: &Event,
-    outcome: Outcome,
-) -> Result<(HttpAnswer, Vec<Event>), CallFailure> {
+/// Makes the answer, and appends the events that the function returned, and what is told with them.
+async fn answer(shared: &Shared, about: &About<'_>, outcome: Outcome, told: &mut Vec<NewEvent>) -> Answered {
+    let About { space, subscription, function, event, .. } = *about;
     let drafts = match outcome {
-        Outcome::Answer(answer) => return Ok((answer, Vec::new())),
+        Outcome::Answer(answer) => {
+            told.extend(system_events::invoked(shared, about, &Given::Answer(&answer)));
+            keep(shared, space, Vec::new(), told).await?;
+            return Ok((answer, Vec::new()));
+        }
         Outcome::Events(drafts) => drafts,
         Outcome::Value(_) => {
             return Err(CallFailure::Malformed { message: "it is a value, which nobody asked for".to_owned() });
         }
     };
-    let cause = Cause {
-        space,
-        subscription: subscription.id.as_str(),
-        function: &subscription.function,
-        event,
-        now: shared.clock.now(),
+    let cause = Cause { space, subscription, function, event, now: shared.clock.now() };
+    let failed = |message| CallFailure::Failed { message, kind: ErrorKind::Internal };
+    let events =
+        reentry::complete(&cause, drafts, shared.options.hops_max).map_err(|error| failed(error_chain(&error)))?;
+    let catalog = shared.state.borrow().catalog.clone();
+    let limits = &shared.options.limits;
+    let admitted: Result<Vec<NewEvent>, _> =
+        events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
+    let admitted =
+        admitted.map_err(|refusal| failed(format!("the function returned an event that is refused: {refusal}")))?;
+    told.extend(system_events::invoked(shared, about, &Given::Events(&events)));
+    let range = keep(shared, space, admitted, told).await?.range();
+    let headers = match events.len() {
+        0 => Vec::new(),
+        1 => vec![("weir-position".to_owned(), range.first.to_string())],
+        _ => vec![("weir-position".to_owned(), format!("{}, {}", range.first, range.last))],
     };
-    let events = reentry::complete(&cause, drafts, shared.options.hops_max)
-        .map_err(|error| CallFailure::Failed { message: error_chain(&error), kind: ErrorKind::Internal })?;
-    let mut headers = Vec::new();
-    if !events.is_empty() {
-        let catalog = shared.state.borrow().catalog.clone();
-        let limits = &shared.options.limits;
-        let admitted: Result<Vec<NewEvent>, _> =
-            events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
-        let admitted = admitted.map_err(|refusal| CallFailure::Failed {
-            message: format!("the function returned an event that is refused: {refusal}"),
-            kind: ErrorKind::Internal,
-        })?;
-        let receipt = shared.log.append(Append::new(space.clone(), admitted)).await?;
-        let range = receipt.range();
-        let positions = match events.len() {
-            1 => range.first.to_string(),
-            _ => format!("{}, {}", range.first, range.last),
-        };
-        headers.push(("weir-position".to_owned(), positions));
-    }
     Ok((HttpAnswer { status: 200, headers, body: bytes::Bytes::new() }, events))
+}
+
+/// Appends events and what is told with them, which then is told.
+async fn keep(
+    shared: &Shared,
+    space: &SpaceName,
+    events: Vec<NewEvent>,
+    told: &mut Vec<NewEvent>,
+) -> Result<Receipt, CallFailure> {
+    if events.is_empty() && told.is_empty() {
+        return Ok(Receipt { events: Vec::new() });
+    }
+    Ok(system_events::append(&*shared.log, space.clone(), events, std::mem::take(told)).await?)
 }
 
 fn failure(error: &CallError) -> CallFailure {
     match error {
         CallError::Busy => CallFailure::Busy,
         CallError::Malformed { problem } => CallFailure::Malformed { message: problem.clone() },
+        CallError::Service { code, .. } => CallFailure::Service { code: code.clone(), message: error_chain(error) },
         _ => CallFailure::Failed { message: error_chain(error), kind: ErrorKind::Internal },
     }
 }

@@ -113,6 +113,14 @@ pub enum CallFailure {
         /// What can be done.
         kind: ErrorKind,
     },
+    /// A service that stands between here and the function refused the call.
+    #[error("the function failed: {message}")]
+    Service {
+        /// The code of its error.
+        code: String,
+        /// For the operator.
+        message: String,
+    },
     /// The function answered something that is no HTTP answer.
     #[error("the answer of the function is malformed: {message}")]
     Malformed {
@@ -132,7 +140,7 @@ impl CallFailure {
             Self::Refused(refusal) => refusal.kind(),
             Self::Log(error) => error.kind(),
             Self::Failed { kind, .. } => *kind,
-            Self::Malformed { .. } => ErrorKind::Internal,
+            Self::Malformed { .. } | Self::Service { .. } => ErrorKind::Internal,
             Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
         }
     }

@@ -17,13 +17,14 @@ use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
 
 use crate::{
-    CallFailure, ChangeError, Changed, Configuration, MakeFunction, Observer, OpenError, Precondition, Refusal, Sender,
-    admission,
+    CallFailure, ChangeError, Changed, Compatibility, Configuration, MakeFunction, Observer, OpenError, Precondition,
+    Refusal, Sender, admission,
     authorizer::Decisions,
     call,
     delivery::Supervisor,
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
+    system_events,
 };
 
 /// Bounds of the flow.
@@ -48,6 +49,8 @@ pub struct Options {
     pub changes_max: usize,
     /// Bytes of what authorizers allowed and is kept for the next events, roughly.
     pub authorizations_bytes_max: usize,
+    /// What is done as the Event Gateway did.
+    pub compatibility: Compatibility,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             callers_max: 4096,
             changes_max: 32,
             authorizations_bytes_max: 16 * 1024 * 1024,
+            compatibility: Compatibility::default(),
         }
     }
 }
@@ -218,6 +222,13 @@ impl Flow {
         sender: &dyn Sender,
     ) -> Result<Vec<NewEvent>, (usize, Refusal)> {
         admission::admit_batch(&self.shared, space, events, sender).await
+    }
+
+    /// Makes the event `eventgateway.event.received` about an event that was admitted, where somebody listens to these. It
+    /// belongs into the append of that event, see [`append`](crate::append).
+    #[must_use]
+    pub fn received(&self, space: &SpaceName, admitted: &NewEvent, sender: &dyn Sender) -> Option<NewEvent> {
+        system_events::received(&self.shared, space, &admitted.event, || admitted.key.clone(), sender)
     }
 
     /// Calls the function of a sync subscription and returns its answer, after the authorizer of the event's type has

@@ -8,6 +8,7 @@
 mod admission;
 mod authorizer;
 mod call;
+mod compatibility;
 mod condition;
 mod delivery;
 mod error;
@@ -19,10 +20,12 @@ mod reentry;
 mod runtimes;
 mod schema;
 mod snapshot;
+mod system_events;
 mod versions;
 
 pub use admission::{KeyRefusal, Refusal};
 pub use authorizer::Sender;
+pub use compatibility::Compatibility;
 pub use condition::{Precondition, Unmet, Wanted};
 pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Flow, Options, Runner};
@@ -33,6 +36,7 @@ pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};
 pub use snapshot::Configuration;
+pub use system_events::append;
 pub use weir_functions::HttpAnswer;
 
 /// The type of the event that records a delivery that was given up.

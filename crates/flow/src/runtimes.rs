@@ -1,38 +1,68 @@
-//! The real functions: WebAssembly in this process and URLs.
+//! The real functions: WebAssembly in this process, URLs, and resources of AWS.
+
+mod aws;
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
-use weir_catalog::{Code, Function, FunctionKind, Instances};
-use weir_domain::{Limits, error_chain};
+use weir_catalog::{CloudEventsVersion, Code, Function, FunctionKind, Instances};
+use weir_domain::{Clock, Limits, error_chain};
 use weir_functions::{
-    Code as WasmCode, FunctionOptions, HttpClient, HttpFunction, HttpOptions, Instances as WasmInstances, Invoke,
-    WasmRuntime,
+    AwsCredentials, Code as WasmCode, EventForm, FunctionOptions, HttpClient, HttpFunction, HttpOptions,
+    Instances as WasmInstances, Invoke, WasmRuntime,
 };
 
-use crate::MakeFunction;
+use crate::{Compatibility, MakeFunction};
 
 /// Makes functions of all kinds ready.
 pub struct Runtimes {
     wasm: WasmRuntime,
     http: HttpClient,
     limits: Limits,
+    /// Requests to AWS carry the time.
+    clock: Arc<dyn Clock>,
+    aws: Option<AwsCredentials>,
+    compatibility: Compatibility,
 }
 
 impl Runtimes {
     /// Uses these runtimes; events in answers of URLs keep the limits.
     #[must_use]
-    pub fn new(wasm: WasmRuntime, http: HttpClient, limits: Limits) -> Self {
-        Self { wasm, http, limits }
+    pub fn new(wasm: WasmRuntime, http: HttpClient, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self { wasm, http, limits, clock, aws: None, compatibility: Compatibility::default() }
+    }
+
+    /// Calls AWS in this name where a function has no credentials of its own.
+    #[must_use]
+    pub fn with_aws_credentials(self, aws: Option<AwsCredentials>) -> Self {
+        Self { aws, ..self }
+    }
+
+    /// Does what functions see as the Event Gateway did.
+    #[must_use]
+    pub fn with_compatibility(self, compatibility: Compatibility) -> Self {
+        Self { compatibility, ..self }
+    }
+
+    fn form(&self, version: Option<CloudEventsVersion>) -> EventForm {
+        match version {
+            Some(CloudEventsVersion::V1) => EventForm::V1,
+            Some(CloudEventsVersion::V01) => EventForm::V01,
+            None if self.compatibility.old_events => EventForm::V01,
+            None => EventForm::V1,
+        }
     }
 
     async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, String> {
         match &function.kind {
-            FunctionKind::Http { url, timeout_ms, headers } => {
+            FunctionKind::Aws(declared) => aws::ready(self, declared),
+            FunctionKind::Http { url, timeout_ms, headers, version } => {
                 let options = HttpOptions {
                     timeout: Duration::from_millis(u64::from(*timeout_ms)),
                     headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
                     limits: self.limits,
+                    form: self.form(*version),
+                    only_500_fails: self.compatibility.only_500_fails,
                     ..HttpOptions::default()
                 };
                 let made = HttpFunction::new(self.http.clone(), url, options);

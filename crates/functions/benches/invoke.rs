@@ -200,6 +200,7 @@ fn call() -> Call {
         .build()
         .expect("valid");
     Call {
+        key: event.default_key(),
         event,
         function: FunctionId::new("bench").expect("valid"),
         subscription: "orders".into(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 
-use weir_domain::{AttributeValue, Data, Event, EventBuilder, FunctionId};
+use weir_domain::{AttributeValue, Data, Event, EventBuilder, FunctionId, Key};
 
 use crate::{CallError, HttpAnswer};
 
@@ -15,6 +15,8 @@ use crate::{CallError, HttpAnswer};
 pub struct Call {
     /// What the function is given.
     pub event: Event,
+    /// What its order is kept by; none where it stands alone, or is not recorded.
+    pub key: Option<Key>,
     /// Which function is called; it names the lines that the function writes.
     pub function: FunctionId,
     /// For which subscription.

@@ -75,6 +75,28 @@ pub enum CallError {
         /// The beginning of the body.
         body: String,
     },
+    /// A service that stands between here and the function refused the call.
+    #[error("{service} refused the call with HTTP status {status} {code}: {message}")]
+    Service {
+        /// The service, in one word.
+        service: &'static str,
+        /// The status.
+        status: u16,
+        /// The code of the error, where it has one.
+        code: String,
+        /// What the service said.
+        message: String,
+        /// Whether another attempt with the same event is pointless.
+        is_final: bool,
+    },
+}
+
+/// How much of a text from outside is kept for people, in bytes.
+const EXCERPT_BYTES_MAX: usize = 512;
+
+/// Returns the beginning of a text from outside.
+pub(crate) fn excerpt_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_BYTES_MAX)]).trim().to_owned()
 }
 
 fn excerpt(body: &str) -> String {
@@ -89,7 +111,8 @@ impl CallError {
             Self::Timeout { .. } | Self::Unreachable { .. } | Self::Busy => {
                 ErrorKind::Unavailable { retry_after: None }
             }
-            Self::Status { .. } if self.is_final() => ErrorKind::Invalid,
+            Self::Status { .. } | Self::Service { .. } if self.is_final() => ErrorKind::Invalid,
+            Self::Service { .. } => ErrorKind::Unavailable { retry_after: None },
             Self::Status { retry_after, .. } => ErrorKind::Unavailable { retry_after: *retry_after },
             Self::Rejected { .. }
             | Self::Trap { .. }
@@ -104,11 +127,14 @@ impl CallError {
     /// Tells whether another attempt with the same event is pointless.
     ///
     /// Only an address can say so, with a status of 4xx other than 408 (Request Timeout), 425 (Too Early) and 429 (Too
-    /// Many Requests). Code that fails may be mended before the next attempt.
+    /// Many Requests), or a service by the code of its error. Code that fails may be mended before the next attempt.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Status { code: 400..=499, .. })
-            && !matches!(self, Self::Status { code: 408 | 425 | 429, .. })
+        match self {
+            Self::Status { code: 408 | 425 | 429, .. } => false,
+            Self::Status { code: 400..=499, .. } | Self::Service { is_final: true, .. } => true,
+            _ => false,
+        }
     }
 
     /// Tells whether the function was not called at all: then it is not to blame, and the attempt counts as none.
@@ -141,6 +167,7 @@ impl CallError {
             Self::Busy => "busy",
             Self::Unreachable { .. } => "unreachable",
             Self::Status { .. } => "status",
+            Self::Service { .. } => "service",
         }
     }
 

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, response::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response::Parts};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -23,7 +23,7 @@ use weir_cloudevents::{
 };
 use weir_domain::{ErrorKind, Event, Limits, error_chain};
 
-use crate::{Call, CallError, Invoke, Outcome, turns::Turns};
+use crate::{Call, CallError, CallMode, EventForm, Invoke, Outcome, turns::Turns};
 
 pub use self::client::HttpClient;
 
@@ -48,6 +48,10 @@ pub struct HttpOptions {
     pub concurrency_max: usize,
     /// What events in an answer may measure.
     pub limits: Limits,
+    /// The version of CloudEvents in which events are sent.
+    pub form: EventForm,
+    /// Whether 500 is the only status that counts as a failure, as the Event Gateway had it.
+    pub only_500_fails: bool,
 }
 
 impl Default for HttpOptions {
@@ -59,6 +63,8 @@ impl Default for HttpOptions {
             answer_bytes_max: limits.request_bytes_max,
             concurrency_max: 256,
             limits,
+            form: EventForm::default(),
+            only_500_fails: false,
         }
     }
 }
@@ -162,8 +168,13 @@ impl Inner {
     async fn exchange(&self, call: &Call) -> Result<Answered, CallError> {
         let response = self.client.request(self.request(call)).await?;
         let (head, body) = response.into_parts();
-        // Asked for an answer, a function may send the caller elsewhere; that is no failure.
-        let passes = head.status.is_success() || (answer::is_awaited(call) && head.status.is_redirection());
+        // Asked for an answer, a function may send the caller elsewhere; that is no failure. A value is only that of a
+        // success: an authorizer that refuses with a status must not be taken for one that allows.
+        let passes = head.status.is_success()
+            || (answer::is_awaited(call) && head.status.is_redirection())
+            || (self.options.only_500_fails
+                && call.mode != CallMode::Value
+                && head.status != StatusCode::INTERNAL_SERVER_ERROR);
         if !passes {
             return Ok(Answered::Refused(head, body));
         }
@@ -176,8 +187,7 @@ impl Inner {
     }
 
     fn request(&self, call: &Call) -> Request<Full<Bytes>> {
-        let mut body = Vec::with_capacity(call.event.size() + 256);
-        json::encode(&call.event, &mut body);
+        let body = self.options.form.encode(&call.event);
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -259,7 +269,6 @@ mod tests {
     use weir_domain::{AttributeValue, FunctionId};
 
     use super::*;
-    use crate::CallMode;
 
     #[tokio::test]
     async fn who_gets_no_turn_in_time_was_not_called() {
@@ -267,8 +276,14 @@ mod tests {
         let function = HttpFunction::new(HttpClient::new(), "http://127.0.0.1:1/", options).expect("valid");
         let event = Event::builder("1", "/s", "t").build().expect("valid");
         let id = FunctionId::new("f").expect("valid");
-        let call =
-            |mode| Call { event: event.clone(), function: id.clone(), subscription: "s".into(), attempt: 1, mode };
+        let call = |mode| Call {
+            event: event.clone(),
+            key: None,
+            function: id.clone(),
+            subscription: "s".into(),
+            attempt: 1,
+            mode,
+        };
         let one = function.inner.turns.take(CallMode::Async).await;
         assert_eq!(function.invoke(&call(CallMode::Async)).await, Err(CallError::Busy));
         let two = function.inner.turns.take(CallMode::Sync).await;

@@ -4,8 +4,9 @@
 //! - [`WasmRuntime`] runs WebAssembly components of the world `weir:function/function`, and makes one of a single
 //!   JavaScript file.
 //! - [`HttpFunction`] sends the event to a URL.
+//! - [`AwsFunction`] invokes a Lambda function, or hands the event to a stream or a queue of AWS.
 //!
-//! Both are an [`Invoke`]. Whether a failed call is repeated, what becomes of returned events and which right a function
+//! All are an [`Invoke`]. Whether a failed call is repeated, what becomes of returned events and which right a function
 //! has to emit them are decided by whoever calls: a runtime knows one call only.
 //!
 //! Nothing here spawns. [`Ticker`] is the one component to be driven, on a thread of its own: it is what ends a
@@ -15,8 +16,10 @@
 #![deny(unsafe_code)]
 
 mod answer;
+mod aws;
 mod call;
 mod error;
+mod form;
 mod guest_log;
 mod http;
 mod media;
@@ -26,8 +29,10 @@ mod wasm;
 
 pub use self::http::{HttpClient, HttpFunction, HttpOptions, HttpSetupError};
 pub use answer::HttpAnswer;
+pub use aws::{AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsSetupError, AwsTarget};
 pub use call::{Call, CallMode, Draft, DraftValue, Invoke, Outcome};
 pub use error::CallError;
+pub use form::EventForm;
 pub use guest_log::{GuestLevel, GuestLog};
 pub use wasm::{
     Code, FunctionOptions, Instances, PrepareError, RuntimeError, RuntimeOptions, Ticker, TickerStop, WasmFunction,

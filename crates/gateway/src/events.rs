@@ -221,12 +221,12 @@ async fn single<B: RequestBody>(
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
     let found = route(present, parts, event.event_type(), path);
-    let sender = sender::Request { parts, path, params: found.as_ref().map(|found| &found.params) };
+    let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
     if let Some(found) = &found {
         let span = id.span(&*shared.ids);
         return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
     }
-    if !emits(parts) {
+    if !emits(parts) && !takes_all(shared, parts) {
         let routed = present.methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
@@ -253,7 +253,7 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         let checked = auth::check_emit(shared, &caller, &space, event).and_then(|()| refuse_request(event));
         checked.map_err(|problem| problem.in_batch(index))?;
     }
-    emit::batch(shared, id, space, events, &sender::Request { parts, path, params: None }, place).await
+    emit::batch(shared, id, space, events, &sender::Request::new(shared, parts, path, None), place).await
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
@@ -264,6 +264,9 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let found = route(present, parts, HTTP_REQUEST, path);
     // A CONNECT that is answered with success would open a tunnel.
     let is_kept = present.async_of(HTTP_REQUEST).next().is_some() && parts.method != http::Method::CONNECT;
+    if found.is_none() && !is_kept && takes_all(shared, parts) {
+        return Ok(answer::empty(StatusCode::ACCEPTED));
+    }
     if found.is_none() && !is_kept {
         return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &space, path));
     }
@@ -272,7 +275,7 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
-    let sender = sender::Request { parts, path, params };
+    let sender = sender::Request::new(shared, parts, path, params);
     match &found {
         Some(found) => {
             let span = id.span(&*shared.ids);
@@ -300,6 +303,12 @@ fn refuse_request(event: &Event) -> Result<(), Problem> {
     Err(Problem::denied(format!(
         "attribute \"type\" is \"{HTTP_REQUEST}\", which only the platform may emit: send the request itself"
     )))
+}
+
+/// Tells whether nothing is turned away for its method and path, as in the Event Gateway. A CONNECT always is, see
+/// `plain`.
+fn takes_all(shared: &Shared, parts: &Parts) -> bool {
+    shared.options.compatibility.unmatched_requests && parts.method != http::Method::CONNECT
 }
 
 fn emits(parts: &Parts) -> bool {

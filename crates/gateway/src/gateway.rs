@@ -15,6 +15,7 @@ use weir_log::LogEngine;
 use crate::{
     auth::{AuthOptions, Guard, RateOptions},
     body::{self, Bounds, RequestBody},
+    compatibility::Compatibility,
     configuration, events,
     metrics::{Api, EventSeries, Metrics, Refused},
     problem::Problem,
@@ -55,6 +56,8 @@ pub struct Options {
     pub local_names_only: bool,
     /// How many requests are let in.
     pub rates: RateOptions,
+    /// What is done as the Event Gateway did.
+    pub compatibility: Compatibility,
 }
 
 impl Default for Options {
@@ -72,6 +75,7 @@ impl Default for Options {
             auth: None,
             local_names_only: false,
             rates: RateOptions::default(),
+            compatibility: Compatibility::default(),
         }
     }
 }

@@ -22,6 +22,7 @@
 mod answer;
 mod auth;
 mod body;
+mod compatibility;
 mod configuration;
 mod events;
 mod gateway;
@@ -38,6 +39,7 @@ mod tls;
 pub use auth::{
     Algorithm, AuthOptions, FetchKeys, JwtOptions, KeyRefresher, Keys, KeysError, OperatorToken, Rate, RateOptions,
 };
+pub use compatibility::Compatibility;
 pub use configuration::wire;
 pub use gateway::{Gateway, Options};
 pub use metrics::{

@@ -304,9 +304,32 @@ impl From<CallFailure> for Problem {
                 tracing::warn!(error = message, "the call of a function failed");
                 Self::new(status(ErrorKind::Internal), CALL_FAILED)
             }
+            CallFailure::Service { code, message } => {
+                tracing::warn!(error = message, "the call of a function failed");
+                Self::new(status(ErrorKind::Internal), access_failed(&code).unwrap_or(CALL_FAILED))
+            }
             CallFailure::Malformed { message } => Self::malformed_answer(&message),
             other => Self::of(other.kind(), &other),
         }
+    }
+}
+
+/// What the Event Gateway told a caller where AWS did not let it call the function.
+fn access_failed(code: &str) -> Option<&'static str> {
+    match code {
+        "AccessDeniedException" => Some(
+            "Function call failed with AccessDeniedException. The provided credentials do not have the required IAM \
+             permissions to invoke this function. Please attach the lambda:invokeFunction permission to these credentials.",
+        ),
+        "UnrecognizedClientException" => Some(
+            "Function call failed with UnrecognizedClientException. The provided credentials are invalid. Please provide \
+             valid credentials.",
+        ),
+        "ExpiredTokenException" => Some(
+            "Function call failed with ExpiredTokenException. The provided security token for the function has expired. \
+             Please provide an updated security token or provide permanent credentials.",
+        ),
+        _ => None,
     }
 }
 
@@ -387,6 +410,12 @@ mod tests {
         let failed = CallFailure::Failed { message: "it threw".into(), kind: ErrorKind::Internal };
         let text = r#"{"errors":[{"message":"Function call failed. Please check logs."}]}"#;
         check(failed, 500, None, text).await;
+        let denied = |code: &str| CallFailure::Service { code: code.into(), message: "403".into() };
+        check(denied("ResourceNotFoundException"), 500, None, text).await;
+        let expired = Problem::from(denied("ExpiredTokenException"));
+        let text = "Function call failed with ExpiredTokenException. The provided security token for the function has \
+                    expired. Please provide an updated security token or provide permanent credentials.";
+        assert_eq!(expired.message(), text);
         let malformed = CallFailure::Malformed { message: "no object".into() };
         check(malformed, 500, None, r#"{"errors":[{"message":"HTTP response object malformed"}]}"#).await;
         let busy = Problem::from(CallFailure::Busy);

@@ -61,6 +61,7 @@ impl Invoke for FakeFunction {
         self.calls.0.lock().push((call.event.id().to_owned(), call.attempt));
         (self.body)(Call {
             event: call.event.clone(),
+            key: call.key.clone(),
             function: call.function.clone(),
             subscription: call.subscription.clone(),
             attempt: call.attempt,

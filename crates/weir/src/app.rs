@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
-use weir_functions::{GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
+use weir_functions::{AwsCredentials, GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
 use weir_gateway::{Gateway, KeyRefresher, Metrics, Tls};
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) flow: weir_flow::Options,
     /// What keeps the keys of JWTs up to date.
     pub(crate) keys: Option<KeyRefresher>,
+    /// In whose name AWS is called for functions without credentials of their own.
+    pub(crate) aws: Option<AwsCredentials>,
     /// How long requests and calls in flight may take after a stop was asked for.
     pub(crate) grace: Duration,
 }
@@ -100,10 +102,12 @@ impl App {
         })
         .context("the WebAssembly runtime cannot be started")?;
         let ticker = runtime.ticker();
-        let maker = Arc::new(Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits));
+        let runtimes = Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits, clock.clone());
+        let maker = runtimes.with_aws_credentials(plan.aws).with_compatibility(plan.flow.compatibility);
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
         let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
-        let (flow, runner) = Flow::open(engine.clone(), maker, clock.clone(), ids.clone(), observer, plan.flow).await?;
+        let (flow, runner) =
+            Flow::open(engine.clone(), Arc::new(maker), clock.clone(), ids.clone(), observer, plan.flow).await?;
         auth::check_somebody(plan.gateway.auth.as_ref(), &flow.catalog())?;
         let gateway = Gateway::new(flow.clone(), engine, clock, ids, metrics, plan.gateway);
         Ok(Self {

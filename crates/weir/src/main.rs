@@ -4,6 +4,7 @@
 
 mod app;
 mod auth;
+mod aws;
 mod cli;
 mod client;
 mod dev;

@@ -19,7 +19,7 @@ use weir_gateway::{Tls, TlsOptions};
 
 use crate::{
     app::{App, Plan},
-    auth,
+    auth, aws,
     cli::{
         Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, log, man,
         output::{Exit, Failure, Output},
@@ -30,7 +30,7 @@ use crate::{
     manifest::{Loaded, Manifest},
     picture::{FailuresToLog, GuestToLog, Picture, picture},
     ports::{RandomIds, SystemClock},
-    settings::{self, Durability, LogFormat, Settings, Sources},
+    settings::{self, Compatibility, Durability, LogFormat, Settings, Sources},
     signals, threads,
 };
 
@@ -209,9 +209,22 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             in_flight_bytes_max: settings.in_flight.bytes_max,
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,
+            compatibility: match settings.compatibility {
+                Compatibility::None => weir_gateway::Compatibility::default(),
+                Compatibility::EventGateway => weir_gateway::Compatibility::EVENT_GATEWAY,
+            },
             ..weir_gateway::Options::default()
         },
-        flow: weir_flow::Options { hops_max: limits.hops_max, limits, ..weir_flow::Options::default() },
+        flow: weir_flow::Options {
+            hops_max: limits.hops_max,
+            limits,
+            compatibility: match settings.compatibility {
+                Compatibility::None => weir_flow::Compatibility::default(),
+                Compatibility::EventGateway => weir_flow::Compatibility::EVENT_GATEWAY,
+            },
+            ..weir_flow::Options::default()
+        },
+        aws: aws::credentials(&settings::environment()),
         // Read from files: `auth::guarded` adds what there is.
         keys: None,
         grace: Duration::from_millis(settings.grace_period_ms),

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) config_tls_client_ca: Option<PathBuf>,
     /// When an event counts as kept.
     pub(crate) durability: Durability,
+    /// Whether what changed since the Event Gateway is done as it was there.
+    pub(crate) compatibility: Compatibility,
     /// How long requests and calls in flight may take after a stop was asked for, in milliseconds.
     pub(crate) grace_period_ms: u64,
     /// Size of a segment file of the log in bytes.
@@ -81,6 +83,17 @@ pub(crate) enum Durability {
     Synced,
     /// When the operating system has it: lost with the machine, not with the process.
     Os,
+}
+
+/// Whether what changed since the Event Gateway is done as it was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Compatibility {
+    /// Nothing is.
+    #[default]
+    None,
+    /// Everything that can be.
+    EventGateway,
 }
 
 /// What the server writes about itself, to standard error.
@@ -196,6 +209,7 @@ impl Default for Settings {
             config_tls_key: None,
             config_tls_client_ca: None,
             durability: Durability::Synced,
+            compatibility: Compatibility::None,
             grace_period_ms: 30_000,
             log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
             log: LogSettings { format: LogFormat::Json, level: "info".into() },

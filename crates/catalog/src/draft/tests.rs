@@ -1,7 +1,7 @@
 //! The field details of the Event Gateway.
 
-use super::{EventTypeDraft, FunctionDraft, ProviderDraft, SubscriptionDraft};
-use crate::{CatalogError, EventTypeName, FunctionKind, KeyRule, Method, SubscriptionKind};
+use super::{AwsDraft, EventTypeDraft, FunctionDraft, ProviderDraft, SubscriptionDraft};
+use crate::{AwsFunction, AwsService, CatalogError, EventTypeName, FunctionKind, KeyRule, Method, SubscriptionKind};
 
 /// Each detail is `field tag`; all must be there, in this order, and each must have a cure.
 fn check<T: std::fmt::Debug>(result: Result<T, CatalogError>, prefix: &str, details: &[&str]) {
@@ -53,6 +53,7 @@ fn functions() {
         url: url.map(str::to_owned),
         timeout_ms: None,
         headers: Default::default(),
+        version: None,
     };
     check("", http(Some("http://a")), &["ID required"]);
     check("a/b", http(Some("http://a")), &["ID functionid"]);
@@ -65,6 +66,25 @@ fn functions() {
     refused(ProviderDraft::Unset, "provider configuration not set");
     refused(ProviderDraft::Unsupported("weighted".into()), "provider weighted not supported");
     refused(http(None), "missing required fields for HTTP endpoint");
+
+    for (service, title) in AwsService::ALL.into_iter().zip(["Lambda", "Kinesis", "Firehose", "SQS"]) {
+        let missing = format!("missing required fields for AWS {title} function");
+        refused(ProviderDraft::Aws(AwsDraft::of(service)), &missing);
+        let named = AwsDraft { target: Some("a".into()), region: Some(String::new()), ..AwsDraft::of(service) };
+        refused(ProviderDraft::Aws(named), &missing);
+    }
+    let aws = AwsDraft { target: Some("a".into()), region: Some("r".into()), ..AwsDraft::of(AwsService::Kinesis) };
+    for (id, secret, token) in [(Some("i"), None, None), (None, Some("s"), None), (None, None, Some("t"))] {
+        let draft = AwsDraft {
+            access_key_id: id.map(str::to_owned),
+            secret_access_key: secret.map(str::to_owned),
+            session_token: token.map(str::to_owned),
+            ..aws.clone()
+        };
+        check("f", ProviderDraft::Aws(draft), &["Credentials credentials"]);
+    }
+    let made = aws.check().expect("complete");
+    assert_eq!((made.credentials, made.timeout_ms), (None, AwsFunction::TIMEOUT_MS));
 
     let draft = FunctionDraft { id: "f".into(), provider: http(Some("http://a")), ..FunctionDraft::default() };
     let (_, it) = draft.check("shop").expect("valid");

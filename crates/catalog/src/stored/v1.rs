@@ -1,4 +1,5 @@
-//! Version 1 of the stored form. Never changed but by additions that older readers may ignore.
+//! The stored form since version 1. Never changed but by additions: those that older readers may ignore, and those that a
+//! higher version announces.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -11,7 +12,10 @@ use serde_json::Value;
 use weir_domain::{FunctionId, Timestamp};
 use weir_routing::Method;
 
-use super::StoredError;
+use super::{
+    StoredError,
+    aws::{self, Aws},
+};
 use crate::{EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionKind, TokenId};
 
 /// Free texts; left out where there are none.
@@ -102,7 +106,12 @@ enum Kind<'a> {
         timeout_ms: u32,
         #[serde(default, skip_serializing_if = "is_empty")]
         headers: Texts<'a>,
+        /// Since version 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cloud_events_version: Option<Cow<'a, str>>,
     },
+    /// Since version 2.
+    Aws(Aws<'a>),
     Wasm {
         code: Code<'a>,
         instances: Instances,
@@ -132,9 +141,13 @@ enum Instances {
 impl<'a> From<&'a crate::Function> for Function<'a> {
     fn from(it: &'a crate::Function) -> Self {
         let kind = match &it.kind {
-            crate::FunctionKind::Http { url, timeout_ms, headers } => {
-                Kind::Http { url: url.into(), timeout_ms: *timeout_ms, headers: Cow::Borrowed(headers) }
-            }
+            crate::FunctionKind::Http { url, timeout_ms, headers, version } => Kind::Http {
+                url: url.into(),
+                timeout_ms: *timeout_ms,
+                headers: Cow::Borrowed(headers),
+                cloud_events_version: version.map(|version| version.as_str().into()),
+            },
+            crate::FunctionKind::Aws(aws) => Kind::Aws(aws.into()),
             crate::FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => Kind::Wasm {
                 code: match code {
                     crate::Code::JavaScript(source) => Code::JavaScript(Cow::Borrowed(&**source)),
@@ -158,9 +171,13 @@ impl TryFrom<Function<'_>> for Arc<crate::Function> {
 
     fn try_from(it: Function<'_>) -> Result<Self, StoredError> {
         let kind = match it.kind {
-            Kind::Http { url, timeout_ms, headers } => {
-                crate::FunctionKind::Http { url: url.into_owned(), timeout_ms, headers: headers.into_owned() }
-            }
+            Kind::Http { url, timeout_ms, headers, cloud_events_version } => crate::FunctionKind::Http {
+                url: url.into_owned(),
+                timeout_ms,
+                headers: headers.into_owned(),
+                version: aws::version(cloud_events_version.as_deref())?,
+            },
+            Kind::Aws(aws) => crate::FunctionKind::Aws(aws.try_into()?),
             Kind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => crate::FunctionKind::Wasm {
                 code: match code {
                     Code::JavaScript(source) => crate::Code::JavaScript(Arc::from(&*source)),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use weir_catalog::{
-    Catalog, ChangeKind, Code, Command, EventType, Function, FunctionKind, Instances, KeyRule, Method, RetryPolicy,
-    Scope, Subscription, Token, TokenId, limits,
+    AwsCredentials, AwsFunction, AwsService, Catalog, ChangeKind, Code, Command, EventType, Function, FunctionKind,
+    Instances, KeyRule, Method, RetryPolicy, Scope, Subscription, Token, TokenId, limits,
 };
 use weir_domain::{ErrorKind, SpaceName};
 
@@ -144,10 +144,42 @@ fn limits_of_functions() {
         url: "https://example.com".into(),
         timeout_ms: 1,
         headers: metadata((header, value)),
+        version: None,
     };
     check(http("authorization", "Bearer x"), None);
     check(http("content-type", "text/plain"), Some(("Headers", "header")));
     check(http("x-a", "b\r\nc: d"), Some(("Headers", "header")));
+
+    let aws = |service, target: &str, region: &str| AwsFunction {
+        service,
+        target: target.into(),
+        region: region.into(),
+        credentials: None,
+        endpoint: None,
+        timeout_ms: 1,
+        version: None,
+    };
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
+    check(FunctionKind::Aws(aws(AwsService::Lambda, arn, "us-east-1")), None);
+    check(FunctionKind::Aws(aws(AwsService::Kinesis, "a b", "us-east-1")), Some(("Target", "aws")));
+    check(FunctionKind::Aws(aws(AwsService::Sqs, "orders", "us-east-1")), Some(("Target", "aws")));
+    // A region becomes part of a host name.
+    check(FunctionKind::Aws(aws(AwsService::Lambda, arn, "evil.example/")), Some(("Region", "region")));
+    let stream = || aws(AwsService::Kinesis, "orders", "eu-central-1");
+    let at = |endpoint: &str| FunctionKind::Aws(AwsFunction { endpoint: Some(endpoint.into()), ..stream() });
+    check(at("http://127.0.0.1:4566"), None);
+    check(at("127.0.0.1:4566"), Some(("Endpoint", "endpoint")));
+    check(at("http://me:pw@127.0.0.1"), Some(("Endpoint", "endpoint")));
+    let credentials = |secret: &str| AwsCredentials {
+        access_key_id: "AKIDEXAMPLE".into(),
+        secret_access_key: secret.into(),
+        session_token: None,
+    };
+    let named = |secret| FunctionKind::Aws(AwsFunction { credentials: Some(credentials(secret)), ..stream() });
+    check(named("s3cret"), None);
+    check(named("a\nb"), Some(("Credentials", "credentials")));
+    check(FunctionKind::Aws(AwsFunction { timeout_ms: 0, ..stream() }), Some(("Timeout", "min")));
+    assert!(!format!("{:?}", named("s3cret")).contains("s3cret"));
 }
 
 #[test]
@@ -284,6 +316,7 @@ fn texts_that_stay_are_those_of_the_catalog_that_is_planned_for() {
             url: "https://example.com".into(),
             timeout_ms: 1,
             headers: BTreeMap::from([("authorization".into(), token.into()), ("x-a".into(), "1".into())]),
+            version: None,
         };
         Function::new(id("f"), kind)
     };
@@ -314,6 +347,41 @@ fn texts_that_stay_are_those_of_the_catalog_that_is_planned_for() {
     let message = nothing(r#"config: "authorization" has no present value to keep"#);
     check(keeping(javascript("f", "x"), "authorization"), INVALID, &message);
     check(keeping(http("none"), "authorization"), NOT_FOUND, r#"Function "none" not found."#);
+}
+
+#[test]
+fn credentials_of_aws_stay_one_by_one() {
+    let function = |access_key_id: &str, secret_access_key: &str, session_token: Option<&str>| {
+        let (access_key_id, secret_access_key) = (access_key_id.into(), secret_access_key.into());
+        let session_token = session_token.map(str::to_owned);
+        let kind = FunctionKind::Aws(AwsFunction {
+            service: AwsService::Kinesis,
+            target: "orders".into(),
+            region: "eu-central-1".into(),
+            credentials: Some(AwsCredentials { access_key_id, secret_access_key, session_token }),
+            endpoint: None,
+            timeout_ms: 1,
+            version: None,
+        });
+        Function::new(id("f"), kind)
+    };
+    let catalog = with(&Catalog::new(), [Command::CreateFunction(function("AKIDEXAMPLE", "s3cret", None))]);
+    let planned = |given: Function, kept: &[&str]| {
+        let kept = kept.iter().map(|name| (*name).to_owned()).collect();
+        let change = catalog.plan(&space(), Command::UpdateFunctionKeeping { function: given, kept });
+        change.map(|change| match change.kind {
+            ChangeKind::FunctionUpdated(function) => Function::clone(&function),
+            other => panic!("another change: {other:?}"),
+        })
+    };
+    let kept = [AwsCredentials::ACCESS_KEY_ID, AwsCredentials::SECRET_ACCESS_KEY];
+    assert_eq!(planned(function("*****", "*****", None), &kept), Ok(function("AKIDEXAMPLE", "s3cret", None)));
+    let new = function("*****", "other", Some("t0ken"));
+    assert_eq!(planned(new, &kept[..1]), Ok(function("AKIDEXAMPLE", "other", Some("t0ken"))));
+    let error =
+        planned(function("a", "b", Some("*****")), &[AwsCredentials::SESSION_TOKEN]).expect_err("there is none");
+    let message = r#"credentials: "awsSessionToken" has no present value to keep"#;
+    assert!(error.to_string().ends_with(message), "{error}");
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! The form in which the log keeps changes. The fixture is that of version 1; lines are added to it and never changed.
+//! The form in which the log keeps changes. The fixtures are those of versions 1 and 2; lines are added to them and never
+//! changed.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use weir_catalog::{
-    Change, ChangeKind, Code, Cors, EventType, Function, FunctionKind, Instances, KeyRule, Method, OnInvalid,
-    RetryPolicy, Schema, Scope, SubscriptionKind, Token, TokenId,
+    AwsCredentials, AwsFunction, AwsService, Change, ChangeKind, CloudEventsVersion, Code, Cors, EventType, Function,
+    FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy, Schema, Scope, SubscriptionKind, Token, TokenId,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
 use weir_domain::{ErrorKind, SpaceName, Timestamp};
@@ -14,6 +15,8 @@ use weir_domain::{ErrorKind, SpaceName, Timestamp};
 use crate::make::{asynchronous, event_type, http, id, metadata, name, space, sync};
 
 const FIXTURE: &str = include_str!("../fixtures/changes-v1.jsonl");
+/// What only readers of version 2 know.
+const FIXTURE_2: &str = include_str!("../fixtures/changes-v2.jsonl");
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -37,6 +40,7 @@ fn changes() -> Vec<ChangeKind> {
             url: "https://example.com/a?b=c".into(),
             timeout_ms: 30_000,
             headers: BTreeMap::from([("authorization".into(), "Bearer x".into()), ("x-a".into(), "b".into())]),
+            version: None,
         },
         metadata: metadata(("a", "b")),
         ..http("ship.it")
@@ -146,8 +150,56 @@ fn token_changes() -> Vec<ChangeKind> {
 
 #[test]
 fn the_fixture_of_version_1_is_read_and_written() {
-    let lines: Vec<Line<'_>> = FIXTURE.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let changes = changes().into_iter().chain(schema_changes()).chain(token_changes()).collect::<Vec<_>>();
+    let lines = both_ways(FIXTURE, changes().into_iter().chain(schema_changes()).chain(token_changes()).collect());
+    for each in EVENT_TYPES {
+        assert!(lines.iter().any(|line| line.r#type == each), "{each}");
+    }
+}
+
+#[test]
+fn the_fixture_of_version_2_is_read_and_written() {
+    let credentials = |session_token: Option<&str>| AwsCredentials {
+        access_key_id: "AKIDEXAMPLE".into(),
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+        session_token: session_token.map(str::to_owned),
+    };
+    let aws = |service, target: &str| AwsFunction {
+        service,
+        target: target.into(),
+        region: "eu-central-1".into(),
+        credentials: None,
+        endpoint: None,
+        timeout_ms: 60_000,
+        version: None,
+    };
+    let lambda = AwsFunction {
+        credentials: Some(credentials(Some("token"))),
+        version: Some(CloudEventsVersion::V01),
+        ..aws(AwsService::Lambda, "arn:aws:lambda:eu-central-1:123456789012:function:bill")
+    };
+    let kinesis = AwsFunction { credentials: Some(credentials(None)), ..aws(AwsService::Kinesis, "orders") };
+    let firehose = AwsFunction { endpoint: Some("http://127.0.0.1:4566".into()), ..aws(AwsService::Firehose, "all") };
+    let sqs = aws(AwsService::Sqs, "https://sqs.eu-central-1.amazonaws.com/123456789012/orders.fifo");
+    let function = |name: &str, kind| Arc::new(Function::new(id(name), kind));
+    let old = FunctionKind::Http {
+        url: "https://example.com".into(),
+        timeout_ms: 5000,
+        headers: BTreeMap::new(),
+        version: Some(CloudEventsVersion::V01),
+    };
+    let changes = vec![
+        ChangeKind::FunctionCreated(function("bill", FunctionKind::Aws(lambda))),
+        ChangeKind::FunctionCreated(function("stream", FunctionKind::Aws(kinesis))),
+        ChangeKind::FunctionUpdated(function("stream", FunctionKind::Aws(firehose))),
+        ChangeKind::FunctionCreated(function("queue", FunctionKind::Aws(sqs))),
+        ChangeKind::FunctionUpdated(function("ship.it", old)),
+    ];
+    both_ways(FIXTURE_2, changes);
+}
+
+/// Each line is read as its change and the change is written as its line.
+fn both_ways(fixture: &'static str, changes: Vec<ChangeKind>) -> Vec<Line<'static>> {
+    let lines: Vec<Line<'_>> = fixture.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert_eq!(lines.len(), changes.len());
     for (line, kind) in lines.iter().zip(changes) {
         let is_token = matches!(kind, ChangeKind::TokenCreated(_) | ChangeKind::TokenDeleted(_));
@@ -161,9 +213,7 @@ fn the_fixture_of_version_1_is_read_and_written() {
         );
         assert!(is_change(&line.r#type));
     }
-    for each in EVENT_TYPES {
-        assert!(lines.iter().any(|line| line.r#type == each), "{each}");
-    }
+    lines
 }
 
 #[test]
@@ -182,7 +232,7 @@ fn what_is_no_change_is_refused() {
     };
     let deleted = "weir.function.deleted";
     check("order.placed", "{}", ErrorKind::Invalid, "order.placed");
-    check(deleted, r#"{"v":2,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 2");
+    check(deleted, r#"{"v":3,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 3");
     check(deleted, r#"{"v":0,"space":"shop","item":{"id":"f"}}"#, ErrorKind::Corrupt, "v 0");
     for broken in ["", "{}", r#"{"v":1}"#, r#"{"v":1,"space":"shop"}"#, r#"{"v":1,"space":"shop","item":{}}"#] {
         check(deleted, broken, ErrorKind::Corrupt, "damaged");

@@ -7,16 +7,17 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use weir_catalog::Subscription;
+use weir_catalog::{Subscription, SystemEvent};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallMode, Outcome};
-use weir_log::{Append, NewEvent, Recorded};
+use weir_log::{NewEvent, Recorded};
 
 use super::backoff;
 use crate::{
     DELIVERY_FAILED, Happening, Settled, Way, admission,
     flow::Shared,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
+    system_events::{self, About, Given},
 };
 
 /// How long an attempt waits that failed through no fault of the function; it doubles up to the bound.
@@ -37,6 +38,9 @@ pub(crate) struct Delivery {
     rest: Option<Rest>,
     /// How often in a row the platform failed.
     platform_failures: u32,
+    /// What the platform tells of this delivery and is not appended yet: it goes into the next append. A few for each
+    /// attempt.
+    told: Vec<NewEvent>,
 }
 
 /// What is left to do after a call: the function is not called again for it.
@@ -50,7 +54,19 @@ enum Rest {
 impl Delivery {
     /// Begins the delivery of an event.
     pub(crate) fn new(recorded: Recorded) -> Self {
-        Self { recorded, attempt: 1, since: Instant::now(), rest: None, platform_failures: 0 }
+        Self { recorded, attempt: 1, since: Instant::now(), rest: None, platform_failures: 0, told: Vec::new() }
+    }
+
+    /// Returns what the platform tells about the call of this attempt.
+    fn about<'a>(&'a self, space: &'a SpaceName, subscription: &'a Subscription) -> About<'a> {
+        About {
+            space,
+            subscription: subscription.id.as_str(),
+            function: &subscription.function,
+            event: &self.recorded.event,
+            key: self.recorded.key.as_ref(),
+            occasion: u64::from(self.attempt),
+        }
     }
 
     /// Returns how long to wait after another failure of the platform.
@@ -122,6 +138,11 @@ pub(crate) async fn attempt(
         }
         Err(failure) => failure,
     };
+    if !failure.platform {
+        let failed = system_events::failed(&shared, &delivery.about(&space, &subscription), &failure.text);
+        delivery.told.extend(failed);
+        tell(&shared, &space, &mut delivery).await;
+    }
     let again = if failure.platform {
         Some((delivery.attempt, delivery.platform_pause()))
     } else if failure.is_final {
@@ -172,6 +193,19 @@ async fn give_up(
     }
 }
 
+/// Appends what is told of a delivery; what the log does not take now goes into its next append.
+async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) {
+    if delivery.told.is_empty() {
+        return;
+    }
+    match system_events::append_told(&*shared.log, space, delivery.told.clone()).await {
+        Ok(()) => delivery.told.clear(),
+        Err(error) => {
+            tracing::warn!(error = %error_chain(&error), %space, "what the platform tells of a call is appended later");
+        }
+    }
+}
+
 /// Tells the observer that nothing more happens to an event here.
 fn settled(shared: &Shared, space: &SpaceName, subscription: &Subscription, recorded: &Recorded, is_given_up: bool) {
     let micros = shared.clock.now().unix_micros().saturating_sub(recorded.recorded.unix_micros());
@@ -190,11 +224,17 @@ async fn deliver(
         Some(Rest::Enter(events)) => events,
         _ => call(shared, space, subscription, delivery).await?,
     };
-    match enter(shared, space, &events).await {
-        Ok(()) => Ok(events),
+    match enter(shared, space, &events, &delivery.told).await {
+        Ok(()) => {
+            delivery.told.clear();
+            Ok(events)
+        }
         Err(failure) => {
             if failure.platform {
                 delivery.rest = Some(Rest::Enter(events));
+            } else {
+                // It comes to nothing after all.
+                delivery.told.retain(|new| new.event.event_type() != SystemEvent::Invoked.name());
             }
             Err(failure)
         }
@@ -205,7 +245,7 @@ async fn call(
     shared: &Shared,
     space: &SpaceName,
     subscription: &Subscription,
-    delivery: &Delivery,
+    delivery: &mut Delivery,
 ) -> Result<Vec<Event>, Failure> {
     let function = shared.state.borrow().function(space, &subscription.function).cloned();
     let Some(function) = function else {
@@ -213,20 +253,33 @@ async fn call(
     };
     let call = Call {
         event: delivery.recorded.event.clone(),
+        key: delivery.recorded.key.clone(),
         function: subscription.function.clone(),
         subscription: subscription.id.as_str().into(),
         attempt: delivery.attempt,
         mode: CallMode::Async,
     };
-    let outcome = function.invoke(&call).await.map_err(|error| Failure {
+    let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
+    let (outcome, told) = system_events::beside(shared, space, invoking, function.invoke(&call)).await;
+    delivery.told.extend(told);
+    let outcome = outcome.map_err(|error| Failure {
         text: error_chain(&error),
         is_final: error.is_final(),
         platform: error.is_platform(),
         retry_after: error.retry_after(),
     })?;
-    let Outcome::Events(drafts) = outcome else {
-        // An HTTP answer has no one to go to.
-        return Ok(Vec::new());
+    let drafts = match outcome {
+        Outcome::Events(drafts) => drafts,
+        // It has no one to go to.
+        Outcome::Answer(answer) => {
+            let about = delivery.about(space, subscription);
+            let invoked = system_events::invoked(shared, &about, &Given::Answer(&answer));
+            delivery.told.extend(invoked);
+            return Ok(Vec::new());
+        }
+        Outcome::Value(_) => {
+            return Err(Failure::of_function("it returned a value, which nobody asked for".to_owned()));
+        }
     };
     let cause = Cause {
         space,
@@ -235,16 +288,19 @@ async fn call(
         event: &call.event,
         now: shared.clock.now(),
     };
-    reentry::complete(&cause, drafts, shared.options.hops_max).map_err(unfit)
+    let events = reentry::complete(&cause, drafts, shared.options.hops_max).map_err(unfit)?;
+    let invoked = system_events::invoked(shared, &delivery.about(space, subscription), &Given::Events(&events));
+    delivery.told.extend(invoked);
+    Ok(events)
 }
 
 fn unfit(error: reentry::Unfit) -> Failure {
     Failure { is_final: true, ..Failure::of_function(error_chain(&error)) }
 }
 
-/// Appends what a function returned, all of it or nothing.
-async fn enter(shared: &Shared, space: &SpaceName, events: &[Event]) -> Result<(), Failure> {
-    if events.is_empty() {
+/// Appends what a function returned, all of it or nothing, and what is told of the call.
+async fn enter(shared: &Shared, space: &SpaceName, events: &[Event], told: &[NewEvent]) -> Result<(), Failure> {
+    if events.is_empty() && told.is_empty() {
         return Ok(());
     }
     let catalog = shared.state.borrow().catalog.clone();
@@ -255,7 +311,7 @@ async fn enter(shared: &Shared, space: &SpaceName, events: &[Event]) -> Result<(
     let admitted = admitted.map_err(|refusal| {
         Failure::of_function(format!("the function returned an event that is refused: {refusal}"))
     })?;
-    match shared.log.append(Append::new(space.clone(), admitted)).await {
+    match system_events::append(&*shared.log, space.clone(), admitted, told.to_vec()).await {
         Ok(_) => Ok(()),
         // The log will never take them: the function returned too much.
         Err(error) if error.kind() == ErrorKind::Invalid => {
@@ -295,5 +351,7 @@ async fn record(
         .build()
         .map_err(|error| error.to_string())?;
     let new = NewEvent { event: failed, key: key.clone() };
-    shared.log.append(Append::new(space.clone(), vec![new])).await.map(drop).map_err(|error| error_chain(&error))
+    let told = delivery.told.clone();
+    let appended = system_events::append(&*shared.log, space.clone(), vec![new], told).await;
+    appended.map(drop).map_err(|error| error_chain(&error))
 }

@@ -26,6 +26,14 @@ const ADA: &str = r#"{"authorization":{"principalId":"ada"}}"#;
 struct Named(&'static str);
 
 impl Sender for Named {
+    fn path(&self) -> &str {
+        "/in"
+    }
+
+    fn headers(&self) -> String {
+        format!("{{\"Authorization\":\"{}\"}}", self.0)
+    }
+
     fn request(&self) -> String {
         format!("{{\"headers\":{{\"Authorization\":\"{}\"}}}}", self.0)
     }

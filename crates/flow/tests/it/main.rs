@@ -1,7 +1,9 @@
-//! The flow on a log in memory with functions made of closures: order, retries, restarts, loops, faults.
+//! The flow on a log in memory with functions made of closures: order, retries, restarts, loops, faults, and what is told
+//! of all that.
 
 mod authorizer;
 mod delivery;
 mod schema;
 mod simulation;
 mod support;
+mod system_events;

@@ -119,6 +119,14 @@ impl Running {
 pub(crate) struct Nobody;
 
 impl Sender for Nobody {
+    fn path(&self) -> &str {
+        "/"
+    }
+
+    fn headers(&self) -> String {
+        "{}".to_owned()
+    }
+
     fn request(&self) -> String {
         "null".to_owned()
     }

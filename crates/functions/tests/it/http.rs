@@ -22,7 +22,9 @@ use tokio::net::TcpListener;
 
 use weir_cloudevents::json as codec;
 use weir_domain::{AttributeValue, Data, Event, Limits};
-use weir_functions::{Call, CallError, CallMode, Draft, HttpClient, HttpFunction, HttpOptions, Invoke, Outcome};
+use weir_functions::{
+    Call, CallError, CallMode, Draft, EventForm, HttpClient, HttpFunction, HttpOptions, Invoke, Outcome,
+};
 
 use crate::rig::{answer, ask, call, invoke, json, only, value};
 
@@ -95,6 +97,7 @@ async fn respond(path: &str) -> Response<BoxBody<Bytes, Infallible>> {
         "/empty" => (204, &[], String::new()),
         "/moved" => (302, &[("location", "/plain")], String::new()),
         "/missing" | "/stalled" => (404, &[], "no such order".into()),
+        "/broken" => (500, &[], String::new()),
         "/busy" => (429, &[("retry-after", "7")], String::new()),
         "/large" => (200, &[], "x".repeat(5000)),
         "/never" => future::pending().await,
@@ -181,6 +184,28 @@ async fn every_answer_has_its_meaning() {
     malformed("/invalid", "its answer is no valid CloudEvent: ").await;
     malformed("/foreign", "its answer is no valid CloudEvent: ").await;
     malformed("/odd", "in its answer, \"statusCode\" must be a whole number from 200 to 599, but is 1000").await;
+}
+
+#[tokio::test]
+async fn old_functions_get_the_old_form_and_only_500_fails_where_that_is_wanted() {
+    let server = Server::start().await;
+    let old = server.function("/empty", HttpOptions { form: EventForm::V01, ..HttpOptions::default() });
+    assert_eq!(invoke(&old, "t", json("[1]")).await, Ok(Outcome::Events(Vec::new())));
+    let (headers, body) = server.seen.lock().expect("not poisoned").take().expect("a request");
+    assert_eq!(headers["content-type"], "application/cloudevents+json");
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["cloudEventsVersion"], "0.1");
+    assert_eq!(body["eventType"], "t");
+    assert_eq!(body["data"], serde_json::json!([1]));
+
+    let lenient = || HttpOptions { only_500_fails: true, ..HttpOptions::default() };
+    let missing = server.function("/missing", lenient());
+    assert_eq!(invoke(&missing, "t", Data::None).await, Ok(Outcome::Events(Vec::new())));
+    assert_eq!(told(ask(&missing, "t", Data::None).await), Ok(answer(404, &[], b"no such order")));
+    // Who is asked for a value says no by any other status than success.
+    assert!(matches!(value(&missing, "t").await, Err(CallError::Status { code: 404, .. })));
+    let broken = server.function("/broken", lenient());
+    assert!(matches!(invoke(&broken, "t", Data::None).await, Err(CallError::Status { code: 500, .. })));
 }
 
 #[tokio::test]

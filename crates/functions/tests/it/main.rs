@@ -6,6 +6,7 @@
     reason = "the tests are their own supervisor: they start the ticker and the server"
 )]
 
+mod aws;
 mod cache;
 mod component;
 mod http;

@@ -123,7 +123,7 @@ pub(crate) fn event(event_type: &str, data: Data) -> Event {
 }
 
 pub(crate) fn call(mode: CallMode, event: Event) -> Call {
-    Call { event, function: id(), subscription: "orders".into(), attempt: 2, mode }
+    Call { key: event.default_key(), event, function: id(), subscription: "orders".into(), attempt: 2, mode }
 }
 
 /// Calls from the log.

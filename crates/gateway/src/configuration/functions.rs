@@ -75,7 +75,7 @@ impl Resource for Functions {
         let (space, function) = draft.check(space)?;
         // What is to be made has nothing yet that could stay.
         match kept.first() {
-            Some(name) => Err(CatalogError::nothing_to_keep(function.kind.texts().0, name)),
+            Some(name) => Err(CatalogError::nothing_to_keep(function.kind.secrets(), name)),
             None => Ok((space, Command::CreateFunction(function))),
         }
     }

@@ -79,7 +79,7 @@ pub fn request(space: &SpaceName, command: &Command) -> Request {
         Command::UpdateFunctionKeeping { function, kept } => {
             // What is to stay is asked for by what was shown in its place.
             let mut it = function.clone();
-            it.kind.texts_mut().1.extend(kept.iter().map(|text| (text.clone(), functions::HIDDEN.to_owned())));
+            kept.iter().for_each(|text| it.kind.set_secret(text, functions::HIDDEN.to_owned()));
             replaced(space, Kind::Function, it.id.as_str(), &functions::whole(name, &it))
         }
         Command::DeleteFunction(id) => deleted(space, Kind::Function, id),
@@ -177,10 +177,19 @@ mod tests {
     #[test]
     fn what_a_server_shows_equals_what_was_sent_but_for_what_it_hides() {
         let retry = json!({ "attemptsMax": 3 });
+        let aws = |secret: Option<&str>| {
+            let mut provider = json!({ "streamName": "orders", "region": "eu-central-1", "cloudEventsVersion": "0.1" });
+            if let Some(secret) = secret {
+                provider["awsAccessKeyId"] = json!("AKIDEXAMPLE");
+                provider["awsSecretAccessKey"] = json!(secret);
+            }
+            provider
+        };
         let texts = [
             (Kind::EventType, json!({ "name": "a", "key": "/data/id", "metadata": { "k": "v" } })),
             (Kind::Function, json!({ "functionId": "f", "type": "wasm", "provider": { "javascript": "x" } })),
             (Kind::Function, json!({ "functionId": "g", "type": "http", "provider": { "url": "http://a" } })),
+            (Kind::Function, json!({ "functionId": "s", "type": "awskinesis", "provider": aws(None) })),
             (Kind::Subscription, json!({ "type": "async", "eventType": "a", "functionId": "f", "retry": retry })),
             (
                 Kind::Subscription,
@@ -192,6 +201,7 @@ mod tests {
             json!({ "functionId": "h", "type": "http", "provider": { "url": "http://a", "headers": { "x-a": "b" } } }),
             json!({ "functionId": "i", "type": "wasm", "provider": { "javascript": "x", "config": { "a": "b" } } }),
             json!({ "functionId": "j", "type": "wasm", "provider": { "component": "AGFzbQ==" } }),
+            json!({ "functionId": "k", "type": "awskinesis", "provider": aws(Some("s3cret")) }),
         ];
         let (mut catalog, mut desired) = (Catalog::new(), Desired::default());
         let all = texts.iter().map(|(kind, text)| (*kind, text)).chain(hidden.iter().map(|it| (Kind::Function, it)));
@@ -213,19 +223,28 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(updated, ["h", "i", "j"]);
+        assert_eq!(updated, ["h", "i", "j", "k"]);
     }
 
     #[test]
     fn requests_have_what_readers_are_not_shown() {
         let space = SpaceName::new("shop").expect("valid");
-        let provider = json!({ "component": "AGFzbQ==", "config": { "token": "secret" } });
-        let text = json!({ "functionId": "f", "type": "wasm", "provider": provider });
-        let command = read(Kind::Function, &text.to_string()).expect("good");
-        let Request { method, path, body } = request(&space, &command);
-        assert_eq!((method, path.as_str()), (Method::POST, "/v1/spaces/shop/functions"));
-        let text = String::from_utf8(body).expect("JSON");
-        assert_eq!(read(Kind::Function, &text), Ok(command));
+        let keys =
+            ["awsAccessKeyId", "awsSecretAccessKey", "awsSessionToken"].map(|name| (name.to_owned(), json!("s3cret")));
+        let mut lambda = json!({ "arn": "bill", "region": "eu-central-1" });
+        lambda.as_object_mut().expect("an object").extend(keys);
+        for (kind, provider) in [
+            ("wasm", json!({ "component": "AGFzbQ==", "config": { "token": "secret" } })),
+            ("http", json!({ "url": "http://a", "headers": { "x-a": "secret" }, "cloudEventsVersion": "0.1" })),
+            ("awslambda", lambda),
+        ] {
+            let text = json!({ "functionId": "f", "type": kind, "provider": provider });
+            let command = read(Kind::Function, &text.to_string()).expect("good");
+            let Request { method, path, body } = request(&space, &command);
+            assert_eq!((method, path.as_str()), (Method::POST, "/v1/spaces/shop/functions"));
+            let text = String::from_utf8(body).expect("JSON");
+            assert_eq!(read(Kind::Function, &text), Ok(command));
+        }
         let deleted = request(&space, &Command::DeleteCors("GET%2Fx".into()));
         assert_eq!((deleted.method, deleted.path.as_str()), (Method::DELETE, "/v1/spaces/shop/cors/GET%252Fx"));
     }

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
 use weir_flow::{Sender, is_quarantined};
-use weir_log::{Append, LogError};
+use weir_log::{LogError, NewEvent};
 
 use super::request_id::RequestId;
 use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem, room::Place};
@@ -25,7 +25,8 @@ pub(super) async fn one(
     let admitted = shared.flow.admit(&space, event, sender).await;
     let new = admitted.inspect_err(|refusal| series.refused(refusal.into()))?;
     let kept_in = is_quarantined(&new).then(|| space.clone());
-    let appended = shared.log.append(Append::new(space, vec![new])).await;
+    let told = shared.flow.received(&space, &new, sender).into_iter().collect();
+    let appended = weir_flow::append(&*shared.log, space, vec![new], told).await;
     let receipt = appended.inspect_err(|error| series.refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     let Some(entry) = receipt.events.first() else {
@@ -65,17 +66,20 @@ pub(super) async fn batch(
     let series: Vec<_> = events.iter().map(|event| shared.counted(&space, event)).collect();
     series.iter().for_each(|each| each.received());
     let refused = |why: Refused| series.iter().for_each(|each| each.refused(why));
-    let bytes: usize = events.iter().map(Event::size).sum();
+    let bytes = |events: &[NewEvent]| events.iter().map(|new| new.event.size()).sum::<usize>();
+    let held: usize = events.iter().map(Event::size).sum();
     let admitted = shared.flow.admit_batch(&space, events, sender).await.map_err(|(index, refusal)| {
         refused((&refusal).into());
         Problem::from(refusal).in_batch(index)
     })?;
-    // What authorizers said about a small event may be more than it has itself, and so may what quarantine adds.
-    let admitted_bytes: usize = admitted.iter().map(|new| new.event.size()).sum();
-    place.hold(admitted_bytes.saturating_sub(bytes)).inspect_err(|_| refused(Refused::Overloaded))?;
+    let told: Vec<NewEvent> = admitted.iter().filter_map(|new| shared.flow.received(&space, new, sender)).collect();
+    // What authorizers said about a small event may be more than it has itself, and so may what quarantine adds and what is
+    // told to those who listen.
+    let more = (bytes(&admitted) + bytes(&told)).saturating_sub(held);
+    place.hold(more).inspect_err(|_| refused(Refused::Overloaded))?;
     let quarantined: Vec<bool> = admitted.iter().map(is_quarantined).collect();
     let kept_in = quarantined.contains(&true).then(|| space.clone());
-    let appended = shared.log.append(Append::new(space, admitted)).await;
+    let appended = weir_flow::append(&*shared.log, space, admitted, told).await;
     let receipt = appended.inspect_err(|error| refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     for ((each, entry), is_quarantined) in series.iter().zip(&receipt.events).zip(&quarantined) {

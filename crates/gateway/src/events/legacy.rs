@@ -6,10 +6,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE, request::Parts};
 use weir_cloudevents::{time, v01};
-use weir_domain::{AttributeValue, ErrorKind, Event};
+use weir_domain::{AttributeValue, Data, ErrorKind, Event};
 
 use super::trace::Trace;
-use crate::{gateway::Shared, problem::Problem};
+use crate::{compatibility::OldBody, gateway::Shared, problem::Problem};
 
 const EVENT: HeaderName = HeaderName::from_static("event");
 const JSON: &str = "application/json";
@@ -38,6 +38,15 @@ pub(super) fn may_be_cloudevent(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Makes the data. As the Event Gateway had it, they are bytes where it showed base64.
+fn data(shared: &Shared, body: Bytes, media_type: &str) -> Result<Data, Problem> {
+    let is_old = shared.options.compatibility.base64_bodies && !body.is_empty();
+    if is_old && OldBody::of(media_type, &body) == OldBody::Bytes {
+        return Ok(Data::Binary(body));
+    }
+    Ok(v01::data_of_body(body, Some(media_type))?)
+}
+
 /// Wraps a body.
 ///
 /// # Errors
@@ -50,7 +59,7 @@ pub(super) fn wrap(shared: &Shared, parts: &Parts, event_type: &str, body: Bytes
     let mark = (MARK.0, AttributeValue::String(MARK.1));
     let trace = Trace::of(&parts.headers);
     let extensions: Vec<_> = std::iter::once(mark).chain(trace.iter().flat_map(Trace::attributes)).collect();
-    let event = Event::assemble(fixed, extensions.iter().copied(), v01::data_of_body(body, Some(media_type))?)
+    let event = Event::assemble(fixed, extensions.iter().copied(), data(shared, body, media_type)?)
         .map_err(|error| Problem::of(ErrorKind::Invalid, &error))?;
     let event_bytes_max = shared.options.limits.event_bytes_max;
     if event.size() > event_bytes_max {

@@ -28,7 +28,13 @@ use weir_cloudevents::{json, media, time};
 use weir_domain::{Data, ErrorKind, Event};
 
 use super::trace::Trace;
-use crate::{gateway::Shared, headers::canonical, problem::Problem, query};
+use crate::{
+    compatibility::{Compatibility, OldBody},
+    gateway::Shared,
+    headers::canonical,
+    problem::Problem,
+    query,
+};
 
 /// The source of these events; it never changes, and their identifiers are unique.
 const SOURCE: &str = "/weir/gateway";
@@ -54,7 +60,7 @@ pub(super) struct Plain<'a> {
 /// # Errors
 /// Where it would be larger than an event may be.
 pub(super) fn event(shared: &Shared, plain: &Plain<'_>) -> Result<Event, Problem> {
-    let data = data(plain);
+    let data = data(plain, shared.options.compatibility);
     let (id, now) = (shared.ids.unique(), time::format(shared.clock.now()));
     let fixed = [Some(&*id), Some(SOURCE), Some(HTTP_REQUEST), None, Some(&*now), Some(DATA_CONTENT_TYPE), None];
     let trace = Trace::of(&plain.parts.headers);
@@ -79,18 +85,26 @@ struct Form<'a> {
     params: Option<Values<'a>>,
 }
 
-fn data(plain: &Plain<'_>) -> String {
+fn data(plain: &Plain<'_>, compatibility: Compatibility) -> String {
     let Plain { parts, path, body, params } = *plain;
-    let media_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    form(parts, path, params, Some(content(media_type, body)))
+    let body = match parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) {
+        media_type if compatibility.base64_bodies => old_content(media_type, body),
+        media_type => content(media_type, body),
+    };
+    form(parts, path, params.map(|params| Values(params, compatibility.encoded_params)), Some(body))
 }
 
 /// Writes a request in the same form without its body, which is `null`: what came in it stands elsewhere.
-pub(super) fn without_body(parts: &Parts, path: &str, params: Option<&Params<'_>>) -> String {
-    form(parts, path, params, None)
+pub(super) fn without_body(
+    parts: &Parts,
+    path: &str,
+    params: Option<&Params<'_>>,
+    compatibility: Compatibility,
+) -> String {
+    form(parts, path, params.map(|params| Values(params, compatibility.encoded_params)), None)
 }
 
-fn form(parts: &Parts, path: &str, params: Option<&Params<'_>>, body: Option<Content<'_>>) -> String {
+fn form(parts: &Parts, path: &str, params: Option<Values<'_>>, body: Option<Content<'_>>) -> String {
     let mut query: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
         query.entry(name).or_default().push(value);
@@ -102,7 +116,7 @@ fn form(parts: &Parts, path: &str, params: Option<&Params<'_>>, body: Option<Con
         host: host(parts),
         path: percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path)),
         method: parts.method.as_str(),
-        params: params.filter(|_| path != "/").map(Values),
+        params: params.filter(|_| path != "/"),
     };
     serde_json::to_string(&form).expect("names are text, and no part can fail")
 }
@@ -115,7 +129,7 @@ fn host(parts: &Parts) -> Cow<'_, str> {
 }
 
 /// All headers but `host`, which has a place of its own.
-struct Headers<'a>(&'a HeaderMap);
+pub(super) struct Headers<'a>(pub(super) &'a HeaderMap);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -135,12 +149,12 @@ fn joined<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Cow<'h, str> {
     all
 }
 
-/// The parameters of a route.
-struct Values<'a>(&'a Params<'a>);
+/// The parameters of a route, and whether they stay percent-encoded.
+struct Values<'a>(&'a Params<'a>, bool);
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter())
+        if self.1 { serializer.collect_map(self.0.raw()) } else { serializer.collect_map(self.0.iter()) }
     }
 }
 
@@ -163,6 +177,18 @@ fn content<'a>(media_type: Option<&str>, body: &'a Bytes) -> Content<'a> {
             serde_json::from_str(text).map_or_else(|_| Content::Base64(STANDARD.encode(body)), Content::Json)
         }
         (Kind::Text, Ok(text)) => Content::Text(text),
+        _ => Content::Base64(STANDARD.encode(body)),
+    }
+}
+
+/// The same as the Event Gateway had it.
+fn old_content<'a>(media_type: Option<&str>, body: &'a Bytes) -> Content<'a> {
+    match (OldBody::of(media_type.unwrap_or_default(), body), str::from_utf8(body)) {
+        _ if body.is_empty() => Content::Text(""),
+        (OldBody::Object, Ok(text)) if json::nesting(text) <= DEPTH_MAX => {
+            serde_json::from_str(text).map_or_else(|_| Content::Base64(STANDARD.encode(body)), Content::Json)
+        }
+        (OldBody::Text, Ok(text)) => Content::Text(text),
         _ => Content::Base64(STANDARD.encode(body)),
     }
 }

@@ -1,10 +1,11 @@
-//! The request that brought an event, as an authorizer is told of it.
+//! The request that brought an event, as authorizers are told of it, and those who listen to what comes in.
 
 use http::{HeaderMap, HeaderName, request::Parts};
 use weir_catalog::Params;
 use weir_flow::Sender;
 
 use super::request;
+use crate::{compatibility::Compatibility, gateway::Shared};
 
 /// In front of the headers that are attributes of an event, of 1.0 and of 0.1.
 const ATTRIBUTE_PREFIX: &str = "ce-";
@@ -15,16 +16,32 @@ const OF_MESSAGE: [&str; 6] = ["content-length", "content-type", "date", "tracep
 /// A request without its body.
 pub(super) struct Request<'a> {
     /// The head.
-    pub(super) parts: &'a Parts,
+    parts: &'a Parts,
     /// The path within the space, still percent-encoded.
-    pub(super) path: &'a str,
+    path: &'a str,
     /// The parameters of the route, where one matched.
-    pub(super) params: Option<&'a Params<'a>>,
+    params: Option<&'a Params<'a>>,
+    compatibility: Compatibility,
+}
+
+impl<'a> Request<'a> {
+    /// Tells of the request with this head, path within the space, still percent-encoded, and parameters of its route.
+    pub(super) fn new(shared: &Shared, parts: &'a Parts, path: &'a str, params: Option<&'a Params<'a>>) -> Self {
+        Self { parts, path, params, compatibility: shared.options.compatibility }
+    }
 }
 
 impl Sender for Request<'_> {
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn headers(&self) -> String {
+        serde_json::to_string(&request::Headers(&self.parts.headers)).expect("names and values are text")
+    }
+
     fn request(&self) -> String {
-        request::without_body(self.parts, self.path, self.params)
+        request::without_body(self.parts, self.path, self.params, self.compatibility)
     }
 
     /// All of the head but what is of the message: which header a sender is known by, only the authorizer knows.
@@ -57,7 +74,8 @@ mod tests {
         }
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let mut all = Vec::new();
-        Request { parts: &parts, path: "/", params: None }.identity(&mut |part| all.push(part.to_vec()));
+        let compatibility = Compatibility::default();
+        Request { parts: &parts, path: "/", params: None, compatibility }.identity(&mut |part| all.push(part.to_vec()));
         all
     }
 

@@ -73,7 +73,7 @@ impl Refused {
             CallFailure::Refused(refusal) => Some(refusal.into()),
             CallFailure::Log(error) => Some(error.into()),
             CallFailure::Busy => Some(Self::Overloaded),
-            CallFailure::Failed { .. } | CallFailure::Malformed { .. } => None,
+            CallFailure::Failed { .. } | CallFailure::Service { .. } | CallFailure::Malformed { .. } => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod authorizer;
 mod calls;
+mod compatibility;
 mod configuration;
 mod configuration_changes;
 mod configuration_reads;

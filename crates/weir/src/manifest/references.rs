@@ -3,7 +3,7 @@
 
 use weir_catalog::{
     Catalog, CatalogError, Command, Cors, Desired, EventType, EventTypeName, Function, HTTP_REQUEST, Resource,
-    Subscription,
+    Subscription, SystemEvent,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -20,6 +20,7 @@ pub(super) fn check(document: &Document<'_>, resources: Resources) -> Option<(Sp
     refuse_repeated(document, "function", &function_ids);
     let mut known_types: Vec<&str> = event_type_names.iter().map(|name| name.value.as_str()).collect();
     known_types.push(HTTP_REQUEST);
+    known_types.extend(SystemEvent::ALL.map(SystemEvent::name));
     let known_functions: Vec<&str> = function_ids.iter().map(|id| id.value.as_str()).collect();
     let bound = subscriptions.into_iter().filter_map(|draft| bind(document, draft, &known_types, &known_functions));
     let subscriptions: Vec<Placed<Subscription>> = bound.collect();

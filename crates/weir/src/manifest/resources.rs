@@ -1,13 +1,15 @@
 //! The tables of a manifest as typed declarations. What depends on more than one table is not looked at here.
 
+mod aws;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use weir_catalog::{
-    Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy,
-    Schema, limits,
+    CloudEventsVersion, Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method,
+    OnInvalid, RetryPolicy, Schema, limits,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -131,15 +133,30 @@ impl Reader<'_> {
             FunctionId::new(&id.value).map_err(|error| table.fault_at(id.at, error.to_string())).ok()
         });
         let timeout = table.number("timeout_ms", 1..=u64::from(limits::TIMEOUT_MS_MAX));
-        let timeout_ms = timeout.map_or(FunctionKind::TIMEOUT_MS, |timeout| bounded(timeout.value));
-        let kind = match (table.has("source"), table.has("url")) {
+        let timeout = timeout.map(|timeout| bounded(timeout.value));
+        let kind = match aws::target(&table) {
+            Some(target) => aws::read(&mut table, target, timeout),
+            None => self.own_or_url(&mut table, timeout.unwrap_or(FunctionKind::TIMEOUT_MS)),
+        };
+        let metadata = table.texts("metadata");
+        let at = table.at();
+        table.finish();
+        if let (Some(id), Some(kind)) = (id, kind) {
+            resources.functions.push(Placed { value: Function { id, kind, metadata }, at });
+        }
+    }
+
+    /// Reads a function that is called by Weir itself: in this process or at a URL.
+    fn own_or_url(&mut self, table: &mut Table<'_>, timeout_ms: u32) -> Option<FunctionKind> {
+        not_here(table, &aws::KEYS, "an arn, a stream or a queue of AWS");
+        match (table.has("source"), table.has("url")) {
             (true, false) => {
-                not_here(&mut table, &["headers"], "a url");
-                self.wasm(&mut table, timeout_ms)
+                not_here(table, &["headers", "cloudevents_version"], "a url");
+                self.wasm(table, timeout_ms)
             }
             (false, true) => {
-                not_here(&mut table, &["instances", "calls_max", "memory_bytes_max", "config"], "a source");
-                http(&mut table, timeout_ms)
+                not_here(table, &["instances", "calls_max", "memory_bytes_max", "config"], "a source");
+                http(table, timeout_ms)
             }
             (has_both, _) => {
                 table.fault(if has_both {
@@ -148,14 +165,8 @@ impl Reader<'_> {
                     "it has nothing to call: give it a source such as functions/catalog.js, or a url"
                 });
                 // Read all the same, so that everything else that is wrong is told too.
-                self.wasm(&mut table, timeout_ms).and(http(&mut table, timeout_ms))
+                self.wasm(table, timeout_ms).and(http(table, timeout_ms))
             }
-        };
-        let metadata = table.texts("metadata");
-        let at = table.at();
-        table.finish();
-        if let (Some(id), Some(kind)) = (id, kind) {
-            resources.functions.push(Placed { value: Function { id, kind, metadata }, at });
         }
     }
 
@@ -217,7 +228,14 @@ impl Reader<'_> {
 fn http(table: &mut Table<'_>, timeout_ms: u32) -> Option<FunctionKind> {
     let url = table.text("url");
     let headers = table.texts("headers");
-    Some(FunctionKind::Http { url: url?.value, timeout_ms, headers })
+    let version = version(table);
+    Some(FunctionKind::Http { url: url?.value, timeout_ms, headers, version })
+}
+
+/// Reads the version of CloudEvents in which a function is given events.
+fn version(table: &mut Table<'_>) -> Option<CloudEventsVersion> {
+    let word = table.word("cloudevents_version", &CloudEventsVersion::NAMES)?;
+    CloudEventsVersion::parse(&word.value)
 }
 
 /// Refuses keys that belong to functions of the other kind.

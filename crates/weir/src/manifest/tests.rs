@@ -1,6 +1,9 @@
 //! Manifests that are good, and the report of those that are not.
 
-use weir_catalog::{Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid, SubscriptionKind};
+use weir_catalog::{
+    AwsService, CloudEventsVersion, Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid,
+    SubscriptionKind,
+};
 
 use super::*;
 
@@ -102,6 +105,7 @@ fn a_manifest_is_what_the_space_should_have() {
         url: "https://mail.example/send".into(),
         timeout_ms: FunctionKind::TIMEOUT_MS,
         headers: [("authorization".to_owned(), "secret".to_owned())].into(),
+        version: None,
     };
     assert_eq!(kinds, [("catalog", &catalog), ("stock", &stock), ("mail", &mail)]);
     let [listens, route, requests] = &desired.subscriptions[..] else { panic!("three subscriptions") };
@@ -112,6 +116,34 @@ fn a_manifest_is_what_the_space_should_have() {
     let names: Vec<_> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
     assert_eq!(names, [FILE_NAME, "good.json", "catalog.js", "stock.wasm"]);
     assert!(files.iter().all(|file| file.parent() == Some(directory.path())));
+}
+
+#[test]
+fn functions_at_aws_follow_from_what_they_call() {
+    let directory = application();
+    let text = "[[function]]\nid = \"bill\"\narn = \"arn:aws:lambda:eu-central-1:1:function:bill\"\nregion = \"eu-central-1\"\n\
+                timeout_ms = 900\ncloudevents_version = \"0.1\"\n\
+                [[function]]\nid = \"queue\"\nqueue_url = \"https://sqs.eu-central-1.amazonaws.com/1/orders\"\n\
+                region = \"eu-central-1\"\naws_access_key_id = \"AKIDEXAMPLE\"\naws_secret_access_key = \"s3cret\"\n\
+                [[subscription]]\nevent = \"eventgateway.function.invoked\"\nfunction = \"queue\"\n";
+    let desired = Manifest::read(directory.path(), text).expect("good").desired;
+    let [FunctionKind::Aws(bill), FunctionKind::Aws(queue)] = [&desired.functions[0].kind, &desired.functions[1].kind]
+    else {
+        panic!("two functions at AWS")
+    };
+    assert_eq!((bill.service, bill.timeout_ms, bill.version), (AwsService::Lambda, 900, Some(CloudEventsVersion::V01)));
+    assert_eq!((queue.service, queue.credentials.is_some()), (AwsService::Sqs, true));
+    check(
+        "[[function]]\nid = \"a\"\nstream_name = \"orders\"\n\
+         [[function]]\nid = \"b\"\narn = \"b\"\nregion = \"r\"\nurl = \"http://localhost\"\nqueue_url = \"http://localhost\"\n\
+         [[function]]\nid = \"c\"\nsource = \"catalog.js\"\nregion = \"r\"\n",
+        &[
+            "weir.toml:1: function \"a\": give provider.streamName and provider.region",
+            "weir.toml:4: function \"b\": \"url\" is for functions with a url: remove it",
+            "weir.toml:4: function \"b\": it has \"arn\" and \"queue_url\": make two functions of it",
+            "weir.toml:10: function \"c\": \"region\" is for functions with an arn, a stream or a queue of AWS: remove it",
+        ],
+    );
 }
 
 #[test]

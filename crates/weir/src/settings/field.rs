@@ -58,7 +58,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 33] = [
+pub(super) const FIELDS: [Field; 34] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -70,6 +70,7 @@ pub(super) const FIELDS: [Field; 33] = [
     Field { key: "config_tls_key", rule: Rule::File },
     Field { key: "config_tls_client_ca", rule: Rule::File },
     Field { key: "durability", rule: Rule::Word(&["synced", "os"]) },
+    Field { key: "compatibility", rule: Rule::Word(&["none", "event-gateway"]) },
     Field { key: "grace_period_ms", rule: Rule::Number { least: 0, most: 3_600_000 } },
     Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
     Field { key: "log.format", rule: Rule::Word(&["text", "json"]) },

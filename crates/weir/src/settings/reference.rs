@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 33] = [
+const PURPOSES: [(&str, &str); 34] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -61,6 +61,11 @@ const PURPOSES: [(&str, &str); 33] = [
         "durability",
         "When an event is acknowledged: when it is on stable storage, or already when the operating system has \
          it. Then it is lost with the machine, though not with the process, and the server says so at its start.",
+    ),
+    (
+        "compatibility",
+        "`event-gateway` does what changed since the Event Gateway as it was there: see [http-api.md](http-api.md), \
+         section 7.",
     ),
     (
         "grace_period_ms",

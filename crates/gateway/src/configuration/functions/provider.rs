@@ -2,12 +2,15 @@
 //!
 //! | `type` | members of `provider` |
 //! |---|---|
-//! | `http` | `url`; `timeoutMs`, `headers` |
+//! | `http` | `url`; `timeoutMs`, `headers`, `cloudEventsVersion` |
 //! | `wasm` | `javascript` (source) or `component` (base64); `instances` (`reuse`, `fresh`), `callsMax`, `timeoutMs`, `memoryBytesMax`, `config` |
+//! | `awslambda`, `awskinesis`, `awsfirehose`, `awssqs` | see [`aws`] |
 //!
-//! Values of headers and of the configuration may be secret: they are never shown. Where a client writes back what it
-//! was shown, the value stays that is there when the change is made. A component is shown by its size only. What a client
-//! sends has all of it: [`Shown::whole`].
+//! Values of headers and of the configuration, and credentials, may be secret: they are never shown. Where a client
+//! writes back what it was shown, the value stays that is there when the change is made. A component is shown by its size
+//! only. What a client sends has all of it: [`Shown::whole`].
+
+mod aws;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +18,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use weir_catalog::{Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
+use weir_catalog::{AwsService, CloudEventsVersion, Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
 
 use crate::configuration::fields::Fields;
 
@@ -25,7 +28,8 @@ const CONTEXT: &str = "unable to load function provider config: ";
 /// Shown in the place of a value that may be secret.
 pub(in crate::configuration) const HIDDEN: &str = "*****";
 
-/// Reads a provider, and the names of the values that are to stay, which are not in it. A type that there is not, or none, is for the draft to refuse.
+/// Reads a provider, and the names of the values that are to stay. These are not in it; for credentials of AWS, which must be
+/// there together, the mark is. A type that there is not, or none, is for the draft to refuse.
 ///
 /// # Errors
 /// Where a member has another type than it should, or members contradict each other.
@@ -35,7 +39,10 @@ pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraf
         "" => Ok((ProviderDraft::Unset, BTreeSet::new())),
         "http" => http(fields()?),
         "wasm" => wasm(fields()?),
-        other => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
+        other => match AwsService::parse(other) {
+            Some(service) => aws::read(service, fields()?),
+            None => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
+        },
     }
 }
 
@@ -53,6 +60,7 @@ pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<Provide
                 url: fields.optional("url")?,
                 timeout_ms: fields.take("timeoutMs")?,
                 headers: fields.map("headers")?,
+                version: version(&mut fields)?,
             })
         }
         "wasm" => {
@@ -66,6 +74,7 @@ pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<Provide
                 config: fields.map("config")?,
             })
         }
+        // Hidden credentials of AWS are read as they are shown.
         _ => read(kind, given).map(|(draft, _)| draft),
     }
 }
@@ -73,7 +82,16 @@ pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<Provide
 fn http(mut fields: Fields<'_>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
     let (url, timeout_ms) = (fields.optional("url")?, fields.take("timeoutMs")?);
     let (headers, kept) = parted(fields.map("headers")?);
-    Ok((ProviderDraft::Http { url, timeout_ms, headers }, kept))
+    Ok((ProviderDraft::Http { url, timeout_ms, headers, version: version(&mut fields)? }, kept))
+}
+
+/// Reads the version of CloudEvents in which a function is given events.
+fn version(fields: &mut Fields<'_>) -> Result<Option<CloudEventsVersion>, Detail> {
+    let Some(name) = fields.optional("cloudEventsVersion")? else { return Ok(None) };
+    CloudEventsVersion::parse(&name).map(Some).ok_or_else(|| {
+        let name: String = name.chars().take(64).collect();
+        fault(&format!("cloudEventsVersion must be \"1.0\" or \"0.1\", not {name:?}"), "give one of the two")
+    })
 }
 
 fn wasm(mut fields: Fields<'_>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
@@ -141,7 +159,10 @@ pub(super) enum Shown<'a> {
         timeout_ms: Option<u32>,
         #[serde(skip_serializing_if = "Texts::is_empty")]
         headers: Texts<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cloud_events_version: Option<&'static str>,
     },
+    Aws(aws::Shown<'a>),
     Wasm {
         #[serde(skip_serializing_if = "Option::is_none")]
         javascript: Option<&'a str>,
@@ -172,11 +193,13 @@ impl<'a> Shown<'a> {
 
     fn new(kind: &'a FunctionKind, is_covered: bool) -> Self {
         match kind {
-            FunctionKind::Http { url, timeout_ms, headers } => Self::Http {
+            FunctionKind::Http { url, timeout_ms, headers, version } => Self::Http {
                 url,
                 timeout_ms: Some(*timeout_ms).filter(|given| *given != FunctionKind::TIMEOUT_MS),
                 headers: Texts { texts: headers, is_covered },
+                cloud_events_version: version.map(CloudEventsVersion::as_str),
             },
+            FunctionKind::Aws(function) => Self::Aws(aws::Shown { function, is_covered }),
             FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
                 let (javascript, component_bytes, component) = match code {
                     Code::JavaScript(source) => (Some(&**source), None, None),

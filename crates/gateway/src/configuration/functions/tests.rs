@@ -1,6 +1,7 @@
 //! Functions as JSON, in both directions.
 
 use serde_json::{Value, json};
+use weir_catalog::Catalog;
 
 use super::*;
 
@@ -90,7 +91,11 @@ fn faults_are_told_in_the_words_of_the_event_gateway() {
     let of = |kind: &str, provider: Value| json!({ "functionId": "f", "type": kind, "provider": provider });
     refused(json!({}), "provider configuration not set");
     refused(of("", json!({})), "provider configuration not set");
-    refused(of("awslambda", json!({ "arn": "a" })), "provider awslambda not supported");
+    refused(of("weighted", json!({ "arn": "a" })), "provider weighted not supported");
+    refused(of("awslambda", json!({ "arn": "a" })), "missing required fields for AWS Lambda function");
+    refused(of("awskinesis", json!({ "region": "a" })), "missing required fields for AWS Kinesis function");
+    refused(of("awsfirehose", json!({})), "missing required fields for AWS Firehose function");
+    refused(of("awssqs", json!({ "queueURL": "", "region": "a" })), "missing required fields for AWS SQS function");
     refused(of("http", json!({})), "missing required fields for HTTP endpoint");
     refused(json!({ "functionId": "f", "type": "http" }), "missing required fields for HTTP endpoint");
     refused(json!({ "type": "http", "provider": { "url": "http://a" } }), &field("ID", "required"));
@@ -105,7 +110,56 @@ fn faults_are_told_in_the_words_of_the_event_gateway() {
     let unknown = format!("{context}instances must be \"reuse\" or \"fresh\", not \"pooled\"");
     refused(of("wasm", json!({ "javascript": "x", "instances": "pooled" })), &unknown);
     let fresh = json!({ "javascript": "x", "instances": "fresh", "callsMax": 3 });
+    let version = json!({ "url": "http://a", "cloudEventsVersion": "0.3" });
+    refused(of("http", version), &format!("{context}cloudEventsVersion must be \"1.0\" or \"0.1\", not \"0.3\""));
     refused(of("wasm", fresh), &format!("{context}callsMax has no meaning where instances is \"fresh\""));
+}
+
+#[test]
+fn functions_at_aws_show_no_credentials_and_keep_them() {
+    let function = |kind: &str, provider: Value| json!({ "space": "default", "functionId": "f", "type": kind, "provider": provider });
+    let bare = |kind: &str, member: &str, target: &str| {
+        let mut provider = json!({ "region": "eu-central-1" });
+        provider[member] = json!(target);
+        let value = function(kind, provider);
+        check(value.clone(), value);
+    };
+    bare("awslambda", "arn", "arn:aws:lambda:eu-central-1:123456789012:function:bill");
+    bare("awskinesis", "streamName", "orders");
+    bare("awsfirehose", "deliveryStreamName", "orders");
+    bare("awssqs", "queueUrl", "https://sqs.eu-central-1.amazonaws.com/123456789012/orders");
+
+    let with = |id: &str, secret: &str, token: &str| {
+        function(
+            "awslambda",
+            json!({
+                "arn": "bill",
+                "region": "eu-central-1",
+                "awsAccessKeyId": id,
+                "awsSecretAccessKey": secret,
+                "awsSessionToken": token,
+                "endpoint": "http://127.0.0.1:4566",
+                "timeoutMs": 900,
+                "cloudEventsVersion": "0.1",
+            }),
+        )
+    };
+    let given = with("AKIDEXAMPLE", "s3cret", "t0ken");
+    let hidden = with("*****", "*****", "*****");
+    check(given.clone(), hidden.clone());
+    let (mut catalog, space) = (Catalog::new(), SpaceName::default());
+    let change = catalog.plan(&space, Command::CreateFunction(made(&given).expect("good"))).expect("good");
+    catalog.fold(&change).expect("planned");
+    let replaced = |value: &Value| {
+        let (space, command) = Functions::replace(&value.to_string(), "default", "f".into()).expect("good");
+        let change = catalog.plan(&space, command).expect("there is something to keep");
+        Functions::changed(&change.kind).map(|function| Function::clone(function))
+    };
+    assert_eq!(replaced(&hidden), made(&given).ok());
+    assert_eq!(replaced(&with("*****", "other", "*****")), made(&with("AKIDEXAMPLE", "other", "t0ken")).ok());
+    let message =
+        "unable to load function provider config: credentials: \"awsAccessKeyId\" has no present value to keep";
+    refused(hidden, message);
 }
 
 #[test]

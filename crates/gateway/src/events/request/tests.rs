@@ -17,7 +17,11 @@ fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
 
 fn shown(parts: &Parts, body: &'static [u8], params: Option<&Params<'_>>) -> Value {
     let body = Bytes::from_static(body);
-    let text = data(&Plain { parts, path: parts.uri.path(), body: &body, params });
+    shown_by(Compatibility::default(), parts, body, params)
+}
+
+fn shown_by(compatibility: Compatibility, parts: &Parts, body: Bytes, params: Option<&Params<'_>>) -> Value {
+    let text = data(&Plain { parts, path: parts.uri.path(), body: &body, params }, compatibility);
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -45,7 +49,7 @@ fn without_its_body_a_request_is_the_same() {
     let parts = parts("POST", "/a?b=c", &[("host", "example.com"), ("content-type", "text/plain")]);
     let mut whole = shown(&parts, b"hello", None);
     assert_eq!(whole["body"].take(), json!("hello"));
-    let told: Value = serde_json::from_str(&without_body(&parts, "/a", None)).expect("JSON");
+    let told: Value = serde_json::from_str(&without_body(&parts, "/a", None, Compatibility::default())).expect("JSON");
     assert_eq!(told, whole);
 }
 
@@ -123,4 +127,22 @@ fn parameters_are_decoded() {
     check("/plain", "/plain", json!({}));
     // As the Event Gateway has it.
     check("/", "/", Value::Null);
+}
+
+#[test]
+fn all_is_as_in_the_event_gateway_where_that_is_asked_for() {
+    let (catalog, space) = routed("/users/:id");
+    let found = catalog.space_or_empty(&space).route(Method::Get, HTTP_REQUEST, "/users/4%202").expect("a route");
+    let check = |media_type: &str, body: &'static str, expected: Value| {
+        let parts = parts("GET", "/users/4%202", &[("content-type", media_type)]);
+        let body = Bytes::from_static(body.as_bytes());
+        let value = shown_by(Compatibility::EVENT_GATEWAY, &parts, body, Some(&found.params));
+        assert_eq!((&value["body"], &value["params"]["id"]), (&expected, &json!("4%202")), "{media_type}");
+    };
+    check("application/json", r#"{"a":1}"#, json!({ "a": 1 }));
+    check("application/json; charset=utf-8", r#"{"a":1}"#, json!("eyJhIjoxfQ=="));
+    check("application/json", "[1]", json!("WzFd"));
+    check("text/plain", "abc", json!("YWJj"));
+    check("application/x-www-form-urlencoded", "a=1", json!("a=1"));
+    check("text/plain", "", json!(""));
 }

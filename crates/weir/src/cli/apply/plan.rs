@@ -193,7 +193,10 @@ fn hidden(kind: &FunctionKind) -> Option<&'static str> {
         FunctionKind::Http { headers, .. } if !headers.is_empty() => {
             Some("servers do not show values of headers: sent in any case")
         }
-        FunctionKind::Wasm { .. } | FunctionKind::Http { .. } => None,
+        FunctionKind::Aws(aws) if aws.credentials.is_some() => {
+            Some("servers do not show credentials: sent in any case")
+        }
+        FunctionKind::Wasm { .. } | FunctionKind::Http { .. } | FunctionKind::Aws(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Resources as people see them. Whatever a server says is made safe for a terminal.
 
 use serde_json::{Map, Value};
+use weir_catalog::AwsService;
 
 use crate::cli::{
     output::{Output, Paint, Table, clean, clip},
@@ -91,7 +92,8 @@ pub(super) fn harmless(json: &str) -> String {
 
 fn calls(item: &Value) -> (String, Paint) {
     let provider = item.get("provider").unwrap_or(&Value::Null);
-    let text = match (provider.get("url"), provider.get("javascript"), provider.get("componentBytes")) {
+    let at_aws = || AwsService::ALL.into_iter().find_map(|service| provider.get(service.target_member()));
+    let text = match (provider.get("url").or_else(at_aws), provider.get("javascript"), provider.get("componentBytes")) {
         (Some(url), _, _) => text(url),
         (_, Some(Value::String(source)), _) => format!("JavaScript, {} bytes", source.len()),
         (_, _, Some(bytes)) => format!("component, {} bytes", text(bytes)),

@@ -1,0 +1,127 @@
+//! What the platform tells about calls.
+
+use std::sync::Arc;
+
+use weir_catalog::{Command, EventType, EventTypeName, OnInvalid, Schema, SystemEvent};
+use weir_domain::{AttributeValue, Event};
+use weir_flow::{Compatibility, EVENT_QUARANTINED, Options};
+use weir_functions::{CallError, Outcome};
+use weir_log::{Append, LogEngine, NewEvent, Recorded};
+use weir_testkit::{FakeFunction, Faults, FaultyLog};
+
+use crate::support::{Functions, Nobody, Running, all_of, draft, echo, event, memory, quick_retry, space, start};
+
+const INVOKING: &str = SystemEvent::Invoking.name();
+const INVOKED: &str = SystemEvent::Invoked.name();
+const FAILED: &str = SystemEvent::InvocationFailed.name();
+
+/// A function with three that listen to what is told of it, and say so.
+fn with_listeners(id: &str, function: FakeFunction) -> Functions {
+    let listener = echo("heard");
+    let listeners = ["one", "two", "three"].map(|id| (id.to_owned(), listener.clone()));
+    Functions([(id.to_owned(), function)].into_iter().chain(listeners).collect())
+}
+
+async fn declare(running: &Running, id: &str) {
+    running.declare(&["job", "done", "heard"], id, "job", quick_retry(3)).await;
+    for (listener, event_type) in [("one", INVOKING), ("two", INVOKED), ("three", FAILED)] {
+        running.declare(&[], listener, event_type, quick_retry(3)).await;
+    }
+}
+
+fn data(recorded: &Recorded) -> serde_json::Value {
+    serde_json::from_slice(recorded.event.data().as_bytes()).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_attempt_is_told_and_calls_with_what_is_told_are_not() {
+    let shaky = FakeFunction::new(|call| async move {
+        match call.attempt {
+            1 => Err(CallError::Rejected { message: "not today".into() }),
+            _ => Ok(Outcome::Events(vec![draft("done", call.event.id())])),
+        }
+    });
+    let functions = with_listeners("shaky", shaky);
+    let log = memory();
+    let running = start(log.clone(), &functions, Options::default()).await;
+    declare(&running, "shaky").await;
+    running.emit([event("a", "job", "k")]).await;
+    let invoked = running.wait_for(INVOKED, 1).await;
+    let failed = running.wait_for(FAILED, 1).await;
+    let invoking = running.wait_for(INVOKING, 2).await;
+    let done = running.wait_for("done", 1).await;
+    // A second one. When all that is told has been heard, nothing else is under way.
+    running.emit([event("b", "job", "k")]).await;
+    running.wait_for("heard", 8).await;
+    running.stop().await;
+
+    let told = data(&invoking[0]);
+    assert_eq!(told["space"], "default");
+    assert_eq!(told["functionId"], "shaky");
+    assert_eq!(told["event"]["id"], "a");
+    assert!(data(&failed[0])["error"].as_str().is_some_and(|error| error.contains("not today")));
+    assert!(data(&invoked[0])["result"].as_str().is_some_and(|result| !result.is_empty()));
+    assert_eq!(invoked[0].position, done[0].position.next(), "in the append of what the function returned");
+    assert_eq!(invoked[0].key, invoking[0].key);
+    assert_eq!(invoked[0].key.as_ref().map(|key| key.as_str()), Some("k"), "in the order of what it is about");
+    let counts =
+        [all_of(&*log, INVOKING).await.len(), all_of(&*log, INVOKED).await.len(), all_of(&*log, FAILED).await.len()];
+    assert_eq!(counts, [4, 2, 2], "two attempts of each event, and none of the listeners");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_loses_and_doubles_nothing_that_is_told() {
+    let functions = with_listeners("echo", echo("done"));
+    let log = memory();
+    let running = start(log.clone(), &functions, Options::default()).await;
+    declare(&running, "echo").await;
+    running.stop().await;
+
+    let inner: Arc<dyn LogEngine> = Arc::new(log.reopen());
+    let faults = Faults { append_refused: 60, append_unanswered: 60, ..Faults::default() };
+    let running = start(Arc::new(FaultyLog::new(inner.clone(), faults, 7)), &functions, Options::default()).await;
+    let jobs = (0..20).map(|n| event(&n.to_string(), "job", &n.to_string())).collect();
+    let admitted = running.flow.admit_batch(&space(), jobs, &Nobody).await.expect("admitted");
+    inner.append(Append::new(space(), admitted)).await.expect("appended");
+    for event_type in ["done", INVOKED, INVOKING] {
+        running.wait_for(event_type, 20).await;
+    }
+    running.stop().await;
+    for event_type in ["done", INVOKED, INVOKING] {
+        assert_eq!(all_of(&*inner, event_type).await.len(), 20, "{event_type}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_of_an_event_that_came_in_is_what_was_admitted() {
+    let compatibility = Compatibility { unregistered_types: true, ..Compatibility::default() };
+    let options = Options { compatibility, ..Options::default() };
+    let functions = Functions([("one".to_owned(), echo("heard"))].into_iter().collect());
+    let running = start(memory(), &functions, options).await;
+    let nothing_fits = EventType {
+        schema: Some(Schema::new(false.into())),
+        on_invalid: OnInvalid::Quarantine,
+        ..EventType::new(EventTypeName::new("job").expect("valid"))
+    };
+    running.change(Command::CreateEventType(nothing_fits)).await;
+    let told = async |event: Event| {
+        let admitted = running.flow.admit(&space(), event, &Nobody).await.expect("admitted");
+        running.flow.received(&space(), &admitted, &Nobody)
+    };
+    let data =
+        |told: &NewEvent| -> serde_json::Value { serde_json::from_slice(told.event.data().as_bytes()).expect("JSON") };
+    assert!(told(event("1", "job", "k")).await.is_none(), "nobody listens");
+    running.declare(&[], "one", SystemEvent::Received.name(), quick_retry(1)).await;
+
+    // Of a type that nobody registered, and with an authorization that nobody gave.
+    let forged = AttributeValue::String(r#"{"authorization":{"principalId":"eve"},"a":1}"#);
+    let forged = Event::builder("2", "/test", "unknown").subject("k").extension("eventgateway", forged);
+    let received = told(forged.build().expect("valid")).await.expect("somebody listens");
+    assert_eq!(data(&received)["event"]["eventgateway"], r#"{"a":1}"#);
+    assert_eq!(received.key.as_ref().map(|key| key.as_str()), Some("k"));
+
+    let received = told(event("3", "job", "k")).await.expect("somebody listens");
+    assert_eq!(data(&received)["event"]["type"], EVENT_QUARANTINED);
+    assert_eq!(data(&received)["event"]["data"]["event"]["id"], "3");
+    running.stop().await;
+}
