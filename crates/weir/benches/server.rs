@@ -77,7 +77,7 @@ impl Template {
     fn post(media_type: &str, body: &str) -> Self {
         let length = body.len();
         Self::new(format!(
-            "POST / HTTP/1.1\r\nhost: bench\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}"
         ))
     }
 
@@ -309,7 +309,7 @@ fn route() {
         .configure("functions", &json!({ "functionId": "greet", "type": "wasm", "provider": { "javascript": code } }));
     let route = json!({ "type": "sync", "eventType": "http.request", "functionId": "greet", "method": "GET", "path": "/hello/:name" });
     server.configure("subscriptions", &route);
-    let template = Template::new("GET /hello/weir HTTP/1.1\r\nhost: bench\r\n\r\n".into());
+    let template = Template::new("GET /hello/weir HTTP/1.1\r\nhost: localhost\r\n\r\n".into());
     let time = Duration::from_secs(3);
     let [mut rate, mut limit_rate, mut client, mut limit_client, mut added50, mut added99]: [Figure; 6] =
         Default::default();

@@ -123,7 +123,8 @@ async fn faults_of_functions() {
         answer.check_refused(400, &format!("{prefix}{detail}"));
     };
     check(json!({ "functionId": "f" }), "provider configuration not set").await;
-    check(json!({ "functionId": "f", "type": "awslambda" }), "provider awslambda not supported").await;
+    check(json!({ "functionId": "f", "type": "awslambda" }), "missing required fields for AWS Lambda function").await;
+    check(json!({ "functionId": "f", "type": "weighted" }), "provider weighted not supported").await;
     check(json!({ "functionId": "f", "type": "http" }), "missing required fields for HTTP endpoint").await;
     let relative = json!({ "functionId": "f", "type": "http", "provider": { "url": "relative" } });
     check(relative, "missing required fields for HTTP endpoint").await;

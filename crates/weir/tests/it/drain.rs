@@ -145,7 +145,7 @@ impl Held {
         stream.set_read_timeout(Some(BOUND)).expect("a socket");
         let mut held = Self { stream: BufReader::new(stream), body };
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: weir\r\ncontent-type: {media_type}\r\nexpect: 100-continue\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {media_type}\r\nexpect: 100-continue\r\n\
              content-length: {}\r\n\r\n",
             held.body.len()
         );
