@@ -2,7 +2,7 @@
 //! `cargo bench -p weir --bench server [-- single batch route deliver fresh start]`.
 //!
 //! Server and load share the machine. Each figure is the median of five runs, with the least and the most. Both sides
-//! of a ratio are measured in each run, the other one first each time, and each when the other has come to rest. The
+//! of a ratio are measured in each run, in turns, and each when the other has come to rest. The
 //! load sends bytes that were made before, and says how much of a processor it takes itself: near 1.00 it is the load
 //! that is measured, because it runs on one thread.
 
