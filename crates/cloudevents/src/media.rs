@@ -7,13 +7,16 @@ use crate::Problem;
 /// The media type that JSON data has where none is declared.
 pub(crate) const JSON: &str = "application/json";
 
-/// Returns the value of the header `content-type`.
+/// Returns the value of the header `content-type`. An empty one is none: so it was for the Event Gateway.
 pub(crate) fn content_type(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let broken = |problem: &str| Problem::Header { name: "content-type", problem: problem.to_owned() };
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(broken("is given twice: give it once"));
+    }
+    if value.is_empty() {
+        return Ok(None);
     }
     match str::from_utf8(value.as_bytes()) {
         Ok(text) if is_media_type(text) => Ok(Some(text)),

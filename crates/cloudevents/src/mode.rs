@@ -78,6 +78,7 @@ mod tests {
     fn the_media_type_decides_before_the_headers() {
         let check = |headers: &[(&'static str, &'static str)], mode| assert_eq!(detect_all(headers), Ok(mode));
         check(&[], Mode::NotCloudEvent);
+        check(&[("content-type", "")], Mode::NotCloudEvent);
         check(&[("content-type", "application/json")], Mode::NotCloudEvent);
         check(&[("content-type", "application/json"), ("ce-time", "x")], Mode::NotCloudEvent);
         check(&[("content-type", "application/cloudevents+json")], Mode::Structured);
