@@ -96,6 +96,13 @@ impl EventType {
         self.schema.as_ref().map_or(Ok(()), |schema| schema.check(event))
     }
 
+    /// Returns how much work [`check`](Self::check) is: bytes of data times schemas that apply to one value, and nothing
+    /// without a schema.
+    #[must_use]
+    pub fn work(&self, event: &Event) -> u64 {
+        self.schema.as_ref().map_or(0, |schema| schema.work(event))
+    }
+
     /// Tells whether two declarations say the same. The number of the schema is no part of a declaration.
     #[must_use]
     pub fn declares_the_same_as(&self, other: &Self) -> bool {

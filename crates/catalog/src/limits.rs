@@ -18,7 +18,7 @@ pub const SCHEMA_NESTING_MAX: usize = 64;
 pub const SCHEMA_DEPTH_MAX: usize = 128;
 
 /// Schemas that apply to one value, references followed.
-pub const SCHEMA_OVERLAP_MAX: u64 = 10_000;
+pub const SCHEMA_OVERLAP_MAX: u64 = 1000;
 
 /// The most that checking one event may take: bytes of its data times schemas that apply to one value. About a tenth of a
 /// second; data of 1 MiB may be checked against 32 schemas each.

@@ -135,6 +135,11 @@ impl Schema {
         }))
     }
 
+    /// Returns how much work it is to check the data of an event, in the unit of [`limits::SCHEMA_WORK_MAX`].
+    pub(crate) fn work(&self, event: &Event) -> u64 {
+        self.compiled().map_or(0, |compiled| compiled.shape.work(event.data().len()))
+    }
+
     fn compiled(&self) -> Result<&Compiled, &SchemaError> {
         self.0.compiled.get_or_init(|| compile(&self.0.document)).as_ref()
     }

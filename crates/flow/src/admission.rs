@@ -24,6 +24,7 @@ use crate::{
     live::is_system,
     schema,
     snapshot::Snapshot,
+    work::Work,
 };
 
 /// In front of the types of the Event Gateway's own events.
@@ -58,6 +59,15 @@ pub enum Refusal {
         event_type: String,
         /// The space.
         space: String,
+    },
+    /// Checking the events that came together would take too long.
+    #[error(
+        "the data up to this event make more work than {limit} bytes of data times schemas that apply to one value: send \
+         fewer events at once"
+    )]
+    TooMuchWork {
+        /// How much it may be.
+        limit: u64,
     },
     /// The event is larger than one may be.
     #[error("the {what} of the event is {given}, over the limit of {limit}: make it smaller")]
@@ -137,6 +147,7 @@ impl Refusal {
             Self::AuthorizerBusy { .. } => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
             Self::Unregistered { .. }
             | Self::TooLarge { .. }
+            | Self::TooMuchWork { .. }
             | Self::Attribute(_)
             | Self::Key(_)
             | Self::Schema { .. } => ErrorKind::Invalid,
@@ -158,14 +169,20 @@ pub(crate) async fn admit(
     let snapshot = {
         let present = shared.state.borrow();
         let event_type = known(shared, &present.catalog, space, &event)?;
-        if event_type.authorizer.is_none() {
+        if event_type.authorizer.is_none() && event_type.schema.is_none() {
             return keyed(event_type, mark::checked(event)?);
         }
+        // Others must be able to change the state while data are checked and functions asked.
         present.clone()
     };
-    // The sender waits for a function, as callers on routes do.
-    let _permit = shared.callers.try_acquire().map_err(|_| busy(&event))?;
-    guarded(shared, &snapshot, space, event, sender).await
+    let event_type = known(shared, &snapshot.catalog, space, &event)?;
+    // A sender that waits for a function counts as callers on routes do.
+    let _permit = match event_type.authorizer {
+        Some(_) => Some(shared.callers.try_acquire().map_err(|_| busy(&event))?),
+        None => None,
+    };
+    let event = authorized(shared, &snapshot, space, event_type, event, sender).await?;
+    keyed(event_type, event)
 }
 
 /// Lets the events of a batch in, all or none; else says which one is refused, and why.
@@ -177,24 +194,28 @@ pub(crate) async fn admit_batch(
 ) -> Result<Vec<NewEvent>, (usize, Refusal)> {
     let mut admitted = Vec::with_capacity(events.len());
     let mut events = events.into_iter().enumerate();
-    let (snapshot, first) = {
-        let present = shared.state.borrow();
-        let first = loop {
-            let Some((index, event)) = events.next() else { return Ok(admitted) };
-            let event_type = known(shared, &present.catalog, space, &event).map_err(|refusal| (index, refusal))?;
-            if event_type.authorizer.is_some() {
-                break (index, event);
-            }
-            let new = mark::checked(event).and_then(|event| keyed(event_type, event));
-            admitted.push(new.map_err(|refusal| (index, refusal))?);
-        };
-        (present.clone(), first)
+    let snapshot = shared.state.borrow().clone();
+    let mut work = Work::default();
+    let first = loop {
+        let Some((index, event)) = events.next() else { return Ok(admitted) };
+        let event_type = known(shared, &snapshot.catalog, space, &event).map_err(|refusal| (index, refusal))?;
+        work.begin(event_type, &event).await.map_err(|refusal| (index, refusal))?;
+        if event_type.authorizer.is_some() {
+            break (index, event);
+        }
+        let new = mark::checked(event).and_then(|event| keyed(event_type, event));
+        admitted.push(new.map_err(|refusal| (index, refusal))?);
     };
     let _permit = shared.callers.try_acquire().map_err(|_| (first.0, busy(&first.1)))?;
+    let first_index = first.0;
     let rest: Vec<(usize, Event)> = iter::once(first).chain(events).collect();
     // Nobody is asked for a batch that is refused anyway.
     for (index, event) in &rest {
-        known(shared, &snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
+        let event_type = known(shared, &snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
+        // The first one was counted above.
+        if *index > first_index {
+            work.begin(event_type, event).await.map_err(|refusal| (*index, refusal))?;
+        }
     }
     let asked =
         rest.into_iter().map(|(index, event)| numbered(index, guarded(shared, &snapshot, space, event, sender)));
@@ -286,13 +307,24 @@ pub(crate) fn keyed(event_type: &EventType, event: Event) -> Result<NewEvent, Re
 /// The deepest nesting of the data of an event: what readers of JSON take.
 const DEPTH_MAX: usize = 127;
 
-/// Checks an event that a function returned as one from outside is checked: what the codec does there is done here.
-pub(crate) fn admit_returned(
+/// Lets the events enter that a function returned, all or none.
+pub(crate) async fn admit_all_returned(
     catalog: &Catalog,
     space: &SpaceName,
-    event: Event,
+    events: &[Event],
     limits: &Limits,
-) -> Result<NewEvent, Refusal> {
+) -> Result<Vec<NewEvent>, Refusal> {
+    let mut work = Work::default();
+    let mut admitted = Vec::with_capacity(events.len());
+    for event in events {
+        work.begin(registered(catalog, space, event)?, event).await?;
+        admitted.push(admit_returned(catalog, space, event.clone(), limits)?);
+    }
+    Ok(admitted)
+}
+
+/// Checks an event that a function returned as one from outside is checked: what the codec does there is done here.
+fn admit_returned(catalog: &Catalog, space: &SpaceName, event: Event, limits: &Limits) -> Result<NewEvent, Refusal> {
     let too_large =
         |what, given, limit| if given > limit { Err(Refusal::TooLarge { what, given, limit }) } else { Ok(()) };
     too_large("size in bytes", event.size(), limits.event_bytes_max)?;

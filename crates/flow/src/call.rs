@@ -194,8 +194,7 @@ async fn answer(shared: &Shared, about: &About<'_>, outcome: Outcome, told: &mut
         reentry::complete(&cause, drafts, shared.options.hops_max).map_err(|error| failed(error_chain(&error)))?;
     let catalog = shared.state.borrow().catalog.clone();
     let limits = &shared.options.limits;
-    let admitted: Result<Vec<NewEvent>, _> =
-        events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
+    let admitted = admission::admit_all_returned(&catalog, space, &events, limits).await;
     let admitted =
         admitted.map_err(|refusal| failed(format!("the function returned an event that is refused: {refusal}")))?;
     told.extend(system_events::invoked(shared, about, &Given::Events(&events)));

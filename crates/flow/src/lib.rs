@@ -22,6 +22,7 @@ mod schema;
 mod snapshot;
 mod system_events;
 mod versions;
+mod work;
 
 pub use admission::{KeyRefusal, Refusal};
 pub use authorizer::Sender;

@@ -68,10 +68,14 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Returns how much work data of so many bytes make, in the unit of [`limits::SCHEMA_WORK_MAX`].
+    pub(super) fn work(&self, bytes: usize) -> u64 {
+        (bytes as u64).saturating_mul(self.overlap)
+    }
+
     /// Returns how many schemas apply to one value at most, where data of so many bytes are too much work for that.
     pub(super) fn excess(&self, bytes: usize) -> Option<u64> {
-        let work = (bytes as u64).saturating_mul(self.overlap);
-        (work > limits::SCHEMA_WORK_MAX).then_some(self.overlap)
+        (self.work(bytes) > limits::SCHEMA_WORK_MAX).then_some(self.overlap)
     }
 
     /// Tells how many violations can be looked for in data of so many bytes.
@@ -80,7 +84,7 @@ impl Shape {
         if self.is_branching || (self.is_recursive && levels() > LISTING_LEVELS_MAX) {
             return Listing::None;
         }
-        match (bytes as u64).saturating_mul(self.overlap) <= LISTING_WORK_MAX {
+        match self.work(bytes) <= LISTING_WORK_MAX {
             true => Listing::All,
             false if self.has_alternatives => Listing::None,
             false => Listing::First,

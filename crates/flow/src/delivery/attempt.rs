@@ -305,8 +305,7 @@ async fn enter(shared: &Shared, space: &SpaceName, events: &[Event], told: &[New
     }
     let catalog = shared.state.borrow().catalog.clone();
     let limits = &shared.options.limits;
-    let admitted: Result<Vec<NewEvent>, _> =
-        events.iter().map(|event| admission::admit_returned(&catalog, space, event.clone(), limits)).collect();
+    let admitted = admission::admit_all_returned(&catalog, space, events, limits).await;
     // Somebody may register the type while the next attempt waits.
     let admitted = admitted.map_err(|refusal| {
         Failure::of_function(format!("the function returned an event that is refused: {refusal}"))

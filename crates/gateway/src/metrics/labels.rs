@@ -83,7 +83,7 @@ impl From<&Refusal> for Refused {
         match refusal {
             Refusal::Reserved { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
             Refusal::Unregistered { .. } => Self::Unregistered,
-            Refusal::TooLarge { .. } => Self::TooLarge,
+            Refusal::TooLarge { .. } | Refusal::TooMuchWork { .. } => Self::TooLarge,
             Refusal::Denied { .. } | Refusal::AuthorizerFailed { .. } => Self::Denied,
             Refusal::AuthorizerBusy { .. } => Self::Overloaded,
             Refusal::Attribute(_) => Self::Malformed,
