@@ -1,9 +1,14 @@
 //! The schemas that an event type ever had: `GET /v1/spaces/{space}/eventtypes/{name}/schemas`, and one of them by its
 //! number below that.
 //!
-//! They are not kept in memory: the log has every change of an event type, under one key.
+//! They are not kept in memory: the log has every change of an event type, under one key. It is read from its end, and no
+//! further than needed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -70,15 +75,10 @@ impl Version {
 async fn list(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path((space, name)) = path?;
-    let mut views: Vec<View> = Vec::new();
-    versions(&shared, &space::named(&space)?, name, |found| match found {
-        None => views.clear(),
-        Some(version) => {
-            if views.len() == LISTED_MAX {
-                views.remove(0);
-            }
-            views.push(version.view(false));
-        }
+    let mut views: VecDeque<View> = VecDeque::new();
+    newest_first(&shared, &space::named(&space)?, name, |version| {
+        views.push_front(version.view(false));
+        if views.len() < LISTED_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .await?;
     Ok(answer::json(StatusCode::OK, &BTreeMap::from([("schemas", views)])))
@@ -87,12 +87,11 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Respo
 async fn read(State(shared): State<Arc<Shared>>, path: VersionPath) -> Result<Response, Problem> {
     let _place = shared.configuration_room.enter()?;
     let Path((space, name, number)) = path?;
-    let wanted = number.parse::<u32>().ok();
+    let wanted = number.parse::<u32>().unwrap_or_default();
     let mut view = None;
-    versions(&shared, &space::named(&space)?, name, |found| match found {
-        None => view = None,
-        Some(version) if Some(version.number) == wanted => view = Some(version.view(true)),
-        Some(_) => {}
+    newest_first(&shared, &space::named(&space)?, name, |version| {
+        view = (version.number == wanted).then(|| version.view(true));
+        if version.number > wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })
     .await?;
     let missing =
@@ -100,40 +99,47 @@ async fn read(State(shared): State<Arc<Shared>>, path: VersionPath) -> Result<Re
     Ok(answer::json(StatusCode::OK, &view.ok_or_else(missing)?))
 }
 
-/// Tells of every schema of an event type in the order of the log; of nothing where the type went and all begins anew.
-async fn versions(
+/// Tells of the schemas of an event type, the newest first, until that is enough or the type was made: what was before it
+/// belongs to another type of the same name.
+async fn newest_first(
     shared: &Shared,
     space: &SpaceName,
     name: String,
-    mut tell: impl FnMut(Option<Version>),
+    mut tell: impl FnMut(Version) -> ControlFlow<()>,
 ) -> Result<(), Problem> {
     let catalog = shared.flow.catalog();
     let Some(key) = catalog.space_or_empty(space).registered_event_type(&name).and_then(|it| key(space, it)) else {
         return Err(CatalogError::not_found(Kind::EventType, name).into());
     };
-    let mut newest = 0;
-    let mut read = Read::forward(system_space(), Position::ORIGIN).filter(Filter::Key(key));
+    let end = *shared.log.durable_end().borrow();
+    let mut read = Read::backward(system_space(), end).filter(Filter::Key(key));
+    // What is known of a schema whose beginning may still be to come.
+    let mut open: Option<Version> = None;
     loop {
         let page = shared.log.read(read.clone()).await?;
         for recorded in page.events {
             let Data::Json(data) = recorded.event.data() else { continue };
             let change = stored::decode(recorded.event.event_type(), data);
-            match change.map_err(|error| Problem::internal(&error.to_string()))?.kind {
-                ChangeKind::EventTypeCreated(it) | ChangeKind::EventTypeUpdated(it) => {
-                    if let Some(schema) = it.schema.clone().filter(|_| it.schema_version != newest) {
-                        newest = it.schema_version;
-                        let (position, recorded) = (recorded.position, recorded.recorded);
-                        tell(Some(Version { number: newest, position, recorded, schema }));
-                    }
+            let (it, is_made) = match change.map_err(|error| Problem::internal(&error.to_string()))?.kind {
+                ChangeKind::EventTypeCreated(it) => (it, true),
+                ChangeKind::EventTypeUpdated(it) => (it, false),
+                _ => continue,
+            };
+            if let Some(schema) = it.schema.clone() {
+                let number = it.schema_version;
+                let version = Version { number, position: recorded.position, recorded: recorded.recorded, schema };
+                let before = open.replace(version).filter(|before| before.number != number);
+                if before.is_some_and(|before| tell(before).is_break()) {
+                    return Ok(());
                 }
-                ChangeKind::EventTypeDeleted(_) => {
-                    newest = 0;
-                    tell(None);
-                }
-                _ => {}
+            }
+            if is_made {
+                open.map(tell);
+                return Ok(());
             }
         }
         if page.end {
+            open.map(tell);
             return Ok(());
         }
         read.from = page.next;

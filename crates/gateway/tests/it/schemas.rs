@@ -96,6 +96,14 @@ async fn schemas_are_numbered_and_can_be_read_again() {
     door.create("eventtypes", json!({ "name": "order", "schema": false })).await;
     let listed = door.configure("GET", &format!("{ORDER}/schemas"), "").await.json();
     assert_eq!((listed["schemas"].as_array().map(Vec::len), &listed["schemas"][0]["version"]), (Some(1), &json!(1)));
+
+    // So does one whose space went in between.
+    door.configure("PUT", ORDER, &other).await;
+    assert_eq!(door.configure("DELETE", "/v1/spaces/default?force=true", "").await.status, 204);
+    door.create("eventtypes", json!({ "name": "order", "schema": false })).await;
+    let listed = door.configure("GET", &format!("{ORDER}/schemas"), "").await.json();
+    assert_eq!((listed["schemas"].as_array().map(Vec::len), &listed["schemas"][0]["version"]), (Some(1), &json!(1)));
+    assert_eq!(door.configure("GET", &format!("{ORDER}/schemas/2"), "").await.status, 404);
 }
 
 #[tokio::test]
