@@ -15,19 +15,6 @@ pub(crate) fn fixed_index(name: &str) -> Option<usize> {
     FIXED.iter().position(|each| *each == name)
 }
 
-/// Returns the values of an event in the order of [`FIXED`].
-pub(crate) fn fixed_values(event: &Event) -> [Option<&str>; 7] {
-    [
-        Some(event.id()),
-        Some(event.source()),
-        Some(event.event_type()),
-        event.subject(),
-        event.time(),
-        event.datacontenttype(),
-        event.dataschema(),
-    ]
-}
-
 /// Checks the length of one value.
 pub(crate) fn check_length(name: &str, value: &str, limits: &Limits) -> Result<(), DecodeError> {
     if value.len() > limits.attribute_bytes_max {

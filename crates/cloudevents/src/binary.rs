@@ -88,7 +88,7 @@ fn decode_v1(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Event,
 pub fn encode(event: &Event) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::with_capacity(2 * FIXED.len());
     headers.insert(HeaderName::from_static(SPECVERSION), HeaderValue::from_static(version::V1));
-    for (index, value) in attributes::fixed_values(event).into_iter().enumerate() {
+    for (index, value) in event.fixed_values().into_iter().enumerate() {
         match value {
             Some(value) if index != DATA_CONTENT_TYPE => {
                 headers.insert(HeaderName::from_static(FIXED[index]), escaped(value));

@@ -131,6 +131,34 @@ impl Event {
         (&self.text, &self.layout, &self.data)
     }
 
+    /// Returns the attributes that are no extensions, in the order in which [`Event::assemble`] takes them.
+    #[must_use]
+    pub fn fixed_values(&self) -> [Option<&str>; FIXED] {
+        [
+            Some(self.id()),
+            Some(self.source()),
+            Some(self.event_type()),
+            self.subject(),
+            self.time(),
+            self.datacontenttype(),
+            self.dataschema(),
+        ]
+    }
+
+    /// Copies the event with `given` in the place of the extensions of these names.
+    ///
+    /// # Errors
+    /// As [`Event::assemble`].
+    pub fn with_extensions<'a>(
+        &'a self,
+        names: &[&str],
+        given: impl IntoIterator<Item = (&'a str, AttributeValue<'a>)>,
+    ) -> Result<Self, AttributeError> {
+        let own = self.extensions().filter(|(name, _)| !names.contains(name));
+        let extensions: Vec<_> = own.chain(given).collect();
+        Self::assemble(self.fixed_values(), extensions.iter().copied(), self.data.clone())
+    }
+
     fn fixed(&self, which: Fixed) -> &str {
         let index = which as usize;
         let start: u32 = self.layout.fixed[..index].iter().sum();

@@ -74,7 +74,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     }
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
-    let mut builder = draft.into_builder(&hex(&seed[..16]), &source);
+    let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);
     if !is_timed {
         builder = builder.time(&time::format(cause.now));
     }
@@ -85,7 +85,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     let parent = cause.event.extension_str(TRACEPARENT).and_then(|parent| parent.parse::<TraceParent>().ok());
     if let Some(parent) = parent.filter(|_| !builder.has_extension(TRACEPARENT)) {
         // Any number but 0 is a span id; that this one is derived keeps repeated runs equal.
-        let span = u64::from_le_bytes(std::array::from_fn(|byte| seed[16 + byte])).max(1);
+        let span = u64::from_le_bytes(std::array::from_fn(|byte| seed.as_bytes()[16 + byte])).max(1);
         builder = builder
             .extension(TRACEPARENT, AttributeValue::String(&parent.child(span).to_string()))
             .extension_opt(TRACESTATE, cause.event.extension_str(TRACESTATE).and_then(trace::state).as_deref());
@@ -94,22 +94,13 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
 }
 
 /// Equal for every run of the same function on the same event, different for everything else.
-fn derive(cause: &Cause<'_>, index: usize) -> [u8; 32] {
+fn derive(cause: &Cause<'_>, index: usize) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for part in [cause.space.as_str(), cause.event.source(), cause.event.id(), cause.subscription] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     hasher.update(&(index as u64).to_le_bytes());
-    *hasher.finalize().as_bytes()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hasher.finalize()
 }
 
 #[cfg(test)]

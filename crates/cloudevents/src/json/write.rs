@@ -17,7 +17,7 @@ pub(super) fn event(event: &Event, extra: &[(&str, AttributeValue<'_>)], out: &m
     out.extend_from_slice(br#"{"specversion":""#);
     out.extend_from_slice(version::V1.as_bytes());
     out.push(b'"');
-    for (name, value) in attributes::FIXED.into_iter().zip(attributes::fixed_values(event)) {
+    for (name, value) in attributes::FIXED.into_iter().zip(event.fixed_values()) {
         if let Some(value) = value
             && !replaced(name)
         {

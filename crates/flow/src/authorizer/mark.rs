@@ -112,18 +112,8 @@ fn written(members: &Members) -> String {
 
 /// Copies an event with this text as its mark, or with none.
 fn with(event: &Event, text: Option<&str>) -> Result<Event, Refusal> {
-    let own = event.extensions().filter(|(name, _)| *name != MARK);
-    let extensions: Vec<_> = own.chain(text.map(|text| (MARK, AttributeValue::String(text)))).collect();
-    let fixed = [
-        Some(event.id()),
-        Some(event.source()),
-        Some(event.event_type()),
-        event.subject(),
-        event.time(),
-        event.datacontenttype(),
-        event.dataschema(),
-    ];
-    Ok(Event::assemble(fixed, extensions.iter().copied(), event.data().clone())?)
+    let mark = text.map(|text| (MARK, AttributeValue::String(text)));
+    Ok(event.with_extensions(&[MARK], mark)?)
 }
 
 #[cfg(test)]

@@ -190,9 +190,17 @@ async fn read_body(shared: &Shared, request: Request, place: &mut Place<'_>) -> 
 }
 
 fn text<R: Resource>(body: &Bytes) -> Result<&str, CatalogError> {
+    utf8(body).map_err(|detail| CatalogError::invalid(R::KIND, detail))
+}
+
+/// Reads a body as text.
+///
+/// # Errors
+/// Where it is none.
+pub(super) fn utf8(body: &Bytes) -> Result<&str, Detail> {
     str::from_utf8(body).map_err(|error| {
         let message = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
-        CatalogError::invalid(R::KIND, Detail::new(message, "send JSON in UTF-8"))
+        Detail::new(message, "send JSON in UTF-8")
     })
 }
 

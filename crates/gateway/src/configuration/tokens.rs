@@ -25,6 +25,7 @@ use super::{
     intent::Intent,
     media,
     paging::{self, Page},
+    resource::utf8,
 };
 use crate::{answer, auth::token, gateway::Shared, problem::Problem};
 
@@ -131,11 +132,7 @@ fn invalid(detail: Detail) -> CatalogError {
 
 /// Reads what a client wrote. A token that is worth nothing from the beginning is a mistake.
 fn draft(body: &Bytes, now: Timestamp) -> Result<TokenDraft, Detail> {
-    let text = str::from_utf8(body).map_err(|error| {
-        let message = format!("the body is not UTF-8 at byte {}", error.valid_up_to());
-        Detail::new(message, "send JSON in UTF-8")
-    })?;
-    let mut fields = Fields::read(text, "")?;
+    let mut fields = Fields::read(utf8(body)?, "")?;
     let expires = fields.optional("expires")?.map(|text| {
         let read = time::parse(&text).map_err(|error| error.to_string());
         let later = read.and_then(|time| if time > now { Ok(time) } else { Err("it has passed".into()) });

@@ -45,20 +45,7 @@ impl<'h> Trace<'h> {
         if is_traced(&event) || too_many || event.size() + self.size() > limits.event_bytes_max {
             return event;
         }
-        let given = {
-            let own = event.extensions().filter(|(name, _)| ![TRACEPARENT, TRACESTATE].contains(name));
-            let extensions: Vec<_> = own.chain(self.attributes()).collect();
-            let fixed = [
-                Some(event.id()),
-                Some(event.source()),
-                Some(event.event_type()),
-                event.subject(),
-                event.time(),
-                event.datacontenttype(),
-                event.dataschema(),
-            ];
-            Event::assemble(fixed, extensions.iter().copied(), event.data().clone())
-        };
+        let given = event.with_extensions(&[TRACEPARENT, TRACESTATE], self.attributes());
         // It was checked above; without it the event is still whole.
         given.unwrap_or(event)
     }
