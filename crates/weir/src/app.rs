@@ -149,14 +149,14 @@ impl App {
         if let Some(certificates) = self.certificates {
             renewal.spawn(certificates.run(stop.clone()));
         }
+        if let Some(keys) = self.keys {
+            renewal.spawn(refresh(keys, stop.clone()));
+        }
         tokio::select! {
             () = before_doors => {}
             () = stop.cancelled() => {}
         }
         let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
-        if let Some(keys) = self.keys {
-            doors.spawn(refresh(keys, stop.clone()));
-        }
         doors.spawn(open_door(self.gateway.clone().serve_events(self.events, stop.clone().cancelled_owned())));
         doors.spawn(open_door(self.gateway.serve_configuration(self.config, stop.clone().cancelled_owned())));
 
@@ -168,7 +168,7 @@ impl App {
             ended = threads.ended() => Some(ended),
             Some(ended) = doors.join_next() => Some(unexpected("a listener", ended)),
             Some(ended) = delivery.join_next() => Some(unexpected("the delivery", ended.map(Ok))),
-            Some(ended) = renewal.join_next() => Some(unexpected("the renewal of certificates", ended)),
+            Some(ended) = renewal.join_next() => Some(unexpected("the renewal of certificates and keys", ended)),
         };
         stop.cancel();
         tracing::info!("stopping: requests and calls in flight are finished");
@@ -219,7 +219,7 @@ async fn open_door(serve: impl Future<Output = io::Result<()>>) -> anyhow::Resul
     Ok(serve.await?)
 }
 
-/// Keeps keys up to date: it belongs to the doors, and ends with them.
+/// Keeps the keys of JWTs up to date.
 async fn refresh(keys: KeyRefresher, stop: CancellationToken) -> anyhow::Result<()> {
     keys.run(stop).await;
     Ok(())
