@@ -31,7 +31,7 @@ mod subscription;
 mod system;
 mod token;
 
-pub use weir_routing::{Method, MethodSet, Params, RouteError};
+pub use weir_routing::{Arrival, Entrance, Matching, Method, MethodSet, Params, RouteError};
 
 pub use aws::{AwsCredentials, AwsFunction, AwsService};
 pub use catalog::Catalog;

@@ -9,7 +9,7 @@ use weir_domain::{FunctionId, SpaceName};
 
 use crate::{
     Catalog, CatalogError, Change, ChangeKind, Command, Cors, Detail, EventType, Function, Resource, SpaceCatalog,
-    Subscription, SubscriptionKind, Token, limits, rules,
+    Subscription, Token, limits, rules,
 };
 
 impl Catalog {
@@ -128,10 +128,8 @@ fn create_subscription(present: &SpaceCatalog, it: Subscription) -> Result<Chang
     if present.subscription(it.id.as_str()).is_some() {
         return Err(CatalogError::AlreadyExists { resource: Resource::Subscription, id: it.id.to_string() });
     }
-    if it.kind == SubscriptionKind::Sync {
-        let conflict = |error| CatalogError::PathConflict { resource: Resource::Subscription, error };
-        present.check_route(&it).map_err(conflict)?;
-    }
+    let conflict = |error| CatalogError::PathConflict { resource: Resource::Subscription, error };
+    present.check_path(&it).map_err(conflict)?;
     if present.event_type(it.event_type.as_str()).is_none() {
         let id = it.event_type.to_string();
         return Err(CatalogError::MissingReference { resource: Resource::EventType, id });

@@ -8,7 +8,7 @@ use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
     Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Schema, Subscription,
-    SubscriptionKind, Token, limits, names::OWN_PREFIX,
+    Token, limits, names::OWN_PREFIX,
 };
 
 pub(crate) use aws::{missing as missing_aws, partial_credentials};
@@ -157,8 +157,7 @@ pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
     faults.field(subscription.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
         format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
     });
-    let is_hidden = subscription.kind == SubscriptionKind::Sync && is_of_space(&subscription.path);
-    faults.field(is_hidden, "Path", "reserved", begin_otherwise);
+    faults.field(is_of_space(&subscription.path), "Path", "reserved", begin_otherwise);
     let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = subscription.retry;
     faults.between("Attempts", attempts_max, 1, limits::ATTEMPTS_MAX);
     faults.between("Backoff", backoff_first_ms, 1, backoff_max_ms.max(1));

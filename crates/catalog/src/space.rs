@@ -6,7 +6,7 @@ use std::{
 };
 
 use weir_domain::{Event, FunctionId};
-use weir_routing::{Matcher, Method, MethodSet, Params, RouteError, Router, Rule};
+use weir_routing::{Arrival, Entrance, Matcher, Matching, Method, MethodSet, Params, RouteError, Router};
 
 use crate::{
     ApplyError, ChangeKind, Cors, EventType, Function, HTTP_REQUEST, Resource, Subscription, SubscriptionKind,
@@ -154,16 +154,26 @@ impl SpaceCatalog {
         self.listeners().subscriptions.iter()
     }
 
-    /// Returns the async subscriptions to one event type, in the order of their identifiers.
-    pub fn async_of<'a>(&'a self, event_type: &str) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
+    /// Returns the async subscriptions that are given events of one type which come in so, in the order of their
+    /// identifiers.
+    pub fn async_of<'a>(
+        &'a self,
+        event_type: &str,
+        arrival: Arrival<'a>,
+        matching: Matching,
+    ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
         let listeners = self.listeners();
-        listeners.matcher.candidates(event_type).iter().map(move |index| &listeners.subscriptions[*index])
+        let found = listeners.matcher.matches(event_type, arrival, matching);
+        found.map(move |index| &listeners.subscriptions[index])
     }
 
     /// Returns the async subscriptions that are given an event, in the order of their identifiers.
-    pub fn async_for<'a>(&'a self, event: &Event) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
-        let listeners = self.listeners();
-        listeners.matcher.matches(event).map(move |index| &listeners.subscriptions[index])
+    pub fn async_for<'a>(
+        &'a self,
+        event: &'a Event,
+        matching: Matching,
+    ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
+        self.async_of(event.event_type(), Arrival::of(event), matching)
     }
 
     /// Compiled once for each state, on first use or when a change is applied.
@@ -175,15 +185,19 @@ impl SpaceCatalog {
         self.listeners.get_or_init(|| {
             let is_async = |each: &&Arc<Subscription>| each.kind == SubscriptionKind::Async;
             let subscriptions: Vec<_> = self.subscriptions.values().filter(is_async).cloned().collect();
-            let matcher =
-                Matcher::compile(subscriptions.iter().map(|each| Rule { event_type: each.event_type.as_str() }));
+            let matcher = Matcher::compile(subscriptions.iter().map(|each| each.rule()));
             Arc::new(Listeners { subscriptions, matcher })
         })
     }
 
-    /// Tells whether a sync subscription could be added beside those that are there.
-    pub(crate) fn check_route(&self, subscription: &Subscription) -> Result<(), RouteError> {
-        self.routes.check(subscription.method, subscription.event_type.as_str(), &subscription.path)
+    /// Tells whether a subscription could be added: a sync one beside those that are there; an async one is in nobody's
+    /// way, and need only be such that a request could reach it.
+    pub(crate) fn check_path(&self, subscription: &Subscription) -> Result<(), RouteError> {
+        let Subscription { kind, event_type, method, path, .. } = subscription;
+        match kind {
+            SubscriptionKind::Sync => self.routes.check(*method, event_type.as_str(), path),
+            SubscriptionKind::Async => Entrance::check(path),
+        }
     }
 
     pub(crate) fn is_subscribed_to(&self, event_type: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use weir_domain::FunctionId;
-use weir_routing::Method;
+use weir_routing::{Entrance, Method, Rule};
 
 use crate::{EventTypeName, SubscriptionId};
 
@@ -73,9 +73,10 @@ pub struct Subscription {
     pub event_type: EventTypeName,
     /// The function that is given them.
     pub function: FunctionId,
-    /// The HTTP method, of meaning for sync subscriptions.
+    /// The HTTP method: of the route of a sync subscription, or by which the events of an async one come in.
     pub method: Method,
-    /// The route, of meaning for sync subscriptions; begins with `/`.
+    /// The route of a sync subscription, or where the events of an async one come in, see
+    /// [`Matching`](crate::Matching); begins with `/`.
     pub path: String,
     /// What happens when a delivery fails, of meaning for async subscriptions.
     pub retry: RetryPolicy,
@@ -99,7 +100,8 @@ impl Subscription {
         Self { id, kind, event_type, function, method, path, retry, metadata }
     }
 
-    /// Declares an async subscription, with the method and path that the Event Gateway gives where none are named.
+    /// Declares an async subscription, with the method and path that the Event Gateway gives where none are named: it is
+    /// given its events wherever they come in.
     #[must_use]
     pub fn to_events(event_type: EventTypeName, function: FunctionId) -> Self {
         Self::new(SubscriptionKind::Async, event_type, function, Method::default(), "/")
@@ -123,6 +125,23 @@ impl Subscription {
     pub fn with_metadata(mut self, metadata: BTreeMap<String, String>) -> Self {
         self.metadata = metadata;
         self
+    }
+
+    /// Tells whether an async subscription names the usual method and path, which hold where nothing is said.
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        self.method == Method::default() && self.path == "/"
+    }
+
+    /// Compiles by which requests the events come in that an async subscription is given.
+    #[must_use]
+    pub fn entrance(&self) -> Entrance {
+        Entrance::new(self.method, &self.path)
+    }
+
+    /// Returns which events an async subscription wants.
+    pub(crate) fn rule(&self) -> Rule<'_> {
+        Rule { event_type: self.event_type.as_str(), method: self.method, path: &self.path }
     }
 
     /// Tells whether the identifier is that of the rest.

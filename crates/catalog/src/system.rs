@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::{EventType, EventTypeName, SpaceCatalog};
+use crate::{Arrival, EventType, EventTypeName, Matching, SpaceCatalog};
 
 /// What the platform tells about events and functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +46,10 @@ impl SystemEvent {
 }
 
 impl SpaceCatalog {
-    /// Tells whether anybody listens to what the platform tells: if not, it is not told.
+    /// Tells whether anybody listens to what the platform tells, which comes in by `POST` and `/`: if not, it is not told.
     #[must_use]
-    pub fn hears(&self, event: SystemEvent) -> bool {
-        self.async_of(event.name()).next().is_some()
+    pub fn hears(&self, event: SystemEvent, matching: Matching) -> bool {
+        self.async_of(event.name(), Arrival::DEFAULT, matching).next().is_some()
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
             let found = space.event_type(each.name()).expect("known without registration");
             assert_eq!(found.name.as_str(), each.name());
             assert!(found.name.is_subscribable() && is_reserved(each.name()));
-            assert!(space.registered_event_type(each.name()).is_none() && !space.hears(each));
+            assert!(space.registered_event_type(each.name()).is_none() && !space.hears(each, Matching::Pattern));
         }
         assert!(space.event_type("eventgateway.event.lost").is_none());
     }

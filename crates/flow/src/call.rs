@@ -138,7 +138,7 @@ async fn check(
 ) -> Result<Checked, CallFailure> {
     let event_type = admission::registered(&snapshot.catalog, space, &event)?;
     let event = admission::authorized(shared, snapshot, space, event_type, event, sender).await?;
-    let is_recorded = is_recorded(&snapshot.catalog, space, &event);
+    let is_recorded = is_recorded(shared, &snapshot.catalog, space, &event);
     if !is_recorded && event_type.schema.is_none() {
         let key = || event_type.key_of(&event).ok().flatten();
         let received = system_events::received(shared, space, &event, key, sender);
@@ -169,9 +169,10 @@ fn in_quarantine(receipt: Option<EventReceipt>) -> HttpAnswer {
     HttpAnswer { status: 202, headers, body: bytes::Bytes::new() }
 }
 
-/// A plain HTTP request is recorded only where somebody listens to such requests; every other event is.
-fn is_recorded(catalog: &Catalog, space: &SpaceName, event: &Event) -> bool {
-    event.event_type() != HTTP_REQUEST || catalog.space_or_empty(space).async_for(event).next().is_some()
+/// A plain HTTP request is recorded only where somebody listens to it; every other event is.
+fn is_recorded(shared: &Shared, catalog: &Catalog, space: &SpaceName, event: &Event) -> bool {
+    let matching = shared.options.compatibility.matching();
+    event.event_type() != HTTP_REQUEST || catalog.space_or_empty(space).async_for(event, matching).next().is_some()
 }
 
 /// Makes the answer, and appends the events that the function returned, and what is told with them.

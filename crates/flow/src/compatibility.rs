@@ -1,6 +1,6 @@
 //! What the flow does as the Event Gateway did, where that is asked for. Each is off unless somebody has it on.
 
-use weir_catalog::{Catalog, is_reserved};
+use weir_catalog::{Catalog, Matching, is_reserved};
 use weir_domain::{Event, SpaceName};
 
 use crate::live::is_system;
@@ -14,11 +14,19 @@ pub struct Compatibility {
     pub old_events: bool,
     /// Only the status 500 of a function at a URL counts as a failure.
     pub only_500_fails: bool,
+    /// An async subscription is given what came by exactly its method and path, also where these are `POST` and `/`.
+    pub exact_arrivals: bool,
 }
 
 impl Compatibility {
     /// All of it.
-    pub const EVENT_GATEWAY: Self = Self { unregistered_types: true, old_events: true, only_500_fails: true };
+    pub const EVENT_GATEWAY: Self =
+        Self { unregistered_types: true, old_events: true, only_500_fails: true, exact_arrivals: true };
+
+    /// Tells how async subscriptions are found for an event.
+    pub(crate) const fn matching(self) -> Matching {
+        if self.exact_arrivals { Matching::Exact } else { Matching::Pattern }
+    }
 
     /// Tells whether an event enters that would be refused for its type alone.
     pub(crate) fn admits(self, catalog: &Catalog, space: &SpaceName, event: &Event) -> bool {

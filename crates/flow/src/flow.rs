@@ -11,7 +11,7 @@ use tokio::sync::{
     oneshot, watch,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Catalog, Change, Command, Subscription};
+use weir_catalog::{Arrival, Catalog, Change, Command, SpaceCatalog, Subscription};
 use weir_domain::{Clock, Event, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
@@ -147,6 +147,17 @@ impl Flow {
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.shared.backlog.load(Ordering::Relaxed)
+    }
+
+    /// Returns the async subscriptions of a space that are given events of one type which come in so. How that is
+    /// compared is a matter of [`Compatibility::exact_arrivals`].
+    pub fn listeners<'a>(
+        &self,
+        space: &'a SpaceCatalog,
+        event_type: &str,
+        arrival: Arrival<'a>,
+    ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
+        space.async_of(event_type, arrival, self.shared.options.compatibility.matching())
     }
 
     /// Changes the configuration. When this returns, the change is durable and in force; a caller who goes away does

@@ -1,6 +1,7 @@
 //! What a function returns enters again at the top: it gets an id that a second run would derive again, the cause, the
 //! correlation, the trace and one hop more.
 
+use weir_catalog::Arrival;
 use weir_cloudevents::{
     time,
     trace::{self, TRACEPARENT, TRACESTATE, TraceParent},
@@ -72,6 +73,8 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     if !draft.extensions.iter().any(is_traced) {
         draft.extensions.retain(|(name, _)| name != TRACEPARENT && name != TRACESTATE);
     }
+    // And for where that one came in: this one came by no request.
+    draft.extensions.retain(|(name, _)| name != Arrival::METHOD && name != Arrival::PATH);
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);
@@ -106,6 +109,19 @@ fn derive(cause: &Cause<'_>, index: usize) -> blake3::Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_cause_came_in_is_not_where_the_new_event_did() {
+        let text = |name: &str| (name.to_owned(), DraftValue::Text("/copied".to_owned()));
+        let draft = Draft { extensions: vec![text("weirmethod"), text("own"), text("weirpath")], ..Draft::new("done") };
+        let event = Event::builder("1", "/s", "t").extension("weirpath", AttributeValue::String("/in"));
+        let event = event.build().expect("valid");
+        let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
+        let cause =
+            Cause { space: &space, subscription: "s", function: &function, event: &event, now: Timestamp::default() };
+        let made = complete(&cause, vec![draft], 1).expect("valid").remove(0);
+        assert_eq!((Arrival::of(&made), made.extension_str("own")), (Arrival::DEFAULT, Some("/copied")));
+    }
 
     #[test]
     fn the_trace_goes_on_unless_a_function_has_its_own() {

@@ -66,7 +66,7 @@ pub(crate) fn received(
     sender: &dyn Sender,
 ) -> Option<NewEvent> {
     // Nothing else of the platform comes in at the door.
-    if !shared.state.borrow().catalog.space_or_empty(space).hears(SystemEvent::Received) {
+    if !is_heard(shared, space, SystemEvent::Received) {
         return None;
     }
     let (path, headers) = (json!(sender.path()).to_string(), sender.headers());
@@ -189,7 +189,12 @@ fn of_call(shared: &Shared, about: &About<'_>, which: SystemEvent, more: impl Fn
 
 /// Tells whether somebody listens, and the event is none of the platform's own.
 fn is_told(shared: &Shared, space: &SpaceName, event: &Event, which: SystemEvent) -> bool {
-    shared.state.borrow().catalog.space_or_empty(space).hears(which) && !is_reserved(event.event_type())
+    is_heard(shared, space, which) && !is_reserved(event.event_type())
+}
+
+fn is_heard(shared: &Shared, space: &SpaceName, which: SystemEvent) -> bool {
+    let matching = shared.options.compatibility.matching();
+    shared.state.borrow().catalog.space_or_empty(space).hears(which, matching)
 }
 
 /// Makes the event; `data` is given the JSON of the event that it is about. One that would be too large is made again

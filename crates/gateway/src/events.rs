@@ -2,10 +2,10 @@
 //!
 //! | request | with a sync subscription for (method, type, path) | without |
 //! |---|---|---|
-//! | one CloudEvent, structured or binary, of 1.0 or 0.1 | the function's answer | appended: 202, where the method carries content |
+//! | one CloudEvent, structured or binary, of 1.0 or 0.1 | the function's answer | appended: 202, where the method carries content or an async subscription names it |
 //! | a body with the header `Event`, as the Event Gateway took it | the function's answer | appended: 202, likewise |
 //! | a batch of CloudEvents, by POST | appended: 202 | appended: 202 |
-//! | anything else: an event `http.request` | the function's answer | appended where an async subscription listens: 202, else 404, 405, or 204 for OPTIONS |
+//! | anything else: an event `http.request` | the function's answer | appended where an async subscription takes it: 202, else 404, 405, or 204 for OPTIONS |
 //!
 //! The HTTP binding of CloudEvents allows every method that carries content; those are POST, PUT and PATCH (RFC 9110).
 //! A caller needs the right to emit the type of the event, whichever row it is; that of a plain request is `http.request`.
@@ -18,6 +18,7 @@ mod legacy;
 mod request;
 mod request_id;
 mod sender;
+mod stamp;
 mod trace;
 
 use std::{convert::Infallible, sync::Arc};
@@ -35,7 +36,7 @@ use http::{
 };
 use hyper::service::{Service, service_fn};
 use tracing::Instrument;
-use weir_catalog::{HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog};
+use weir_catalog::{Arrival, HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog};
 use weir_cloudevents::{Mode, binary, json, mode, v01};
 use weir_domain::{Event, Limits, SpaceName};
 
@@ -53,7 +54,7 @@ use crate::{
 };
 use cors::Allowance;
 use request_id::RequestId;
-use trace::Trace;
+use stamp::Stamp;
 
 /// The header that only events of 1.0 have.
 const SPECVERSION: &str = "ce-specversion";
@@ -169,22 +170,22 @@ enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// Reads the event.
-    fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes) -> Result<Event, Problem> {
+    /// Reads the event, and stamps it.
+    fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes, stamp: &Stamp<'_>) -> Result<Event, Problem> {
         let limits = &shared.options.limits;
-        match self {
-            Self::Structured => structured(&body, limits),
-            Self::Binary => Ok(binary::decode(&parts.headers, body, limits)?),
-            Self::Binary01 => Ok(v01::decode_binary(&parts.headers, body, limits)?),
+        let event = match self {
+            Self::Structured => structured(&body, limits)?,
+            Self::Binary => binary::decode(&parts.headers, body, limits)?,
+            Self::Binary01 => v01::decode_binary(&parts.headers, body, limits)?,
             Self::Custom(event_type) => {
-                if legacy::may_be_cloudevent(&parts.headers)
-                    && let Ok(event) = structured(&body, limits)
-                {
-                    return Ok(event);
+                let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, limits));
+                match own {
+                    Some(Ok(event)) => event,
+                    _ => return legacy::wrap(shared, parts, event_type, body, stamp),
                 }
-                legacy::wrap(shared, parts, event_type, body)
             }
-        }
+        };
+        stamp.given_to(event, limits)
     }
 }
 
@@ -212,10 +213,8 @@ async fn single<B: RequestBody>(
     let bytes_max = if is_structured { limits.request_bytes_max } else { limits.event_bytes_max };
     let body =
         shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
-    let mut event = form.decode(shared, parts, body).inspect_err(|problem| shared.unread(&space, problem))?;
-    if let Some(trace) = Trace::of(&parts.headers) {
-        event = trace.given_to(event, limits);
-    }
+    let stamp = Stamp::of(parts, path);
+    let event = form.decode(shared, parts, body, &stamp).inspect_err(|problem| shared.unread(&space, problem))?;
     auth::check_emit(shared, &caller, &space, &event)?;
     refuse_request(&event)?;
     let catalog = shared.flow.catalog();
@@ -226,7 +225,7 @@ async fn single<B: RequestBody>(
         let span = id.span(&*shared.ids);
         return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
     }
-    if !emits(parts) && !takes_all(shared, parts) {
+    if !emits(parts) && !takes_all(shared, parts) && !is_asked_for(shared, present, parts, &event) {
         let routed = present.methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
@@ -244,11 +243,14 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let limits = &shared.options.limits;
     let unread = |problem: &Problem| shared.unread(&space, problem);
     let body = shared.read_event_body(body, place, limits.request_bytes_max).await.inspect_err(unread)?;
-    let mut events = json::decode_batch(&body, limits).map_err(Problem::from).inspect_err(unread)?;
-    if let Some(trace) = Trace::of(&parts.headers) {
-        place.hold(trace.size() * events.len())?;
-        events = events.into_iter().map(|event| trace.given_to(event, limits)).collect();
-    }
+    let events = json::decode_batch(&body, limits).map_err(Problem::from).inspect_err(unread)?;
+    let stamp = Stamp::of(parts, path);
+    place.hold(stamp.size() * events.len())?;
+    let stamped = events.into_iter().enumerate().map(|(index, event)| {
+        let stamped = stamp.given_to(event, limits);
+        stamped.map_err(|problem| problem.in_batch(index))
+    });
+    let events = stamped.collect::<Result<Vec<_>, Problem>>().inspect_err(unread)?;
     for (index, event) in events.iter().enumerate() {
         let checked = auth::check_emit(shared, &caller, &space, event).and_then(|()| refuse_request(event));
         checked.map_err(|problem| problem.in_batch(index))?;
@@ -262,8 +264,10 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
     let found = route(present, parts, HTTP_REQUEST, path);
+    let stamp = Stamp::of(parts, path);
+    let is_heard = shared.flow.listeners(present, HTTP_REQUEST, stamp.arrival()).next().is_some();
     // A CONNECT that is answered with success would open a tunnel.
-    let is_kept = present.async_of(HTTP_REQUEST).next().is_some() && parts.method != http::Method::CONNECT;
+    let is_kept = is_heard && parts.method != http::Method::CONNECT;
     if found.is_none() && !is_kept && takes_all(shared, parts) {
         return Ok(answer::empty(StatusCode::ACCEPTED));
     }
@@ -274,7 +278,7 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
-    let event = request::event(shared, &request::Plain { parts, path, body: &body, params })?;
+    let event = request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp)?;
     let sender = sender::Request::new(shared, parts, path, params);
     match &found {
         Some(found) => {
@@ -309,6 +313,12 @@ fn refuse_request(event: &Event) -> Result<(), Problem> {
 /// `plain`.
 fn takes_all(shared: &Shared, parts: &Parts) -> bool {
     shared.options.compatibility.unmatched_requests && parts.method != http::Method::CONNECT
+}
+
+/// Tells whether an async subscription that is given an event names the method by which it came.
+fn is_asked_for(shared: &Shared, present: &SpaceCatalog, parts: &Parts, event: &Event) -> bool {
+    let mut listeners = shared.flow.listeners(present, event.event_type(), Arrival::of(event));
+    listeners.any(|it| it.method.as_str() == parts.method.as_str())
 }
 
 fn emits(parts: &Parts) -> bool {

@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod arrival;
 mod matcher;
 mod method;
 mod params;
 mod router;
 mod tree;
 
+pub use arrival::{Arrival, Entrance, Matching};
 pub use matcher::{Matcher, Rule};
 pub use method::{Method, MethodSet};
 pub use params::{Params, decoded};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use weir_catalog::{
-    ApplyError, Catalog, Change, ChangeKind, Command, HTTP_REQUEST, Method, SpaceCatalog, SubscriptionKind, Target,
+    ApplyError, Arrival, Catalog, Change, ChangeKind, Command, HTTP_REQUEST, Matching, Method, SpaceCatalog,
+    SubscriptionKind, Target,
 };
 use weir_domain::{ErrorKind, Event, SpaceName};
 
-use crate::make::{asynchronous, event_type, http, metadata, space, sync, sync_to, with};
+use crate::make::{asynchronous, asynchronous_at, event_type, http, metadata, space, sync, sync_to, with};
 
 fn shop() -> Catalog {
     with(
@@ -28,7 +29,8 @@ fn shop() -> Catalog {
 }
 
 fn functions_of<'a>(space: &'a SpaceCatalog, event_type: &str) -> Vec<&'a str> {
-    space.async_of(event_type).map(|each| each.function.as_str()).collect()
+    let found = space.async_of(event_type, Arrival::DEFAULT, Matching::Pattern);
+    found.map(|each| each.function.as_str()).collect()
 }
 
 #[test]
@@ -61,10 +63,38 @@ fn events_find_their_subscriptions() {
     assert_eq!(functions_of(shop, "order.paid"), ["g"]);
     assert!(functions_of(shop, HTTP_REQUEST).is_empty());
     let event = Event::builder("1", "/s", "order.paid").build().expect("valid");
-    assert_eq!(shop.async_for(&event).count(), 1);
+    assert_eq!(shop.async_for(&event, Matching::Pattern).count(), 1);
     assert_eq!(shop.async_subscriptions().count(), 3);
     assert!(shop.async_subscriptions().all(|each| each.kind == SubscriptionKind::Async));
     assert!(shop.async_subscriptions().map(|each| &each.id).is_sorted());
+}
+
+#[test]
+fn events_find_their_subscriptions_by_where_they_came_in() {
+    // Beside a route of the same type and path: neither is in the other's way, whatever they call their parameters.
+    let catalog = with(
+        &shop(),
+        [
+            Command::CreateSubscription(asynchronous_at("order.placed", Method::Post, "/orders/:id", "g")),
+            Command::CreateSubscription(asynchronous_at("order.placed", Method::Put, "/orders/:other", "f")),
+        ],
+    );
+    let shop = catalog.space(&space()).expect("there");
+    let check = |method: &str, path: &str, matching: Matching, expected: &[&str]| {
+        let event = Arrival { method, path }.attributes();
+        let event =
+            event.fold(Event::builder("1", "/s", "order.placed"), |event, (name, value)| event.extension(name, value));
+        let event = event.build().expect("valid");
+        let mut found: Vec<&str> = shop.async_for(&event, matching).map(|each| each.path.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{method} {path} {matching:?}");
+    };
+    check("POST", "/", Matching::Pattern, &["/", "/"]);
+    check("POST", "/orders/7", Matching::Pattern, &["/", "/", "/orders/:id"]);
+    check("PUT", "/orders/7", Matching::Pattern, &["/", "/", "/orders/:other"]);
+    check("POST", "/", Matching::Exact, &["/", "/"]);
+    check("POST", "/orders/7", Matching::Exact, &[]);
+    check("POST", "/orders/:id", Matching::Exact, &["/orders/:id"]);
 }
 
 #[test]

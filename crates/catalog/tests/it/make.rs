@@ -47,6 +47,10 @@ pub(crate) fn asynchronous(event_type: &str, function: &str) -> Subscription {
     Subscription::to_events(name(event_type), id(function))
 }
 
+pub(crate) fn asynchronous_at(event_type: &str, method: Method, path: &str, function: &str) -> Subscription {
+    Subscription::new(SubscriptionKind::Async, name(event_type), id(function), method, path)
+}
+
 pub(crate) fn metadata(entry: (&str, &str)) -> BTreeMap<String, String> {
     BTreeMap::from([(entry.0.to_owned(), entry.1.to_owned())])
 }

@@ -9,7 +9,8 @@ use weir_catalog::{
 use weir_domain::{ErrorKind, SpaceName};
 
 use crate::make::{
-    asynchronous, authorized, event_type, http, id, javascript, metadata, name, space, sync, sync_to, with,
+    asynchronous, asynchronous_at, authorized, event_type, http, id, javascript, metadata, name, space, sync, sync_to,
+    with,
 };
 
 /// What most cases begin with.
@@ -192,8 +193,14 @@ fn creating_subscriptions() {
     check(sync(Method::Post, "/products", "f"), Ok(()));
     check(sync(Method::Put, "/products/:sku", "f"), Ok(()));
     check(sync_to("order.placed", Method::Get, "/products/:sku", "f"), Ok(()));
-    // Async subscriptions have no routes, and conflict with none.
+    // Async subscriptions conflict with no route and not with one another. A path must be one that a request can have.
     check(asynchronous("http.request", "f"), Ok(()));
+    let at = |path: &str| asynchronous_at("http.request", Method::Get, path, "f");
+    check(at("/products/:id"), Ok(()));
+    check(at("/products/new"), Ok(()));
+    check(at("/*all"), Ok(()));
+    check(at("/files/*rest/more"), Err((INVALID, "Subscription path conflict: wildcard must be the last parameter")));
+    check(at("/spaces/:id"), Err((INVALID, &field("Subscription", "Subscription", "Path", "reserved"))));
 
     let same = asynchronous("order.placed", "f");
     let exists = format!("Subscription {:?} already exists.", same.id.as_str());

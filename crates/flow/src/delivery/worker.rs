@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Subscription, SubscriptionId};
+use weir_catalog::{Entrance, Subscription, SubscriptionId};
 use weir_domain::{Position, SpaceName, error_chain};
 use weir_log::{Filter, Read};
 
@@ -46,6 +46,18 @@ pub(crate) struct Worker {
     /// Whether anything was delivered since.
     has_settled: bool,
     share: Share,
+}
+
+/// Which events the subscription is given.
+struct Wanted {
+    event_type: String,
+    entrance: Entrance,
+}
+
+impl Wanted {
+    fn by(subscription: &Subscription) -> Self {
+        Self { event_type: subscription.event_type.to_string(), entrance: subscription.entrance() }
+    }
 }
 
 /// What this worker has in the backlog of all.
@@ -143,9 +155,9 @@ impl Worker {
         // A log without syncs may have lost its end: what comes in its place was not delivered.
         let cursor = cursor.min((*end.borrow()).max(created));
         (self.kept, self.next) = (cursor, cursor.next());
-        let Some(event_type) = self.subscription().map(|it| it.event_type.as_str().to_owned()) else {
-            return (space, id, created);
-        };
+        // None of it can change: it makes the identifier of the subscription.
+        let wanted = self.subscription().map(|it| Wanted::by(&it));
+        let Some(wanted) = wanted else { return (space, id, created) };
         while let Some(subscription) = self.subscription() {
             self.share.set(self.lanes.waiting());
             self.start_calls(&subscription);
@@ -172,7 +184,7 @@ impl Worker {
                 }
                 Incident::Panicked(error) => self.panicked(&error).await,
                 Incident::RetryDue => self.start_retry(&subscription),
-                Incident::MoreToRead => self.read(&event_type, &mut end).await,
+                Incident::MoreToRead => self.read(&wanted, &mut end).await,
             }
         }
         self.drain().await;
@@ -239,13 +251,17 @@ impl Worker {
         }
     }
 
-    async fn read(&mut self, event_type: &str, end: &mut watch::Receiver<Position>) {
+    async fn read(&mut self, wanted: &Wanted, end: &mut watch::Receiver<Position>) {
         end.mark_unchanged();
-        let read = Read::forward(self.name.0.clone(), self.next).filter(Filter::Types(vec![event_type.to_owned()]));
+        let matching = self.shared.options.compatibility.matching();
+        let types = Filter::Types(vec![wanted.event_type.clone()]);
+        let read = Read::forward(self.name.0.clone(), self.next).filter(types);
         match self.shared.log.read(read).await {
             Ok(page) => {
                 self.next = page.next;
-                page.events.into_iter().for_each(|recorded| self.lanes.add(recorded));
+                let events = page.events.into_iter();
+                let events = events.filter(|recorded| wanted.entrance.takes_event(&recorded.event, matching));
+                events.for_each(|recorded| self.lanes.add(recorded));
                 self.keep_cursor(false);
             }
             Err(error) => {

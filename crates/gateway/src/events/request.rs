@@ -27,7 +27,7 @@ use weir_catalog::{HTTP_REQUEST, Params};
 use weir_cloudevents::{json, media, time};
 use weir_domain::{Data, ErrorKind, Event};
 
-use super::trace::Trace;
+use super::stamp::Stamp;
 use crate::{
     compatibility::{Compatibility, OldBody},
     gateway::Shared,
@@ -55,16 +55,15 @@ pub(super) struct Plain<'a> {
     pub(super) params: Option<&'a Params<'a>>,
 }
 
-/// Makes the event.
+/// Makes the event, with this stamp.
 ///
 /// # Errors
 /// Where it would be larger than an event may be.
-pub(super) fn event(shared: &Shared, plain: &Plain<'_>) -> Result<Event, Problem> {
+pub(super) fn event(shared: &Shared, plain: &Plain<'_>, stamp: &Stamp<'_>) -> Result<Event, Problem> {
     let data = data(plain, shared.options.compatibility);
     let (id, now) = (shared.ids.unique(), time::format(shared.clock.now()));
     let fixed = [Some(&*id), Some(SOURCE), Some(HTTP_REQUEST), None, Some(&*now), Some(DATA_CONTENT_TYPE), None];
-    let trace = Trace::of(&plain.parts.headers);
-    let extensions = trace.as_ref().map(Trace::attributes).unwrap_or_default();
+    let extensions: Vec<_> = stamp.attributes().collect();
     let event = Event::assemble(fixed, extensions.iter().copied(), Data::Json(data.into()))
         .map_err(|error| Problem::of(ErrorKind::Internal, &error))?;
     let bytes_max = shared.options.limits.event_bytes_max;

@@ -39,15 +39,11 @@ impl<'h> Trace<'h> {
         TRACEPARENT.len() + self.parent.len() + state
     }
 
-    /// Gives the context to an event that has none, and that is not too large for it.
-    pub(super) fn given_to(&self, event: Event, limits: &Limits) -> Event {
-        let too_many = event.extensions().count() + 2 > limits.extensions_max;
-        if is_traced(&event) || too_many || event.size() + self.size() > limits.event_bytes_max {
-            return event;
-        }
-        let given = event.with_extensions(&[TRACEPARENT, TRACESTATE], self.attributes());
-        // It was checked above; without it the event is still whole.
-        given.unwrap_or(event)
+    /// Tells whether an event is to be given the context: it has none, and is not too large for it.
+    pub(super) fn is_for(&self, event: &Event, limits: &Limits) -> bool {
+        let fits = event.extensions().count() + 2 <= limits.extensions_max
+            && event.size() + self.size() <= limits.event_bytes_max;
+        fits && !is_traced(event)
     }
 }
 
@@ -74,8 +70,6 @@ fn state(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use weir_domain::Data;
-
     use super::*;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01";
@@ -110,47 +104,5 @@ mod tests {
         // What a later version adds is not kept: it may be of any length.
         let later = "01-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01-and-more";
         check(&[(TRACEPARENT, later)], Some((PARENT, None)));
-    }
-
-    #[test]
-    fn an_event_without_a_context_is_given_that_of_the_request() {
-        let map = headers(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")]);
-        let trace = Trace::of(&map).expect("well formed");
-        let event = Event::builder("1", "/s", "t")
-            .subject("x")
-            .time("2026-01-31T12:00:00Z")
-            .datacontenttype("application/json")
-            .dataschema("https://example.com/s")
-            .extension("sequence", AttributeValue::Integer(7))
-            .extension(TRACESTATE, AttributeValue::String("orphan=1"))
-            .data(Data::Json("{}".into()));
-        let expected = event
-            .clone()
-            .extension(TRACEPARENT, AttributeValue::String(PARENT))
-            .extension(TRACESTATE, AttributeValue::String("a=1"));
-        let given = trace.given_to(event.build().expect("valid"), &Limits::default());
-        let expected = expected.build().expect("valid");
-        let names = |event: &Event| {
-            let mut names: Vec<_> = event.extensions().map(|(name, value)| format!("{name} {value:?}")).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names(&given), names(&expected));
-        assert_eq!((given.subject(), given.time()), (expected.subject(), expected.time()));
-        assert_eq!((given.datacontenttype(), given.dataschema()), (expected.datacontenttype(), expected.dataschema()));
-        assert_eq!(given.data(), expected.data());
-
-        let other = "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00";
-        let event = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String(other));
-        let event = event.build().expect("valid");
-        assert_eq!(trace.given_to(event.clone(), &Limits::default()), event);
-        // A broken one is none.
-        let broken = Event::builder("1", "/s", "t").extension(TRACEPARENT, AttributeValue::String("00-nonsense"));
-        let given = trace.given_to(broken.build().expect("valid"), &Limits::default());
-        assert_eq!(given.extension_str(TRACEPARENT), Some(PARENT));
-        assert_eq!(given.extensions().count(), 2);
-        let plain = Event::builder("1", "/s", "t").build().expect("valid");
-        let limits = Limits { event_bytes_max: plain.size() + trace.size() - 1, ..Limits::default() };
-        assert_eq!(trace.given_to(plain.clone(), &limits), plain);
     }
 }

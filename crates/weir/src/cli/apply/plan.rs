@@ -76,7 +76,8 @@ impl Name {
     fn of_subscription(it: &Subscription) -> Self {
         let (event_type, function) = (it.event_type.as_str(), &it.function);
         let shown = match it.kind {
-            SubscriptionKind::Async => format!("{event_type} → {function}"),
+            SubscriptionKind::Async if it.is_anywhere() => format!("{event_type} → {function}"),
+            SubscriptionKind::Async => format!("{event_type} by {} {} → {function}", it.method, it.path),
             SubscriptionKind::Sync if event_type == HTTP_REQUEST => format!("{} {} → {function}", it.method, it.path),
             SubscriptionKind::Sync => format!("{} {} with {event_type} → {function}", it.method, it.path),
         };

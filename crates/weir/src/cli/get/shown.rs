@@ -1,7 +1,7 @@
 //! Resources as people see them. Whatever a server says is made safe for a terminal.
 
 use serde_json::{Map, Value};
-use weir_catalog::AwsService;
+use weir_catalog::{Arrival, AwsService};
 
 use crate::cli::{
     output::{Output, Paint, Table, clean, clip},
@@ -107,9 +107,18 @@ fn listens_to(item: &Value) -> (String, Paint) {
     let text = match item.get("type").and_then(Value::as_str) {
         Some("sync") if event_type == weir_catalog::HTTP_REQUEST => route(item),
         Some("sync") => format!("{} with {event_type}", route(item)),
+        _ if is_at_one_place(item) => format!("{event_type} by {}", route(item)),
         _ => event_type,
     };
     (text, Paint::Strong)
+}
+
+/// Tells whether an async subscription names a method or path by which its events come in.
+fn is_at_one_place(item: &Value) -> bool {
+    let usual = Arrival::DEFAULT;
+    [("method", usual.method), ("path", usual.path)]
+        .iter()
+        .any(|(name, usual)| item.get(name).is_some_and(|own| own != usual))
 }
 
 fn route(item: &Value) -> String {
@@ -159,13 +168,17 @@ mod tests {
                         c         wasm  component, 7 bytes   -\n";
         assert_eq!(shown(Kind::Functions, &items), expected);
         let items = [
-            json!({ "type": "async", "eventType": "a.b", "functionId": "f", "subscriptionId": "x1" }),
+            json!({ "type": "async", "eventType": "a.b", "functionId": "f", "method": "POST", "path": "/",
+                    "subscriptionId": "x1" }),
             json!({ "type": "sync", "eventType": "http.request", "functionId": "g", "method": "GET", "path": "/x",
                     "subscriptionId": "x2" }),
+            json!({ "type": "async", "eventType": "a.b", "functionId": "f", "method": "PUT", "path": "/x",
+                    "subscriptionId": "x3" }),
         ];
-        let expected = "listens to  function  type   id  metadata\n\
-                        a.b         f         async  x1  -\n\
-                        GET /x      g         sync   x2  -\n";
+        let expected = "listens to     function  type   id  metadata\n\
+                        a.b            f         async  x1  -\n\
+                        GET /x         g         sync   x2  -\n\
+                        a.b by PUT /x  f         async  x3  -\n";
         assert_eq!(shown(Kind::Subscriptions, &items), expected);
     }
 
