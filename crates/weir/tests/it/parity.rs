@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::process::{Answer, Http, Server, directory};
 
 mod answers;
+mod arrivals;
 mod authorizers;
 mod cors;
 mod detection;
@@ -29,6 +30,14 @@ impl Gateway {
     fn start() -> Self {
         let data = directory();
         Self { server: Server::start(data.path()), _data: data }
+    }
+
+    /// One that does as the Event Gateway did what changed.
+    fn standing_in() -> Self {
+        let data = directory();
+        let settings = data.path().join("weir-server.toml");
+        std::fs::write(&settings, "compatibility = \"event-gateway\"\n").expect("written");
+        Self { server: Server::start_with(&data.path().join("data"), &settings), _data: data }
     }
 
     /// A space of its own for cases that nothing else should see.
