@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_domain::Limits;
 use weir_gateway::Options;
 use weir_log::LogEngine;
@@ -179,4 +179,57 @@ async fn the_trace_of_a_request_goes_on_in_its_events() {
     let other = Some("00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00");
     assert_eq!(parents, [Some(parent), other, None, Some(parent)]);
     assert_eq!(read[0]["tracestate"], json!("x=1"));
+}
+
+#[tokio::test]
+async fn every_mode_says_where_its_events_came_in() {
+    let door = door().await;
+    door.register("default", &["job"]).await;
+    door.subscribe("default", "listener", json!({ "type": "async", "eventType": "http.request" })).await;
+    let forged = r#","weirmethod":"GET","weirpath":"/forged""#;
+    let binary = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "b"),
+        ("ce-source", "/test"),
+        ("ce-type", "job"),
+        ("ce-weirpath", "/forged"),
+    ];
+    let one = event("a", "job", forged);
+    let batch = format!("[{},{}]", event("c", "job", forged), event("d", "job", ""));
+    let ways: [(&[(&str, &str)], &str, usize); 5] = [
+        (&[("content-type", STRUCTURED)], &one, 1),
+        (&binary, "x", 1),
+        (&[("content-type", BATCH)], &batch, 2),
+        (&[("event", "job")], "x", 1),
+        (&[], "x", 1),
+    ];
+    let mut expected = Vec::new();
+    for (headers, body, count) in ways {
+        let answer = door.request("POST", "/spaces/default/in/4%202", headers, body).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        expected.extend(vec![(Value::Null, json!("/in/4%202")); count]);
+    }
+    // What comes as most events do says nothing.
+    door.post(STRUCTURED, &event("e", "job", forged)).await;
+    expected.push((Value::Null, Value::Null));
+    door.request("DELETE", "/", &[], "").await;
+    expected.push((json!("DELETE"), Value::Null));
+    let read = door.read("default", "").await.json();
+    let told: Vec<_> = read.as_array().expect("a list").iter().map(|it| (&it["weirmethod"], &it["weirpath"])).collect();
+    assert_eq!(told, expected.iter().map(|(method, path)| (method, path)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_method_is_taken_where_a_subscription_names_it() {
+    let door = door().await;
+    door.register("default", &["job"]).await;
+    door.subscribe("default", "listener", json!({ "type": "async", "eventType": "job" })).await;
+    let send = async |id: &'static str| {
+        let body = event(id, "job", "");
+        door.request("DELETE", "/jobs/7", &[("content-type", STRUCTURED)], &body).await.status
+    };
+    assert_eq!(send("a").await, 405, "one that takes every event names no method");
+    let named = json!({ "type": "async", "eventType": "job", "method": "DELETE", "path": "/jobs/:id" });
+    door.subscribe("default", "listener", named).await;
+    assert_eq!(send("a").await, 202);
 }
