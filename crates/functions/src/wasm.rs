@@ -39,6 +39,7 @@ mod script;
 mod slots;
 mod stdio;
 mod voice;
+mod wakes;
 
 use std::sync::Arc;
 

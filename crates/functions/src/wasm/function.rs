@@ -19,6 +19,7 @@ use super::{
     prepare::{BUILD_TIMEOUT, PLACE_TIMEOUT},
     slots::{Idle, Slot},
     voice::Voice,
+    wakes,
 };
 use crate::{
     Call, CallError, CallMode, GuestLevel, Invoke, Outcome,
@@ -130,7 +131,7 @@ impl Inner {
         let (_turn, start) = tokio::time::timeout(limit, self.begin(call.mode)).await.map_err(|_| CallError::Busy)?;
         // From here on it runs, and its time counts.
         let _beat = self.shared.pulse.enter();
-        match tokio::time::timeout(limit, self.call(start, call)).await {
+        match tokio::time::timeout(limit, wakes::kept_inside(self.call(start, call))).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::Timeout { limit }),
         }

@@ -196,7 +196,8 @@ async fn every_mode_says_where_its_events_came_in() {
     ];
     let one = event("a", "job", forged);
     let batch = format!("[{},{}]", event("c", "job", forged), event("d", "job", ""));
-    let ways: [(&[(&str, &str)], &str, usize); 5] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let ways: [(Headers<'_>, &str, usize); 5] = [
         (&[("content-type", STRUCTURED)], &one, 1),
         (&binary, "x", 1),
         (&[("content-type", BATCH)], &batch, 2),
