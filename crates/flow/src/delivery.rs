@@ -1,44 +1,66 @@
 //! Delivery to async subscriptions: every subscription has its own cursor and its own worker.
 //!
 //! The supervisor keeps one [`worker`] for each async subscription of the catalog. Nothing that one of them does can
-//! stop another.
+//! stop another. A cursor has one worker at a time: where one subscription takes the place of another, its worker begins
+//! when that of the other has finished its calls, so that the order of a key is kept.
 
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::SubscriptionId;
-use weir_domain::{Position, SpaceName};
 
-use crate::flow::Shared;
+use crate::{cursors::CursorName, flow::Shared};
 
 mod attempt;
 mod backoff;
+mod departure;
 mod lanes;
 mod worker;
 
-use worker::{Worker, WorkerName};
+pub(crate) use departure::Departed;
+use worker::Worker;
+
+/// How many cursors whose subscriptions are gone are looked at together: each reads the log.
+const DEPARTURES_MAX: usize = 4;
 
 /// Keeps the workers in step with the catalog.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
-    workers: JoinSet<WorkerName>,
-    running: HashMap<WorkerName, Running>,
+    workers: JoinSet<()>,
+    running: HashMap<CursorName, Running>,
+    /// Cursors whose subscriptions are gone, and that nobody looks at yet.
+    departed: Vec<Departed>,
+    departures: JoinSet<()>,
 }
 
-/// A worker that runs.
+/// A worker that runs, until its task has ended.
 struct Running {
+    subscription: SubscriptionId,
     task: Id,
     stop: CancellationToken,
 }
 
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, workers: JoinSet::new(), running: HashMap::new() }
+        let (workers, departures) = (JoinSet::new(), JoinSet::new());
+        Self { shared, workers, running: HashMap::new(), departed: Vec::new(), departures }
     }
 
-    /// Runs until told to stop; then no new event is taken, and the calls in flight are waited for.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Runs until told to stop; then no new event is taken, the calls in flight are waited for, and the cursors are
+    /// written down.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let shared = self.shared.clone();
+        let delivered = CancellationToken::new();
+        let keeping = shared.cursors.keep(&*shared.log, delivered.clone());
+        let delivering = async {
+            self.deliver(stop).await;
+            delivered.cancel();
+        };
+        futures_util::future::join(delivering, keeping).await;
+    }
+
+    async fn deliver(mut self, stop: CancellationToken) {
         let mut state = self.shared.state.subscribe();
         loop {
             self.adjust(&stop);
@@ -50,49 +72,53 @@ impl Supervisor {
                     }
                 }
                 Some(ended) = self.workers.join_next_with_id(), if !self.workers.is_empty() => self.ended(ended),
+                Some(ended) = self.departures.join_next(), if !self.departures.is_empty() => note_end(ended),
             }
             state.mark_unchanged();
         }
         while let Some(ended) = self.workers.join_next_with_id().await {
             self.ended(ended);
         }
+        while let Some(ended) = self.departures.join_next().await {
+            note_end(ended);
+        }
     }
 
-    /// Starts a worker for every subscription that has none and stops those whose subscription is gone.
+    /// Starts a worker for every cursor that has none, stops those whose subscription is gone or has another in its place,
+    /// and sees to what they leave.
     fn adjust(&mut self, stop: &CancellationToken) {
+        self.departed.extend(self.shared.cursors.take_departed());
         let snapshot = self.shared.state.borrow().clone();
-        let mut wanted: HashMap<WorkerName, Position> = HashMap::new();
-        for (space, entries) in snapshot.catalog.spaces() {
-            for subscription in entries.async_subscriptions() {
-                let name = (space.clone(), subscription.id.clone());
-                let created = snapshot.created.get(&name).copied().unwrap_or_default();
-                wanted.insert((name.0, name.1, created), created);
-            }
-        }
-        self.running.retain(|name, worker| {
-            let keep = wanted.contains_key(name);
-            if !keep {
+        let wanted: HashMap<&CursorName, &SubscriptionId> =
+            snapshot.cursors.iter().map(|((_, id), cursor)| (cursor, id)).collect();
+        for (cursor, worker) in &self.running {
+            if wanted.get(cursor).is_none_or(|id| **id != worker.subscription) {
                 worker.stop.cancel();
             }
-            keep
-        });
-        for name in wanted.into_keys() {
-            if self.running.contains_key(&name) {
+        }
+        for (cursor, id) in &wanted {
+            if self.running.contains_key(*cursor) {
                 continue;
             }
             let stop = stop.child_token();
-            let worker = Worker::new(self.shared.clone(), name.clone(), stop.clone());
+            let worker = Worker::new(self.shared.clone(), (*cursor).clone(), (*id).clone(), stop.clone());
             let task = self.workers.spawn(worker.run()).id();
-            self.running.insert(name, Running { task, stop });
+            self.running.insert((*cursor).clone(), Running { subscription: (*id).clone(), task, stop });
+        }
+        while self.departures.len() < DEPARTURES_MAX {
+            let is_free = |it: &Departed| !self.running.contains_key(&it.cursor) && !wanted.contains_key(&it.cursor);
+            let Some(index) = self.departed.iter().position(is_free) else { break };
+            let departed = self.departed.swap_remove(index);
+            self.departures.spawn(departure::settle(self.shared.clone(), departed, stop.clone()));
         }
     }
 
     /// A worker has ended because its subscription is gone, or it is broken: then the next round starts it again.
     ///
-    /// It is known by its task: another one may run under its name by now.
-    fn ended(&mut self, ended: Result<(Id, WorkerName), JoinError>) {
+    /// It is known by its task.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
         let task = match ended {
-            Ok((task, _)) => task,
+            Ok((task, ())) => task,
             Err(error) => {
                 tracing::error!(%error, "a delivery worker ended in a panic and starts again");
                 error.id()
@@ -102,7 +128,8 @@ impl Supervisor {
     }
 }
 
-/// The name under which a cursor is kept. A subscription that is made again begins again.
-fn cursor_name(space: &SpaceName, id: &SubscriptionId, created: Position) -> String {
-    format!("cursor/{space}/{}/{created}", id.as_str())
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "looking at what a deleted subscription leaves ended in a panic; the next start does it again");
+    }
 }

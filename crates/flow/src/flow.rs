@@ -21,6 +21,7 @@ use crate::{
     Refusal, Sender, admission,
     authorizer::Decisions,
     call,
+    cursors::Cursors,
     delivery::Supervisor,
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
@@ -83,6 +84,10 @@ pub(crate) struct Shared {
     pub(crate) decisions: Decisions,
     /// Events that workers have read and not settled.
     pub(crate) backlog: AtomicUsize,
+    /// Where subscriptions stand.
+    pub(crate) cursors: Arc<Cursors>,
+    /// The last configuration change that was there when the flow was opened.
+    pub(crate) opened: Position,
 }
 
 /// A handle on the flow, cheap to clone.
@@ -114,13 +119,23 @@ impl Flow {
     ) -> Result<(Self, Runner), OpenError> {
         let state = watch::channel(Arc::new(Snapshot::default())).0;
         let (requests, receiver) = mpsc::channel(options.changes_max);
-        let registrar =
-            Registrar { log: log.clone(), maker, clock: clock.clone(), ids, state: state.clone(), requests: receiver };
+        let cursors = Arc::new(Cursors::default());
+        let registrar = Registrar {
+            log: log.clone(),
+            maker,
+            clock: clock.clone(),
+            ids,
+            state: state.clone(),
+            cursors: cursors.clone(),
+            requests: receiver,
+        };
         registrar.load().await?;
+        let opened = state.borrow().position;
         let callers = Semaphore::new(options.callers_max);
         let decisions = Decisions::new(options.authorizations_bytes_max);
         let backlog = AtomicUsize::new(0);
-        let shared = Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlog });
+        let shared =
+            Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlog, cursors, opened });
         Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
     }
 

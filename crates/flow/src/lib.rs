@@ -10,6 +10,7 @@ mod authorizer;
 mod call;
 mod compatibility;
 mod condition;
+mod cursors;
 mod delivery;
 mod error;
 mod flow;
@@ -42,3 +43,6 @@ pub use weir_functions::HttpAnswer;
 
 /// The type of the event that records a delivery that was given up.
 pub const DELIVERY_FAILED: &str = "weir.delivery.failed";
+
+/// The type of the event that records what waited for a subscription that was deleted.
+pub const DELIVERY_DROPPED: &str = "weir.delivery.dropped";

@@ -7,12 +7,19 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use weir_catalog::{Change, ChangeKind, Command, stored};
+use weir_catalog::{Change, ChangeKind, Command, SubscriptionKind, stored};
 use weir_domain::{Clock, Data, ErrorKind, Event, Ids, Position, SpaceName};
 use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
-use crate::{ChangeError, MakeFunction, OpenError, Precondition, making::Unready, schema, snapshot::Snapshot};
+use crate::{
+    ChangeError, MakeFunction, OpenError, Precondition,
+    cursors::{CursorName, Cursors},
+    delivery::Departed,
+    making::Unready,
+    schema,
+    snapshot::Snapshot,
+};
 
 /// How often a command is planned anew because somebody else changed the configuration first.
 const PLANS_MAX: u32 = 16;
@@ -66,6 +73,7 @@ pub(crate) struct Registrar {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) state: watch::Sender<Arc<Snapshot>>,
+    pub(crate) cursors: Arc<Cursors>,
     pub(crate) requests: mpsc::Receiver<Request>,
 }
 
@@ -85,8 +93,10 @@ impl Registrar {
                 let Data::Json(data) = recorded.event.data() else { continue };
                 let change = stored::decode(recorded.event.event_type(), data)
                     .map_err(|source| OpenError::Stored { position, source })?;
+                let departed = Departed::by(&change, position, &catalog, &next);
                 catalog.fold(&change).map_err(|source| OpenError::Apply { position, source })?;
                 note(&mut next, &change, position);
+                self.left_over(departed).await?;
             }
             if page.end {
                 break;
@@ -97,6 +107,16 @@ impl Registrar {
         next.catalog = Arc::new(catalog);
         self.make_all(&mut next).await;
         self.state.send_replace(Arc::new(next));
+        Ok(())
+    }
+
+    /// Hands over those cursors that are still there: the server ended before it was seen to what waited for them.
+    async fn left_over(&self, departed: Vec<Departed>) -> Result<(), OpenError> {
+        for it in departed {
+            if self.cursors.load(&*self.log, &it.cursor).await?.is_some() {
+                self.cursors.depart(vec![it]);
+            }
+        }
         Ok(())
     }
 
@@ -173,6 +193,7 @@ impl Registrar {
             next.catalog = Arc::new(catalog.map_err(|source| OpenError::Apply { position, source })?);
             next.position = position;
             note(&mut next, &change, position);
+            self.cursors.depart(Departed::by(&change, position, &snapshot.catalog, &snapshot));
             if let (Some(ready), ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it)) =
                 (ready, &change.kind)
             {
@@ -204,11 +225,13 @@ impl Registrar {
 fn note(next: &mut Snapshot, change: &Change, position: Position) {
     next.versions.note(change, position);
     match &change.kind {
-        ChangeKind::SubscriptionCreated(it) => {
-            next.created.insert((change.space.clone(), it.id.clone()), position);
+        ChangeKind::SubscriptionCreated(it) if it.kind == SubscriptionKind::Async => {
+            let (space, subscription) = (change.space.clone(), it.id.clone());
+            let cursor = CursorName { space: space.clone(), subscription: subscription.clone(), created: position };
+            next.cursors.insert((space, subscription), cursor);
         }
         ChangeKind::SubscriptionDeleted(id) => {
-            next.created.remove(&(change.space.clone(), id.clone()));
+            next.cursors.remove(&(change.space.clone(), id.clone()));
         }
         ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it) => {
             next.changed.insert((change.space.clone(), it.id.clone()), position);
@@ -220,7 +243,7 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
             }
         }
         ChangeKind::SpaceDeleted => {
-            next.created.retain(|(space, _), _| *space != change.space);
+            next.cursors.retain(|(space, _), _| *space != change.space);
             next.functions.remove(&change.space);
         }
         _ => {}

@@ -6,17 +6,17 @@ use weir_catalog::{Catalog, SubscriptionId, Target};
 use weir_domain::{FunctionId, Position, SpaceName};
 use weir_functions::Invoke;
 
-use crate::versions::Versions;
+use crate::{cursors::CursorName, versions::Versions};
 
-/// Catalog, callable functions and the beginnings of subscriptions; replaced as a whole.
+/// Catalog, callable functions and the cursors of subscriptions; replaced as a whole.
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) catalog: Arc<Catalog>,
     /// The last change that is in it.
     pub(crate) position: Position,
     pub(crate) functions: HashMap<SpaceName, HashMap<FunctionId, Arc<dyn Invoke>>>,
-    /// Where each subscription was made: it is given the events after that.
-    pub(crate) created: HashMap<(SpaceName, SubscriptionId), Position>,
+    /// The cursor of each async subscription.
+    pub(crate) cursors: HashMap<(SpaceName, SubscriptionId), CursorName>,
     pub(crate) versions: Versions,
     /// Where each function got its present code.
     pub(crate) changed: HashMap<(SpaceName, FunctionId), Position>,

@@ -169,6 +169,20 @@ impl EmbeddedLog {
     }
 }
 
+/// Changes checkpoints and makes that durable. A close that comes meanwhile waits.
+fn change_checkpoints(
+    shared: &Shared,
+    change: impl FnOnce(&dyn IndexStore) -> Result<(), LogError>,
+) -> Result<(), LogError> {
+    let closed = shared.closed.read();
+    if *closed {
+        return Err(LogError::Closed);
+    }
+    let store: &dyn IndexStore = shared.index.store().as_ref();
+    change(store)?;
+    store.sync()
+}
+
 pub(crate) fn open_disk(directory: &Path) -> Result<Arc<dyn Disk>, LogError> {
     let segments = directory.join("log");
     let disk = RealDisk::new(&segments).map_err(|error| LogError::io("creating the directory", segments, error))?;
@@ -230,18 +244,21 @@ impl LogEngine for EmbeddedLog {
         self.shared.end.subscribe()
     }
 
-    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
-        self.open_still()?;
-        self.shared.index.store().load_checkpoint(name)
+    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
+        let name = name.to_owned();
+        async move {
+            self.open_still()?;
+            self.blocking(move |shared| shared.index.store().load_checkpoint(&name)).await
+        }
+        .boxed()
     }
 
-    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
-        // Held until they are stored: a close that comes meanwhile waits, and its sync takes them along.
-        let closed = self.shared.closed.read();
-        if *closed {
-            return Err(LogError::Closed);
-        }
-        self.shared.index.store().store_checkpoints(values)
+    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
+        self.blocking(move |shared| change_checkpoints(shared, |store| store.store_checkpoints(&values))).boxed()
+    }
+
+    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
+        self.blocking(move |shared| change_checkpoints(shared, |store| store.remove_checkpoints(&names))).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {

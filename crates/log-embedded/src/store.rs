@@ -45,6 +45,8 @@ pub trait IndexStore: Send + Sync + 'static {
     fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError>;
     /// Stores checkpoints, all or none.
     fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError>;
+    /// Removes checkpoints, all or none; those that are there.
+    fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError>;
     /// Makes everything durable.
     fn sync(&self) -> Result<(), LogError>;
 }

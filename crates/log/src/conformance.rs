@@ -369,23 +369,27 @@ pub async fn the_durable_end_is_watched(harness: &dyn Harness) {
 /// Promise 8.
 pub async fn checkpoints_are_kept(harness: &dyn Harness) {
     let log = harness.open().await;
-    assert_eq!(log.load_checkpoint("cursor").expect("readable"), None);
+    assert_eq!(log.load_checkpoint("cursor").await.expect("readable"), None);
     let value = |text: &'static str| Bytes::from_static(text.as_bytes());
-    log.store_checkpoints(&[("cursor".into(), value("1")), ("view".into(), value("a"))]).expect("stored");
-    log.store_checkpoints(&[("cursor".into(), value("2"))]).expect("stored");
-    assert_eq!(log.load_checkpoint("cursor").expect("readable"), Some(value("2")));
+    let both = vec![("cursor".into(), value("1")), ("view".into(), value("a"))];
+    log.store_checkpoints(both).await.expect("stored");
+    log.store_checkpoints(vec![("cursor".into(), value("2")), ("gone".into(), value("b"))]).await.expect("stored");
+    assert_eq!(log.load_checkpoint("cursor").await.expect("readable"), Some(value("2")));
+    log.remove_checkpoints(vec!["gone".into(), "never there".into()]).await.expect("removed");
+    assert_eq!(log.load_checkpoint("gone").await.expect("readable"), None);
     log.close().await.expect("closed");
     drop(log);
     let log = harness.open().await;
-    assert_eq!(log.load_checkpoint("cursor").expect("readable"), Some(value("2")));
-    assert_eq!(log.load_checkpoint("view").expect("readable"), Some(value("a")));
+    assert_eq!(log.load_checkpoint("cursor").await.expect("readable"), Some(value("2")));
+    assert_eq!(log.load_checkpoint("view").await.expect("readable"), Some(value("a")));
+    assert_eq!(log.load_checkpoint("gone").await.expect("readable"), None);
 }
 
 /// Promise 9: everything after the close is refused, whatever it is.
 pub async fn a_closed_log_says_so(harness: &dyn Harness) {
     let log = harness.open().await;
     write(&*log, vec![event("1", "k", "t")]).await;
-    log.store_checkpoints(&[("cursor".into(), Bytes::from_static(b"1"))]).expect("stored");
+    log.store_checkpoints(vec![("cursor".into(), Bytes::from_static(b"1"))]).await.expect("stored");
     log.close().await.expect("closed");
     let refused = log.append(append(vec![event("2", "k", "t")])).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
@@ -395,15 +399,17 @@ pub async fn a_closed_log_says_so(harness: &dyn Harness) {
     }
     let refused = log.position_at(StoppedClock.now()).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
-    let refused = log.load_checkpoint("cursor");
+    let refused = log.load_checkpoint("cursor").await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
-    // A checkpoint that was stored now would be behind the last sync, and the one after an unclean stop an older one.
-    let refused = log.store_checkpoints(&[("cursor".into(), Bytes::from_static(b"2"))]);
+    // A checkpoint that was stored now would be behind what the close wrote down.
+    let refused = log.store_checkpoints(vec![("cursor".into(), Bytes::from_static(b"2"))]).await;
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    let refused = log.remove_checkpoints(vec!["cursor".into()]).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
     let refused = log.close().await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
     drop(log);
     let log = harness.open().await;
-    assert_eq!(log.load_checkpoint("cursor").expect("readable").as_deref(), Some(&b"1"[..]));
+    assert_eq!(log.load_checkpoint("cursor").await.expect("readable").as_deref(), Some(&b"1"[..]));
     assert_eq!(read_all(&*log, Read::forward(space(), Position::ORIGIN)).await.len(), 1);
 }

@@ -37,8 +37,9 @@ use crate::{Append, LogError, Page, Read, Receipt};
 ///    [`Page::next`] returns each matching event exactly once. A read never waits for new events.
 /// 7. **The durable end** that [`durable_end`](Self::durable_end) shows never goes back, and is at least the last position
 ///    of every receipt that was returned before.
-/// 8. **Checkpoints are pencil.** A stored checkpoint survives a clean stop; after an unclean one the engine may return an
-///    older value of the same name, never a mixture. Who reads it must be able to do the work since then again.
+/// 8. **Checkpoints are pencil.** When [`store_checkpoints`](Self::store_checkpoints) has returned, the values are on
+///    stable storage. Of one that was under way at an unclean stop the engine may return the value before it, never a
+///    mixture. Who reads a checkpoint must be able to do the work since then again.
 /// 9. **Errors change nothing.** Whatever an operation returns as error, the engine goes on serving the others, except
 ///    after [`LogError::Closed`].
 pub trait LogEngine: Send + Sync + 'static {
@@ -59,10 +60,14 @@ pub trait LogEngine: Send + Sync + 'static {
     fn durable_end(&self) -> watch::Receiver<Position>;
 
     /// Returns the newest stored value of a checkpoint.
-    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError>;
+    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>>;
 
-    /// Stores checkpoints, all of them or none.
-    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError>;
+    /// Stores checkpoints, all of them or none, and waits until they are durable. That may take a sync of its own: who has
+    /// many to store gathers them.
+    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>>;
+
+    /// Removes checkpoints, all of them or none. One that is not there is no error.
+    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>>;
 
     /// Finishes what was appended, writes down what would otherwise be rebuilt, and refuses everything after.
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>>;

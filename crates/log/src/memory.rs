@@ -158,15 +158,22 @@ impl LogEngine for MemoryLog {
         self.end.subscribe()
     }
 
-    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
-        self.open()?;
-        Ok(self.stored.lock().checkpoints.get(name).cloned())
+    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
+        ready(self.open().map(|()| self.stored.lock().checkpoints.get(name).cloned())).boxed()
     }
 
-    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
-        self.open()?;
-        self.stored.lock().checkpoints.extend(values.iter().cloned());
-        Ok(())
+    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
+        ready(self.open().map(|()| self.stored.lock().checkpoints.extend(values))).boxed()
+    }
+
+    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
+        let removed = self.open().map(|()| {
+            let mut stored = self.stored.lock();
+            for name in &names {
+                stored.checkpoints.remove(name);
+            }
+        });
+        ready(removed).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {

@@ -18,7 +18,7 @@ pub struct Faults {
     pub append_unanswered: u64,
     /// Reads that fail.
     pub read: u64,
-    /// Checkpoints that are not stored, with an error.
+    /// Checkpoints that are not stored or not removed, with an error.
     pub checkpoint: u64,
 }
 
@@ -75,15 +75,22 @@ impl LogEngine for FaultyLog {
         self.inner.durable_end()
     }
 
-    fn load_checkpoint(&self, name: &str) -> Result<Option<Bytes>, LogError> {
+    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
         self.inner.load_checkpoint(name)
     }
 
-    fn store_checkpoints(&self, values: &[(String, Bytes)]) -> Result<(), LogError> {
+    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         if self.strikes(self.faults.checkpoint) {
-            return Err(LogError::Overloaded);
+            return ready(Err(LogError::Overloaded)).boxed();
         }
         self.inner.store_checkpoints(values)
+    }
+
+    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
+        if self.strikes(self.faults.checkpoint) {
+            return ready(Err(LogError::Overloaded)).boxed();
+        }
+        self.inner.remove_checkpoints(names)
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {

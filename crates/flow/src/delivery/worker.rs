@@ -7,41 +7,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Entrance, Subscription, SubscriptionId};
-use weir_domain::{Position, SpaceName, error_chain};
+use weir_domain::{Position, error_chain};
 use weir_log::{Filter, Read};
 
 use super::{
     attempt::{Delivery, Ended, attempt},
-    cursor_name,
     lanes::Lanes,
 };
-use crate::flow::Shared;
-
-/// Space, subscription and where it was made.
-pub(crate) type WorkerName = (SpaceName, SubscriptionId, Position);
+use crate::{cursors::CursorName, flow::Shared};
 
 /// How long a worker waits after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
-/// Events that may be done before the cursor is written down, while others are in flight.
-const CURSOR_STRIDE: u64 = 1024;
-/// Positions by which the cursor may move on before it is written down, while there is nothing to deliver.
+/// Positions by which the cursor may move on before that is worth a write, while there is nothing to deliver.
 const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
 
 /// Delivers to one subscription.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    name: WorkerName,
+    cursor: CursorName,
+    /// Which subscription uses the cursor now.
+    id: SubscriptionId,
     stop: CancellationToken,
     lanes: Lanes,
     calls: JoinSet<(Delivery, Ended)>,
     retries: BinaryHeap<Reverse<Due>>,
     /// Where to read on.
     next: Position,
-    /// The cursor as it was last written down.
+    /// The cursor as it was last noted.
     kept: Position,
     /// Whether anything was delivered since.
     has_settled: bool,
@@ -118,13 +113,14 @@ enum Incident {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, name: WorkerName, stop: CancellationToken) -> Self {
-        let kept = name.2;
+    pub(crate) fn new(shared: Arc<Shared>, cursor: CursorName, id: SubscriptionId, stop: CancellationToken) -> Self {
+        let kept = cursor.created;
         let share = Share { shared: Arc::clone(&shared), events: 0 };
         Self {
             share,
             shared,
-            name,
+            cursor,
+            id,
             stop,
             lanes: Lanes::default(),
             calls: JoinSet::new(),
@@ -136,28 +132,14 @@ impl Worker {
     }
 
     /// Delivers until told to stop, or until the subscription is gone; then waits for the calls in flight.
-    pub(crate) async fn run(mut self) -> WorkerName {
-        let (space, id, created) = self.name.clone();
+    pub(crate) async fn run(mut self) {
         let mut end = self.shared.log.durable_end();
-        // Where it cannot be read it is not known what was delivered: beginning anywhere else would be wrong.
-        let cursor = loop {
-            match self.load_cursor() {
-                Ok(cursor) => break cursor,
-                Err(error) => {
-                    tracing::error!(%error, %space, subscription = id.as_str(), "the cursor cannot be read: delivery waits");
-                    self.pause().await;
-                    if self.stop.is_cancelled() {
-                        return (space, id, created);
-                    }
-                }
-            }
-        };
+        let Some(cursor) = self.load_cursor().await else { return };
         // A log without syncs may have lost its end: what comes in its place was not delivered.
-        let cursor = cursor.min((*end.borrow()).max(created));
+        let cursor = cursor.min((*end.borrow()).max(self.cursor.created));
         (self.kept, self.next) = (cursor, cursor.next());
         // None of it can change: it makes the identifier of the subscription.
-        let wanted = self.subscription().map(|it| Wanted::by(&it));
-        let Some(wanted) = wanted else { return (space, id, created) };
+        let Some(wanted) = self.subscription().map(|it| Wanted::by(&it)) else { return };
         while let Some(subscription) = self.subscription() {
             self.share.set(self.lanes.waiting());
             self.start_calls(&subscription);
@@ -188,12 +170,11 @@ impl Worker {
             }
         }
         self.drain().await;
-        (space, id, created)
     }
 
     fn subscription(&self) -> Option<Arc<Subscription>> {
         let snapshot = self.shared.state.borrow();
-        snapshot.catalog.space(&self.name.0)?.subscription(self.name.1.as_str()).cloned()
+        snapshot.catalog.space(&self.cursor.space)?.subscription(self.id.as_str()).cloned()
     }
 
     async fn next_incident(&mut self, end: &mut watch::Receiver<Position>, room: bool) -> Incident {
@@ -228,13 +209,13 @@ impl Worker {
     }
 
     fn call(&mut self, subscription: &Arc<Subscription>, delivery: Delivery) {
-        self.calls.spawn(attempt(self.shared.clone(), self.name.0.clone(), subscription.clone(), delivery));
+        self.calls.spawn(attempt(self.shared.clone(), self.cursor.space.clone(), subscription.clone(), delivery));
     }
 
     async fn panicked(&mut self, error: &str) {
         // Which event it was went with the task: everything open is read again from the cursor.
-        let (space, id, _) = &self.name;
-        tracing::error!(%error, %space, subscription = id.as_str(), "a delivery ended in a panic; open events are delivered again");
+        let (space, id) = (&self.cursor.space, &self.id);
+        tracing::error!(%error, %space, subscription = %id, "a delivery ended in a panic; open events are delivered again");
         self.begin_again().await;
     }
 
@@ -255,7 +236,7 @@ impl Worker {
         end.mark_unchanged();
         let matching = self.shared.options.compatibility.matching();
         let types = Filter::Types(vec![wanted.event_type.clone()]);
-        let read = Read::forward(self.name.0.clone(), self.next).filter(types);
+        let read = Read::forward(self.cursor.space.clone(), self.next).filter(types);
         match self.shared.log.read(read).await {
             Ok(page) => {
                 self.next = page.next;
@@ -265,39 +246,50 @@ impl Worker {
                 self.keep_cursor(false);
             }
             Err(error) => {
-                tracing::error!(error = %error_chain(&error), space = %self.name.0, "a subscription cannot read the log");
+                tracing::error!(error = %error_chain(&error), space = %self.cursor.space, "a subscription cannot read the log");
                 self.pause().await;
             }
         }
     }
 
-    fn load_cursor(&self) -> Result<Position, String> {
-        let (space, id, created) = &self.name;
-        let name = cursor_name(space, id, *created);
-        let stored = self.shared.log.load_checkpoint(&name).map_err(|error| error_chain(&error))?;
-        let Some(bytes) = stored else { return Ok(*created) };
-        let bytes: [u8; 8] = bytes.as_ref().try_into().map_err(|_| format!("checkpoint {name} has a wrong length"))?;
-        Ok(Position::new(u64::from_be_bytes(bytes)))
+    /// Returns where the cursor stands; `None` where a stop came first.
+    async fn load_cursor(&self) -> Option<Position> {
+        let (space, created) = (&self.cursor.space, self.cursor.created);
+        loop {
+            match self.shared.cursors.load(&*self.shared.log, &self.cursor).await {
+                Ok(Some(stored)) => return Some(stored),
+                Ok(None) => {
+                    if created <= self.shared.opened {
+                        tracing::warn!(
+                            %space, subscription = %self.id, position = %created,
+                            "no cursor is kept for a subscription that was made before this start: it begins where it was made"
+                        );
+                    }
+                    // Written down even though nothing was delivered: while it is there, somebody sees to what waits.
+                    self.shared.cursors.note(&self.cursor, created);
+                    return Some(created);
+                }
+                // Where it cannot be read it is not known what was delivered: beginning anywhere else would be wrong.
+                Err(error) => {
+                    let error = error_chain(&error);
+                    tracing::error!(%error, %space, subscription = %self.id, "the cursor cannot be read: delivery waits");
+                    self.pause().await;
+                    if self.stop.is_cancelled() {
+                        return None;
+                    }
+                }
+            }
+        }
     }
 
-    /// Writes the cursor down: after many events, or when nothing is open.
+    /// Notes how far everything is done.
     fn keep_cursor(&mut self, always: bool) {
         let done = self.lanes.done_up_to(self.next.previous());
         let far = done.get().saturating_sub(self.kept.get());
         // Events of others move it too. Of those many are read again quickly, so that is not worth a write each time.
-        let is_due = match self.has_settled {
-            true => far >= CURSOR_STRIDE || self.lanes.span() == 0,
-            false => far >= CURSOR_STRIDE_IDLE,
-        };
-        if far == 0 || !(always || is_due) {
-            return;
-        }
-        let (space, id, created) = &self.name;
-        let value = Bytes::copy_from_slice(&done.get().to_be_bytes());
-        match self.shared.log.store_checkpoints(&[(cursor_name(space, id, *created), value)]) {
-            Ok(()) => (self.kept, self.has_settled) = (done, false),
-            // Not fatal: the cursor is written next time, and what lies between would merely be delivered again.
-            Err(error) => tracing::warn!(error = %error_chain(&error), %space, "a cursor cannot be written"),
+        if far > 0 && (always || self.has_settled || far >= CURSOR_STRIDE_IDLE) {
+            self.shared.cursors.note(&self.cursor, done);
+            (self.kept, self.has_settled) = (done, false);
         }
     }
 

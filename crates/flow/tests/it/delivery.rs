@@ -8,14 +8,16 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use weir_domain::AttributeValue;
-use weir_flow::{CAUSATION_ID, CORRELATION_ID, DELIVERY_FAILED, HOPS, Options};
+use weir_catalog::{Command, EventTypeName, Resource, Subscription, Target};
+use weir_domain::{AttributeValue, FunctionId};
+use weir_flow::{CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options};
 use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::FakeFunction;
 
-use crate::support::{Functions, draft, echo, event, memory, quick_retry, start};
+use crate::support::{Functions, all_of, draft, echo, event, memory, quick_retry, space, start};
 
 fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
     Functions(all.into_iter().map(|(id, function)| (id.to_owned(), function)).collect())
@@ -125,6 +127,48 @@ async fn a_restart_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_waited_for_a_deleted_subscription_is_recorded_once() {
+    let sick = FakeFunction::new(|_| async move { Err(rejected()) });
+    let functions = functions([("sick", sick), ("idle", echo("done"))]);
+    let log = memory();
+    let running = start(log.clone(), &functions, Options::default()).await;
+    running.declare(&["job", "other", "done"], "sick", "job", quick_retry(1000)).await;
+    running.declare(&[], "idle", "other", quick_retry(1)).await;
+    let cursor_of = |event_type: &str, function: &str| {
+        let event_type = EventTypeName::new(event_type).expect("valid");
+        let it = Subscription::to_events(event_type, FunctionId::new(function).expect("valid"));
+        let made = running.flow.configuration().version(&space(), Target::Item(Resource::Subscription, it.id.as_str()));
+        (it.id.to_string(), format!("cursor/default/{}/{}", it.id, made.expect("it is there")))
+    };
+    let ((sick, cursor), (idle, idle_cursor)) = (cursor_of("job", "sick"), cursor_of("other", "idle"));
+    running.emit([event("o", "other", "k")]).await;
+    running.wait_for("done", 1).await;
+    let last = running.emit(["a", "b", "c"].map(|id| event(id, "job", id))).await;
+    let first = last.previous().previous();
+    running.change(Command::DeleteSubscription(idle)).await;
+    running.change(Command::DeleteSubscription(sick.clone())).await;
+    // What comes later was not for it.
+    running.emit([event("late", "job", "k")]).await;
+    let dropped = running.wait_for(DELIVERY_DROPPED, 1).await;
+    running.stop().await;
+    let data: serde_json::Value = serde_json::from_slice(dropped[0].event.data().as_bytes()).expect("JSON");
+    assert_eq!((data["subscriptionId"].as_str(), data["functionId"].as_str()), (Some(sick.as_str()), Some("sick")));
+    assert_eq!((data["from"].as_u64(), data["to"].as_u64()), (Some(first.get()), Some(last.get())), "{data}");
+    assert_eq!((data["events"].as_u64(), data["more"].as_bool()), (Some(3), Some(false)), "{data}");
+    for cursor in [&cursor, &idle_cursor] {
+        assert_eq!(log.reopen().load_checkpoint(cursor).await.expect("readable"), None, "{cursor}");
+    }
+    // A server that was killed before the cursor was removed finds it.
+    let left = Bytes::copy_from_slice(&first.previous().get().to_be_bytes());
+    log.reopen().store_checkpoints(vec![(cursor.clone(), left)]).await.expect("stored");
+    let engine: Arc<dyn LogEngine> = Arc::new(log.reopen());
+    let running = start(engine.clone(), &functions, Options::default()).await;
+    running.gone(&cursor).await;
+    running.stop().await;
+    assert_eq!(all_of(&*engine, DELIVERY_DROPPED).await.len(), 1, "it is told once");
+}
+
+#[tokio::test]
 async fn a_loop_ends_at_the_hop_limit() {
     let options = Options { hops_max: 5, ..Options::default() };
     let running = start(memory(), &functions([("echo", echo("ping"))]), options).await;
@@ -157,5 +201,5 @@ async fn a_stop_waits_for_the_call_in_flight() {
     begun.notified().await;
     proceed.notify_one();
     running.stop().await;
-    assert_eq!(crate::support::all_of(&*log, "done").await.len(), 1, "its event entered before the stop");
+    assert_eq!(all_of(&*log, "done").await.len(), 1, "its event entered before the stop");
 }

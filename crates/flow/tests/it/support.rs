@@ -98,6 +98,16 @@ impl Running {
         self.log.append(Append::new(space(), admitted)).await.expect("appended").range().last
     }
 
+    /// Waits until a checkpoint is there no more.
+    pub(crate) async fn gone(&self, checkpoint: &str) {
+        let wait = async {
+            while self.log.load_checkpoint(checkpoint).await.expect("readable").is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(BOUND, wait).await.unwrap_or_else(|_| panic!("{checkpoint} is still there"));
+    }
+
     /// Waits until as many events of a type stand in the log, and returns them.
     pub(crate) async fn wait_for(&self, event_type: &str, count: usize) -> Vec<Recorded> {
         let mut end = self.log.durable_end();

@@ -219,6 +219,16 @@ impl IndexStore for FjallStore {
         })
     }
 
+    fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError> {
+        self.write(|open| {
+            let mut batch = open.database.batch();
+            for name in names {
+                batch.remove(&open.checkpoints, name.as_str());
+            }
+            batch.commit().map_err(Trouble::from)
+        })
+    }
+
     fn sync(&self) -> Result<(), LogError> {
         self.write(|open| open.database.persist(PersistMode::SyncAll).map_err(Trouble::from))
     }

@@ -92,6 +92,14 @@ impl IndexStore for MemoryStore {
         Ok(())
     }
 
+    fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        for name in names {
+            state.checkpoints.remove(name);
+        }
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), LogError> {
         Ok(())
     }

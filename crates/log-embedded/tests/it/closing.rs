@@ -77,6 +77,10 @@ impl IndexStore for Explosive {
         self.inner.store_checkpoints(values)
     }
 
+    fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError> {
+        self.inner.remove_checkpoints(names)
+    }
+
     fn sync(&self) -> Result<(), LogError> {
         self.inner.sync()
     }
@@ -148,7 +152,7 @@ async fn a_panic_of_the_writer_closes_the_log() {
     // A reader that went on would show a log that takes no more events and says nothing about it.
     let refused = log.read(Read::forward(SpaceName::default(), Position::ORIGIN)).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
-    let refused = log.store_checkpoints(&[("cursor".into(), Bytes::from_static(b"1"))]);
+    let refused = log.store_checkpoints(vec![("cursor".into(), Bytes::from_static(b"1"))]).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
     let refused = in_time("the close", log.close()).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");

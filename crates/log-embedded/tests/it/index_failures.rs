@@ -151,6 +151,11 @@ fn blocks_are_written_when_there_is_space_again() {
     assert!(again.events.iter().all(|entry| entry.duplicate));
 }
 
+/// Waits for what a log does on the threads of a runtime.
+fn done<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(work)
+}
+
 /// A log with a cursor and an index of several tables, closed.
 fn with_cursor(directory: &Path) {
     let (log, mut workers, _) =
@@ -160,7 +165,8 @@ fn with_cursor(directory: &Path) {
         workers.writer.step(&[batch]).expect("small").remove(0).expect("appended");
         workers.indexer.step().expect("indexed");
     }
-    log.store_checkpoints(&[(CURSOR.to_owned(), 17u64.to_be_bytes().to_vec().into())]).expect("stored");
+    let cursor = vec![(CURSOR.to_owned(), 17u64.to_be_bytes().to_vec().into())];
+    done(log.store_checkpoints(cursor)).expect("stored");
     workers.writer.close().expect("closed");
     workers.indexer.step().expect("indexed");
 }
@@ -180,7 +186,7 @@ fn tables(index: &Path) -> Vec<PathBuf> {
 
 fn reopened(directory: &Path) -> Result<Option<u64>, LogError> {
     let (log, _workers, _) = EmbeddedLog::open(directory, tiny_options(), Arc::new(StoppedClock), &mut |_| {})?;
-    let value = log.load_checkpoint(CURSOR)?;
+    let value = done(log.load_checkpoint(CURSOR))?;
     let page = log.read_blocking(&Read::forward(SpaceName::default(), Position::ORIGIN))?;
     assert_eq!(page.events.len(), 40);
     Ok(value.map(|value| u64::from_be_bytes(value.as_ref().try_into().expect("eight bytes"))))

@@ -105,6 +105,14 @@ impl IndexStore for KeptStore {
         Ok(())
     }
 
+    fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        for name in names {
+            state.checkpoints.remove(name);
+        }
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), LogError> {
         let mut state = self.state.lock();
         state.durable = state.checkpoints.clone();
