@@ -32,6 +32,14 @@ pub enum Command {
     DeleteFunction(String),
     /// Makes a subscription.
     CreateSubscription(Subscription),
+    /// Makes an async subscription in the place of another one, which is gone then. The new one carries on where that one
+    /// stood: what waited for it is delivered to the function of the new one.
+    ReplaceSubscription {
+        /// Which one goes.
+        id: String,
+        /// The new one; whatever it has but the function must be as with the one that goes.
+        subscription: Subscription,
+    },
     /// Replaces retry policy and metadata of a subscription.
     UpdateSubscription {
         /// Which one.
@@ -85,7 +93,9 @@ impl Command {
             | Self::UpdateFunction(it)
             | Self::UpdateFunctionKeeping { function: it, kept: _ } => Target::Item(Resource::Function, it.id.as_str()),
             Self::DeleteFunction(id) => Target::Item(Resource::Function, id),
-            Self::CreateSubscription(it) => Target::Item(Resource::Subscription, it.id.as_str()),
+            Self::CreateSubscription(it) | Self::ReplaceSubscription { id: _, subscription: it } => {
+                Target::Item(Resource::Subscription, it.id.as_str())
+            }
             Self::UpdateSubscription { id, subscription: _ } | Self::DeleteSubscription(id) => {
                 Target::Item(Resource::Subscription, id)
             }
@@ -124,6 +134,13 @@ pub enum ChangeKind {
     FunctionDeleted(FunctionId),
     /// A subscription was made.
     SubscriptionCreated(Arc<Subscription>),
+    /// A subscription was made in the place of another one, and carries on where that one stood.
+    SubscriptionReplaced {
+        /// Which one is gone.
+        id: SubscriptionId,
+        /// The new one.
+        subscription: Arc<Subscription>,
+    },
     /// Retry policy or metadata of a subscription were replaced.
     SubscriptionUpdated(Arc<Subscription>),
     /// A subscription is gone.
@@ -153,9 +170,9 @@ impl ChangeKind {
             Self::EventTypeDeleted(name) => Target::Item(Resource::EventType, name.as_str()),
             Self::FunctionCreated(it) | Self::FunctionUpdated(it) => Target::Item(Resource::Function, it.id.as_str()),
             Self::FunctionDeleted(id) => Target::Item(Resource::Function, id.as_str()),
-            Self::SubscriptionCreated(it) | Self::SubscriptionUpdated(it) => {
-                Target::Item(Resource::Subscription, it.id.as_str())
-            }
+            Self::SubscriptionCreated(it)
+            | Self::SubscriptionReplaced { id: _, subscription: it }
+            | Self::SubscriptionUpdated(it) => Target::Item(Resource::Subscription, it.id.as_str()),
             Self::SubscriptionDeleted(id) => Target::Item(Resource::Subscription, id.as_str()),
             Self::CorsCreated(it) | Self::CorsUpdated(it) => Target::Item(Resource::Cors, it.id.as_str()),
             Self::CorsDeleted(id) => Target::Item(Resource::Cors, id.as_str()),

@@ -216,6 +216,9 @@ impl CatalogError {
         match self {
             Self::NotFound { .. } => "list what the space has, and check the name".into(),
             Self::MissingReference { resource: Resource::EventType, .. } => "register the event type first".into(),
+            Self::MissingReference { resource: Resource::Subscription, .. } => {
+                "list the subscriptions, and name one that is there, or leave continues out".into()
+            }
             Self::MissingReference { .. } => "register the function first".into(),
             Self::AlreadyExists { .. } => "update what exists, or delete it first".into(),
             Self::Invalid { details, .. } => joined(details, "; ", Detail::cure),

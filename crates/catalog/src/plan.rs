@@ -30,6 +30,7 @@ impl Catalog {
             }
             Command::DeleteFunction(id) => delete_function(present, id)?,
             Command::CreateSubscription(it) => create_subscription(present, it)?,
+            Command::ReplaceSubscription { id, subscription } => replace_subscription(present, id, subscription)?,
             Command::UpdateSubscription { id, subscription } => update_subscription(present, id, subscription)?,
             Command::DeleteSubscription(id) => delete_subscription(present, id)?,
             Command::CreateCors(it) => create_cors(present, it)?,
@@ -137,6 +138,22 @@ fn create_subscription(present: &SpaceCatalog, it: Subscription) -> Result<Chang
     function_exists(present, &it.function)?;
     has_room(present, Resource::Subscription)?;
     Ok(ChangeKind::SubscriptionCreated(Arc::new(it)))
+}
+
+fn replace_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> Result<ChangeKind, CatalogError> {
+    valid(Resource::Subscription, rules::subscription(&it))?;
+    let Some(current) = present.subscription(&id) else {
+        return Err(CatalogError::MissingReference { resource: Resource::Subscription, id });
+    };
+    if present.subscription(it.id.as_str()).is_some() {
+        return Err(CatalogError::AlreadyExists { resource: Resource::Subscription, id: it.id.to_string() });
+    }
+    // What waits for the one must be for the other: only the function may differ.
+    if let Some(detail) = current.cannot_be_continued_by(&it) {
+        return Err(CatalogError::invalid(Resource::Subscription, detail));
+    }
+    function_exists(present, &it.function)?;
+    Ok(ChangeKind::SubscriptionReplaced { id: current.id.clone(), subscription: Arc::new(it) })
 }
 
 fn update_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> Result<ChangeKind, CatalogError> {

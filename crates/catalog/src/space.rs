@@ -241,6 +241,11 @@ impl SpaceCatalog {
             ChangeKind::FunctionUpdated(it) => update(&mut self.functions, it.id.as_str(), it),
             ChangeKind::FunctionDeleted(id) => delete(&mut self.functions, id.as_str()).map(drop),
             ChangeKind::SubscriptionCreated(it) => self.subscribe(it),
+            ChangeKind::SubscriptionReplaced { id, subscription } => {
+                absent(&self.subscriptions, subscription.id.as_str())?;
+                self.unsubscribe(id.as_str())?;
+                self.subscribe(subscription)
+            }
             ChangeKind::SubscriptionUpdated(it) => self.resubscribe(it),
             ChangeKind::SubscriptionDeleted(id) => self.unsubscribe(id.as_str()),
             ChangeKind::CorsCreated(it) => {

@@ -1,4 +1,4 @@
-//! How the log keeps a change: the event type, the subject and the JSON data of an event, versions 1 and 2.
+//! How the log keeps a change: the event type, the subject and the JSON data of an event, versions 1 to 3.
 //!
 //! The form has its own types, apart from those of any API, and a fixture that is read by a test for ever. Its rule for
 //! the future: a reader refuses a `v` that it does not know, and ignores members that it does not know. So whatever an
@@ -18,7 +18,12 @@ mod v1;
 const VERSION: u32 = 1;
 /// The version since which functions can be resources of AWS, and be given events of another version of CloudEvents:
 /// whoever does not know that would call something else, or in another way.
-const VERSION_MAX: u32 = 2;
+const VERSION_FUNCTIONS: u32 = 2;
+/// The version since which a subscription can take the place of another: whoever does not know that would keep both, and
+/// begin anew with the second.
+const VERSION_CONTINUES: u32 = 3;
+/// The newest version that is read.
+const VERSION_MAX: u32 = VERSION_CONTINUES;
 
 /// The event types under which changes are kept.
 pub const EVENT_TYPES: [&str; 15] = [
@@ -123,6 +128,11 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::FunctionUpdated(it) => function(space, 4, it),
         ChangeKind::FunctionDeleted(id) => deleted(space, 5, id.as_str()),
         ChangeKind::SubscriptionCreated(it) => stored(space, 6, it.id.as_str(), v1::Subscription::from(&**it)),
+        // A creation that tells more: what it replaces.
+        ChangeKind::SubscriptionReplaced { id, subscription: it } => {
+            let item = v1::Subscription::from(&**it).continuing(id);
+            stored_as(VERSION_CONTINUES, space, 6, it.id.as_str(), item)
+        }
         ChangeKind::SubscriptionUpdated(it) => stored(space, 7, it.id.as_str(), v1::Subscription::from(&**it)),
         ChangeKind::SubscriptionDeleted(id) => deleted(space, 8, id.as_str()),
         ChangeKind::CorsCreated(it) => stored(space, 9, it.id.as_str(), v1::Cors::from(&**it)),
@@ -145,7 +155,7 @@ fn deleted(space: &SpaceName, place: usize, id: &str) -> StoredChange {
 fn function(space: &SpaceName, place: usize, it: &Function) -> StoredChange {
     let version = match &it.kind {
         FunctionKind::Http { version: None, .. } | FunctionKind::Wasm { .. } => VERSION,
-        FunctionKind::Http { .. } | FunctionKind::Aws(_) => VERSION_MAX,
+        FunctionKind::Http { .. } | FunctionKind::Aws(_) => VERSION_FUNCTIONS,
     };
     stored_as(version, space, place, it.id.as_str(), v1::Function::from(it))
 }
@@ -189,7 +199,7 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         5 => read(data, |it: Deleted| {
             FunctionId::new(&it.id).map(ChangeKind::FunctionDeleted).map_err(StoredError::value)
         })?,
-        6 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionCreated(it.try_into()?)))?,
+        6 => read(data, v1::Subscription::<'static>::created)?,
         7 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionUpdated(it.try_into()?)))?,
         8 => read(data, |it: Deleted| {
             let id = SubscriptionId::parse(&it.id).ok_or(StoredError::Value(it.id))?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use weir_domain::FunctionId;
 use weir_routing::{Entrance, Method, Rule};
 
-use crate::{EventTypeName, SubscriptionId};
+use crate::{Detail, EventTypeName, SubscriptionId};
 
 /// Whether the caller waits for the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +147,25 @@ impl Subscription {
     /// Tells whether the identifier is that of the rest.
     pub(crate) fn is_consistent(&self) -> bool {
         self.id == SubscriptionId::derive(self.kind, &self.event_type, &self.function, self.method, &self.path)
+    }
+
+    /// Tells whether another subscription can carry on at the cursor of this one: both are async, and for the same events.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.kind == SubscriptionKind::Async
+            && self.kind == other.kind
+            && self.event_type == other.event_type
+            && self.method == other.method
+            && self.path == other.path
+    }
+
+    /// Says why another subscription cannot carry on at the cursor of this one.
+    pub(crate) fn cannot_be_continued_by(&self, other: &Self) -> Option<Detail> {
+        if self.is_like(other) {
+            return None;
+        }
+        let message =
+            "continues: the subscription that it names is no async one with the same event type, method and path";
+        Some(Detail::new(message, "name one that differs in its function only, or leave continues out"))
     }
 
     /// Returns the first part that an update to `other` would change although it may not, as the Event Gateway calls it.

@@ -230,6 +230,11 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
             let cursor = CursorName { space: space.clone(), subscription: subscription.clone(), created: position };
             next.cursors.insert((space, subscription), cursor);
         }
+        ChangeKind::SubscriptionReplaced { id, subscription } => {
+            if let Some(cursor) = next.cursors.remove(&(change.space.clone(), id.clone())) {
+                next.cursors.insert((change.space.clone(), subscription.id.clone()), cursor);
+            }
+        }
         ChangeKind::SubscriptionDeleted(id) => {
             next.cursors.remove(&(change.space.clone(), id.clone()));
         }

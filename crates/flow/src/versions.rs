@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use weir_catalog::{Change, Resource, Target};
+use weir_catalog::{Change, ChangeKind, Resource, Target};
 use weir_domain::{Position, SpaceName};
 
 /// The versions of all that is there. Cheap to clone; what one change does not touch stays shared.
@@ -50,6 +50,9 @@ impl Versions {
                 space.last = position;
                 if let Some(items) = space.items_mut(resource) {
                     note(items, id, change, position);
+                }
+                if let ChangeKind::SubscriptionReplaced { id, .. } = &change.kind {
+                    Arc::make_mut(&mut space.subscriptions).remove(id.as_str());
                 }
                 // A space that has nothing left is gone, as in the catalog.
                 if space.is_empty() {

@@ -43,7 +43,9 @@ fn describe(command: &weir_catalog::Command) -> String {
         Command::CreateFunction(it)
         | Command::UpdateFunction(it)
         | Command::UpdateFunctionKeeping { function: it, .. } => format!("function {}", it.id),
-        Command::CreateSubscription(it) | Command::UpdateSubscription { subscription: it, .. } => {
+        Command::CreateSubscription(it)
+        | Command::ReplaceSubscription { subscription: it, .. }
+        | Command::UpdateSubscription { subscription: it, .. } => {
             format!("subscription of {} to {}", it.function, it.event_type.as_str())
         }
         Command::CreateCors(it) | Command::UpdateCors { cors: it, .. } => format!("cors of {} {}", it.method, it.path),

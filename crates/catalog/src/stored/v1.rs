@@ -16,7 +16,7 @@ use super::{
     StoredError,
     aws::{self, Aws},
 };
-use crate::{EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionKind, TokenId};
+use crate::{ChangeKind, EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionId, SubscriptionKind, TokenId};
 
 /// Free texts; left out where there are none.
 type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
@@ -212,6 +212,25 @@ pub(super) struct Subscription<'a> {
     retry: RetryPolicy,
     #[serde(default, skip_serializing_if = "is_empty")]
     metadata: Texts<'a>,
+    /// Since version 3: the subscription in whose place it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    continues: Option<Cow<'a, str>>,
+}
+
+impl<'a> Subscription<'a> {
+    /// Says in whose place it was made.
+    pub(super) fn continuing(self, id: &'a SubscriptionId) -> Self {
+        Self { continues: Some(id.as_str().into()), ..self }
+    }
+
+    /// Makes the change that it was created with.
+    pub(super) fn created(mut self) -> Result<ChangeKind, StoredError> {
+        let continues = self.continues.take();
+        let subscription: Arc<crate::Subscription> = self.try_into()?;
+        let Some(id) = continues else { return Ok(ChangeKind::SubscriptionCreated(subscription)) };
+        let id = SubscriptionId::parse(&id).ok_or_else(|| StoredError::value(&id))?;
+        Ok(ChangeKind::SubscriptionReplaced { id, subscription })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -236,6 +255,7 @@ impl<'a> From<&'a crate::Subscription> for Subscription<'a> {
             path: it.path.as_str().into(),
             retry: RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms },
             metadata: Cow::Borrowed(&it.metadata),
+            continues: None,
         }
     }
 }

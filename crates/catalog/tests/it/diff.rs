@@ -58,6 +58,9 @@ fn names(commands: &[Command]) -> Vec<String> {
             Command::UpdateFunction(it) => format!("~ function {}", it.id),
             Command::DeleteFunction(id) => format!("- function {id}"),
             Command::CreateSubscription(it) => format!("+ {} {}", it.method, it.path),
+            Command::ReplaceSubscription { id: _, subscription } => {
+                format!("> {} to {}", subscription.event_type, subscription.function)
+            }
             Command::UpdateSubscription { subscription, .. } => {
                 format!("~ {} {}", subscription.method, subscription.path)
             }
@@ -138,6 +141,47 @@ fn only_what_cannot_be_updated_is_made_again() {
     assert_eq!(names(&commands), ["~ GET /"]);
     let (_, commands) = reach(&catalog, &of(sync(Method::Get, "/", "g")));
     assert_eq!(names(&commands), ["- subscription", "+ GET /"]);
+}
+
+/// What waits for a listener whose function has another name now must not be lost, and goes to no wrong one.
+#[test]
+fn a_listener_with_another_function_takes_the_place_of_the_one_before() {
+    let of = |functions: &[(&str, &str)], listeners: &[(&str, &str)]| Desired {
+        event_types: vec![event_type("a"), event_type("b")],
+        functions: functions.iter().map(|(id, code)| javascript(id, code)).collect(),
+        subscriptions: listeners.iter().map(|(event, id)| asynchronous(event, id)).collect(),
+        ..Desired::default()
+    };
+    let check = |from: &Desired, to: &Desired, expected: &[&str]| {
+        let (catalog, _) = reach(&Catalog::new(), from);
+        let mut commands = names(&reach(&catalog, to).1);
+        commands.retain(|it| !it.contains("function") && !it.contains("type"));
+        assert_eq!(commands, expected);
+        check(from, to);
+    };
+    let one = of(&[("f", "1")], &[("a", "f")]);
+    check(&one, &of(&[("g", "1")], &[("a", "g")]), &["> a to g"]);
+    check(&one, &of(&[("g", "2")], &[("a", "g")]), &["> a to g"]);
+    check(&one, &of(&[("f", "1"), ("g", "2")], &[("a", "g")]), &["> a to g"]);
+    // For other events, there is nothing to carry on with.
+    check(&one, &of(&[("g", "1")], &[("b", "g")]), &["- subscription", "+ POST /"]);
+    // Who stays has its cursor.
+    check(&one, &of(&[("f", "1"), ("g", "1")], &[("a", "f"), ("a", "g")]), &["+ POST /"]);
+    let two = of(&[("f", "1"), ("g", "2")], &[("a", "f"), ("a", "g")]);
+    // The code tells which is which, crosswise too, and the last one follows from that.
+    check(&two, &of(&[("x", "2"), ("y", "1")], &[("a", "x"), ("a", "y")]), &["> a to x", "> a to y"]);
+    check(&two, &of(&[("x", "2"), ("y", "3")], &[("a", "x"), ("a", "y")]), &["> a to x", "> a to y"]);
+    let (catalog, _) = reach(&Catalog::new(), &two);
+    let (_, commands) = reach(&catalog, &of(&[("x", "2"), ("y", "1")], &[("a", "x"), ("a", "y")]));
+    let crosswise = |from: &str, to: &str| Command::ReplaceSubscription {
+        id: asynchronous("a", from).id.to_string(),
+        subscription: asynchronous("a", to),
+    };
+    assert!(commands.contains(&crosswise("g", "x")) && commands.contains(&crosswise("f", "y")), "{commands:?}");
+    // Nothing tells here.
+    let unknown = ["- subscription", "- subscription", "+ POST /", "+ POST /"];
+    check(&two, &of(&[("x", "3"), ("y", "4")], &[("a", "x"), ("a", "y")]), &unknown);
+    check(&two, &of(&[("x", "3")], &[("a", "x")]), &unknown[..3]);
 }
 
 #[test]

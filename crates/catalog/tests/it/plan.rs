@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_catalog::{
     AwsCredentials, AwsFunction, AwsService, Catalog, ChangeKind, Code, Command, EventType, Function, FunctionKind,
-    Instances, KeyRule, Method, RetryPolicy, Scope, Subscription, Token, TokenId, limits,
+    Instances, KeyRule, Method, RetryPolicy, Scope, Subscription, SubscriptionKind, Token, TokenId, limits,
 };
 use weir_domain::{ErrorKind, SpaceName};
 
@@ -283,6 +283,28 @@ fn updating_and_deleting_subscriptions() {
     check(unknown, Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
     check(Command::DeleteSubscription(present.id.to_string()), Ok(()));
     check(Command::DeleteSubscription("testid".into()), Err((NOT_FOUND, r#"Subscription "testid" not found."#)));
+}
+
+#[test]
+fn one_subscription_in_the_place_of_another() {
+    let present = asynchronous("order.placed", "f").id.to_string();
+    let replace = |which: &str, subscription: Subscription, expected: Result<(), (ErrorKind, &str)>| {
+        check(Command::ReplaceSubscription { id: which.into(), subscription }, expected);
+    };
+    let successor = asynchronous("order.placed", "auth");
+    replace(&present, successor.clone(), Ok(()));
+    replace("testid", successor, Err((INVALID, r#"Subscription "testid" not found."#)));
+    replace(&present, asynchronous("order.placed", "g"), Err((INVALID, r#"Function "g" not found."#)));
+    let itself = format!("Subscription {present:?} already exists.");
+    replace(&present, asynchronous("order.placed", "f"), Err((CONFLICT, &itself)));
+    let other = "Subscription doesn't validate. Validation error: continues: the subscription that it names is no \
+                 async one with the same event type, method and path";
+    replace(&present, asynchronous("order.paid", "auth"), Err((INVALID, other)));
+    replace(&present, sync_to("order.placed", Method::Post, "/", "auth"), Err((INVALID, other)));
+    let moved = Subscription::new(SubscriptionKind::Async, name("order.placed"), id("auth"), Method::Post, "/a");
+    replace(&present, moved, Err((INVALID, other)));
+    let route = sync(Method::Get, "/products/:id", "f").id.to_string();
+    replace(&route, sync(Method::Get, "/products/:sku", "f"), Err((INVALID, other)));
 }
 
 #[test]

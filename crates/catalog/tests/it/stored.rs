@@ -1,4 +1,4 @@
-//! The form in which the log keeps changes. The fixtures are those of versions 1 and 2; lines are added to them and never
+//! The form in which the log keeps changes. The fixtures are those of versions 1 to 3; lines are added to them and never
 //! changed.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,6 +17,8 @@ use crate::make::{asynchronous, event_type, http, id, metadata, name, space, syn
 const FIXTURE: &str = include_str!("../fixtures/changes-v1.jsonl");
 /// What only readers of version 2 know.
 const FIXTURE_2: &str = include_str!("../fixtures/changes-v2.jsonl");
+/// What only readers of version 3 know.
+const FIXTURE_3: &str = include_str!("../fixtures/changes-v3.jsonl");
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -197,6 +199,15 @@ fn the_fixture_of_version_2_is_read_and_written() {
     both_ways(FIXTURE_2, changes);
 }
 
+#[test]
+fn the_fixture_of_version_3_is_read_and_written() {
+    let replaced = ChangeKind::SubscriptionReplaced {
+        id: asynchronous("product.created", "catalog").id,
+        subscription: Arc::new(asynchronous("product.created", "shelves")),
+    };
+    both_ways(FIXTURE_3, vec![replaced]);
+}
+
 /// Each line is read as its change and the change is written as its line.
 fn both_ways(fixture: &'static str, changes: Vec<ChangeKind>) -> Vec<Line<'static>> {
     let lines: Vec<Line<'_>> = fixture.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
@@ -232,7 +243,7 @@ fn what_is_no_change_is_refused() {
     };
     let deleted = "weir.function.deleted";
     check("order.placed", "{}", ErrorKind::Invalid, "order.placed");
-    check(deleted, r#"{"v":3,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 3");
+    check(deleted, r#"{"v":4,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 4");
     check(deleted, r#"{"v":0,"space":"shop","item":{"id":"f"}}"#, ErrorKind::Corrupt, "v 0");
     for broken in ["", "{}", r#"{"v":1}"#, r#"{"v":1,"space":"shop"}"#, r#"{"v":1,"space":"shop","item":{}}"#] {
         check(deleted, broken, ErrorKind::Corrupt, "damaged");

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use weir_catalog::{Command, EventTypeName, Resource, Subscription, Target};
+use weir_catalog::{Command, EventTypeName, Function, FunctionKind, Resource, Subscription, Target};
 use weir_domain::{AttributeValue, FunctionId};
 use weir_flow::{CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options};
 use weir_functions::{CallError, Outcome};
@@ -124,6 +124,43 @@ async fn a_restart_goes_on_where_it_was() {
     running.wait_for("done", 51).await;
     running.stop().await;
     assert_eq!(calls.count(), 51, "nothing was delivered again after a clean stop");
+}
+
+/// A listener in the place of another: its function is called with what waited, and with nothing that was done.
+#[tokio::test]
+async fn a_successor_carries_on_where_the_one_before_stood() {
+    let old = FakeFunction::new(|call| async move {
+        if call.event.id() == "a" { Ok(Outcome::Events(vec![draft("done", "a")])) } else { Err(rejected()) }
+    });
+    let new = echo("done");
+    let (calls_of_old, calls) = (old.calls(), new.calls());
+    let functions = functions([("old", old), ("new", new)]);
+    let log = memory();
+    let running = start(log.clone(), &functions, Options::default()).await;
+    running.declare(&["job", "done"], "old", "job", quick_retry(1000)).await;
+    running.emit(["a", "b", "c"].map(|id| event(id, "job", "k"))).await;
+    running.wait_for("done", 1).await;
+    let job = || EventTypeName::new("job").expect("valid");
+    let id = |text: &str| FunctionId::new(text).expect("valid");
+    let predecessor = Subscription::to_events(job(), id("old"));
+    let successor = Subscription::to_events(job(), id("new")).with_retry(quick_retry(1));
+    running.change(Command::CreateFunction(Function::new(id("new"), FunctionKind::http("http://localhost/")))).await;
+    let id_of_old = predecessor.id.to_string();
+    running.change(Command::ReplaceSubscription { id: id_of_old.clone(), subscription: successor }).await;
+    running.change(Command::DeleteFunction("old".to_owned())).await;
+    running.wait_for("done", 3).await;
+    assert!(running.flow.catalog().space_or_empty(&space()).subscription(&id_of_old).is_none());
+    running.stop().await;
+    let calls_before = calls_of_old.count();
+    let log: Arc<dyn LogEngine> = Arc::new(log.reopen());
+    let running = start(log.clone(), &functions, Options::default()).await;
+    running.emit([event("d", "job", "k")]).await;
+    running.wait_for("done", 4).await;
+    running.stop().await;
+    let called: Vec<_> = calls.all().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(called, ["b", "c", "d"], "what waited, in its order, and what came after the restart");
+    assert_eq!(calls_of_old.count(), calls_before, "nobody calls the old one any more");
+    assert_eq!(all_of(&*log, DELIVERY_DROPPED).await.len(), 0, "nothing was dropped");
 }
 
 #[tokio::test]

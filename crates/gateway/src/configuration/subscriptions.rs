@@ -93,8 +93,13 @@ impl Resource for Subscriptions {
     }
 
     fn create(text: &str, space: &str) -> Result<(SpaceName, Command), CatalogError> {
+        let continues = continues(text).map_err(invalid)?;
         let (space, subscription) = draft(text).map_err(invalid)?.check(space)?;
-        Ok((space, Command::CreateSubscription(subscription)))
+        let command = match continues {
+            None => Command::CreateSubscription(subscription),
+            Some(id) => Command::ReplaceSubscription { id, subscription },
+        };
+        Ok((space, command))
     }
 
     fn replace(text: &str, space: &str, id: String) -> Result<(SpaceName, Command), CatalogError> {
@@ -108,10 +113,31 @@ impl Resource for Subscriptions {
 
     fn changed(kind: &ChangeKind) -> Option<&Arc<Subscription>> {
         match kind {
-            ChangeKind::SubscriptionCreated(item) | ChangeKind::SubscriptionUpdated(item) => Some(item),
+            ChangeKind::SubscriptionCreated(item)
+            | ChangeKind::SubscriptionReplaced { id: _, subscription: item }
+            | ChangeKind::SubscriptionUpdated(item) => Some(item),
             _ => None,
         }
     }
+}
+
+/// A subscription that is to be made in the place of another one.
+#[derive(Serialize)]
+pub(super) struct Successor<'a> {
+    #[serde(flatten)]
+    view: View<'a>,
+    continues: &'a str,
+}
+
+impl<'a> Successor<'a> {
+    pub(super) fn of(space: &'a str, item: &'a Subscription, predecessor: &'a str) -> Self {
+        Self { view: Subscriptions::view(space, item), continues: predecessor }
+    }
+}
+
+/// Reads in whose place a subscription is to be made.
+fn continues(text: &str) -> Result<Option<String>, Detail> {
+    Fields::read(text, "")?.optional("continues")
 }
 
 fn invalid(detail: Detail) -> CatalogError {
@@ -188,6 +214,17 @@ mod tests {
         check(json!({ "attemptsMax": 3 }), json!({ "attemptsMax": 3, "backoffFirstMs": 100, "backoffMaxMs": 60_000 }));
         let whole = json!({ "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7 });
         check(whole.clone(), whole);
+    }
+
+    #[test]
+    fn a_subscription_may_take_the_place_of_another() {
+        let text = r#"{"type":"async","eventType":"a","functionId":"g","continues":"YXN5bmM"}"#;
+        let (space, command) = Subscriptions::create(text, "default").expect("good");
+        let Command::ReplaceSubscription { id, subscription } = &command else { panic!("{command:?}") };
+        assert_eq!((id.as_str(), subscription.function.as_str()), ("YXN5bmM", "g"));
+        // What a program sends is read as it was meant.
+        let sent = serde_json::to_string(&Successor::of(space.as_str(), subscription, id)).expect("JSON");
+        assert_eq!(Subscriptions::create(&sent, "default"), Ok((space, command)));
     }
 
     #[test]

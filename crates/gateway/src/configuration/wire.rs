@@ -16,7 +16,7 @@ use super::{
     event_types::EventTypes,
     functions::{self, Functions},
     resource::Resource,
-    subscriptions::Subscriptions,
+    subscriptions::{Subscriptions, Successor},
     tokens,
 };
 
@@ -84,6 +84,9 @@ pub fn request(space: &SpaceName, command: &Command) -> Request {
         }
         Command::DeleteFunction(id) => deleted(space, Kind::Function, id),
         Command::CreateSubscription(it) => posted(space, Kind::Subscription, &Subscriptions::view(name, it)),
+        Command::ReplaceSubscription { id, subscription } => {
+            posted(space, Kind::Subscription, &Successor::of(name, subscription, id))
+        }
         Command::UpdateSubscription { id, subscription } => {
             replaced(space, Kind::Subscription, id, &Subscriptions::view(name, subscription))
         }

@@ -155,7 +155,9 @@ impl Step {
                 (Action::Update, Name::of_function(it))
             }
             Command::DeleteFunction(id) => (Action::Delete, Name::new(Resource::Function, id, id)),
-            Command::CreateSubscription(it) => (Action::Create, Name::of_subscription(it)),
+            Command::CreateSubscription(it) | Command::ReplaceSubscription { subscription: it, .. } => {
+                (Action::Create, Name::of_subscription(it))
+            }
             Command::UpdateSubscription { subscription, .. } => (Action::Update, Name::of_subscription(subscription)),
             Command::DeleteSubscription(id) => {
                 let unknown = || Name::new(Resource::Subscription, id, id);
@@ -179,6 +181,9 @@ impl Step {
             (Outcome::Held, _) => Some("because something before it failed"),
             (Outcome::Unknown, _) => Some("there was no answer: apply again"),
             (Outcome::Planned | Outcome::Done(_), Some(Command::UpdateFunction(it))) => hidden(&it.kind),
+            (Outcome::Planned | Outcome::Done(_), Some(Command::ReplaceSubscription { .. })) => {
+                Some("takes the place of another one, and is given what waits for that")
+            }
             _ => None,
         }
     }
@@ -266,6 +271,18 @@ mod tests {
         );
         let new = ["Create f", "Create a", "Create a → f"];
         check(Desired::default(), desired(), false, &new, 0);
+    }
+
+    #[test]
+    fn a_listener_that_is_given_another_function_is_replaced() {
+        let with = |id: &str| Desired {
+            event_types: vec![event_type("a")],
+            functions: vec![function(id, "http://a")],
+            subscriptions: vec![listener("a", id)],
+            ..Desired::default()
+        };
+        check(with("f"), with("g"), true, &["Create g", "Create a → g", "Delete f", "Keep a"], 0);
+        check(with("f"), with("g"), false, &["Create g", "Create a → g", "Keep a"], 2);
     }
 
     #[test]

@@ -137,7 +137,8 @@ fn add(desired: &mut Desired, command: Command) -> String {
             desired.functions.push(it);
             id
         }
-        Command::CreateSubscription(it) => {
+        // What it continues is found by the comparison, like everything else that is to be done.
+        Command::CreateSubscription(it) | Command::ReplaceSubscription { subscription: it, .. } => {
             let id = it.id.to_string();
             desired.subscriptions.push(it);
             id
