@@ -73,5 +73,9 @@ pub const MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Deliveries of one event to one subscription.
 pub const ATTEMPTS_MAX: u32 = 1000;
 
+/// For how long a delivery is tried where nothing else is said, in milliseconds: long enough for an outage that somebody
+/// mends on the next morning.
+pub const AGE_MS_DEFAULT: u64 = 24 * 60 * 60 * 1000;
+
 /// The longest wait between two deliveries, in milliseconds.
 pub const BACKOFF_MS_MAX: u32 = 24 * 60 * 60 * 1000;

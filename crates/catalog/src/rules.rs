@@ -159,7 +159,7 @@ pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
     });
     faults.field(is_of_space(&subscription.path), "Path", "reserved", begin_otherwise);
     let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = subscription.retry;
-    faults.between("Attempts", attempts_max, 1, limits::ATTEMPTS_MAX);
+    faults.between("Attempts", attempts_max.unwrap_or(1), 1, limits::ATTEMPTS_MAX);
     faults.between("Backoff", backoff_first_ms, 1, backoff_max_ms.max(1));
     faults.between("BackoffMax", backoff_max_ms, 1, limits::BACKOFF_MS_MAX);
     faults.field(age_max_ms == Some(0), "Age", "min", || "give a time, or leave it out".into());

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use weir_domain::FunctionId;
 use weir_routing::{Entrance, Method, Rule};
 
-use crate::{Detail, EventTypeName, SubscriptionId};
+use crate::{Detail, EventTypeName, SubscriptionId, limits};
 
 /// Whether the caller waits for the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,19 +42,25 @@ impl fmt::Display for SubscriptionKind {
 /// How often and how long an async subscription tries to deliver one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Deliveries of one event, the first included.
-    pub attempts_max: u32,
+    /// Deliveries of one event, the first included; `None` where only the age bounds them. One that did not reach the
+    /// function does not count.
+    pub attempts_max: Option<u32>,
     /// The wait after the first failure; it doubles with each further one.
     pub backoff_first_ms: u32,
     /// The longest wait.
     pub backoff_max_ms: u32,
-    /// Where given, no delivery is tried when the first one is longer ago than this.
+    /// No delivery is tried when the first one is longer ago than this; `None` where that is no reason to give up.
     pub age_max_ms: Option<u64>,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts_max: 8, backoff_first_ms: 100, backoff_max_ms: 60_000, age_max_ms: None }
+        Self {
+            attempts_max: None,
+            backoff_first_ms: 100,
+            backoff_max_ms: 60_000,
+            age_max_ms: Some(limits::AGE_MS_DEFAULT),
+        }
     }
 }
 

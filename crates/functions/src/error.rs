@@ -137,6 +137,13 @@ impl CallError {
         }
     }
 
+    /// Tells whether its address did not answer: a name that is not known, a connection that is refused or breaks off. That
+    /// says nothing about the event, and passes when somebody starts what should be there.
+    #[must_use]
+    pub const fn is_unreached(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
     /// Tells whether the function was not called at all: then it is not to blame, and the attempt counts as none.
     #[must_use]
     pub fn is_platform(&self) -> bool {

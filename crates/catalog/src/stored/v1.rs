@@ -18,6 +18,9 @@ use super::{
 };
 use crate::{ChangeKind, EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionId, SubscriptionKind, TokenId};
 
+/// Attempts without a bound of their own.
+const NO_BOUND: u32 = u32::MAX;
+
 /// Free texts; left out where there are none.
 type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
 
@@ -236,6 +239,7 @@ impl<'a> Subscription<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RetryPolicy {
+    /// [`NO_BOUND`] where there is none: older readers know a number only, and this one is none that they reach.
     attempts_max: u32,
     backoff_first_ms: u32,
     backoff_max_ms: u32,
@@ -246,6 +250,7 @@ struct RetryPolicy {
 impl<'a> From<&'a crate::Subscription> for Subscription<'a> {
     fn from(it: &'a crate::Subscription) -> Self {
         let crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
+        let attempts_max = attempts_max.unwrap_or(NO_BOUND);
         Self {
             id: it.id.as_str().into(),
             kind: it.kind.as_str().into(),
@@ -269,6 +274,7 @@ impl TryFrom<Subscription<'_>> for Arc<crate::Subscription> {
         let event_type = EventTypeName::new(&it.event_type).map_err(StoredError::value)?;
         let function = FunctionId::new(&it.function).map_err(StoredError::value)?;
         let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
+        let attempts_max = Some(attempts_max).filter(|most| *most != NO_BOUND);
         let made = crate::Subscription::new(kind, event_type, function, method, &it.path)
             .with_retry(crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
             .with_metadata(it.metadata.into_owned());

@@ -252,7 +252,7 @@ fn bound((event, function, method, route): Seed, space: &Desired) -> Option<Subs
     let kind = if route % 2 == 0 { SubscriptionKind::Sync } else { SubscriptionKind::Async };
     let method = Method::ALL[usize::from(method % 3)];
     let path = ["/", "/a", "/:id", "/:name", "/a/*rest", "/*all"][usize::from(route / 2 % 6)];
-    let retry = RetryPolicy { attempts_max: u32::from(route % 3) + 1, ..RetryPolicy::default() };
+    let retry = RetryPolicy { attempts_max: Some(u32::from(route % 3) + 1), ..RetryPolicy::default() };
     Some(Subscription::new(kind, event_type, function, method, path).with_retry(retry))
 }
 

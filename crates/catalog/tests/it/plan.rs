@@ -249,9 +249,10 @@ fn subscriptions_that_do_not_fit_together() {
         check(Command::CreateSubscription(asynchronous("order.paid", "f").with_retry(retry)), expected);
     };
     let usual = RetryPolicy::default();
-    check(RetryPolicy { attempts_max: 1, age_max_ms: Some(1), ..usual }, None);
-    check(RetryPolicy { attempts_max: 0, ..usual }, Some(("Attempts", "min")));
-    check(RetryPolicy { attempts_max: limits::ATTEMPTS_MAX + 1, ..usual }, Some(("Attempts", "max")));
+    check(RetryPolicy { attempts_max: None, age_max_ms: None, ..usual }, None);
+    check(RetryPolicy { attempts_max: Some(1), age_max_ms: Some(1), ..usual }, None);
+    check(RetryPolicy { attempts_max: Some(0), ..usual }, Some(("Attempts", "min")));
+    check(RetryPolicy { attempts_max: Some(limits::ATTEMPTS_MAX + 1), ..usual }, Some(("Attempts", "max")));
     check(RetryPolicy { backoff_first_ms: 2, backoff_max_ms: 1, ..usual }, Some(("Backoff", "max")));
     check(RetryPolicy { backoff_max_ms: limits::BACKOFF_MS_MAX + 1, ..usual }, Some(("BackoffMax", "max")));
     check(RetryPolicy { age_max_ms: Some(0), ..usual }, Some(("Age", "min")));
@@ -265,7 +266,7 @@ fn updating_and_deleting_subscriptions() {
     };
     let fixed = |field: &str| format!("Invalid update. '{field}' of existing subscription cannot be updated.");
     update(present.clone().with_metadata(metadata(("a", "b"))), Ok(()));
-    update(present.clone().with_retry(RetryPolicy { attempts_max: 3, ..RetryPolicy::default() }), Ok(()));
+    update(present.clone().with_retry(RetryPolicy { attempts_max: Some(3), ..RetryPolicy::default() }), Ok(()));
     update(sync_to("order.placed", Method::Post, "/", "f"), Err((INVALID, &fixed("Type"))));
     update(asynchronous("order.paid", "f"), Err((INVALID, &fixed("EventType"))));
     update(asynchronous("order.placed", "auth"), Err((INVALID, &fixed("FunctionID"))));

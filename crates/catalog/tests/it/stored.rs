@@ -68,8 +68,10 @@ fn changes() -> Vec<ChangeKind> {
         },
     );
     let retry =
-        RetryPolicy { attempts_max: 3, backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
-    let listening = asynchronous("product.created", "catalog");
+        RetryPolicy { attempts_max: Some(3), backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
+    // The default of then.
+    let usual = RetryPolicy { attempts_max: Some(8), backoff_first_ms: 100, backoff_max_ms: 60_000, age_max_ms: None };
+    let listening = asynchronous("product.created", "catalog").with_retry(usual);
     let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
     let mut origins = Cors::new(Method::Get, "/hello");
     origins.allowed_origins = vec!["https://example.com".into()];
@@ -88,7 +90,7 @@ fn changes() -> Vec<ChangeKind> {
         ChangeKind::FunctionCreated(Arc::new(javascript)),
         ChangeKind::FunctionUpdated(Arc::new(component)),
         ChangeKind::FunctionDeleted(id("catalog")),
-        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog"))),
+        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog").with_retry(usual))),
         ChangeKind::SubscriptionCreated(Arc::new(listening.clone())),
         ChangeKind::SubscriptionUpdated(Arc::new(changed)),
         ChangeKind::SubscriptionDeleted(listening.id),

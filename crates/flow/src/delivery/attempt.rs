@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use weir_catalog::{Subscription, SystemEvent};
+use weir_catalog::{RetryPolicy, Subscription, SystemEvent};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallMode, Outcome};
 use weir_log::{NewEvent, Recorded};
@@ -30,8 +30,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 /// One delivery on its way.
 pub(crate) struct Delivery {
     pub(crate) recorded: Recorded,
-    /// Which attempt this is, from 1.
+    /// Which attempt this is, from 1. One that does not reach the function is made again under the same number.
     pub(crate) attempt: u32,
+    /// How often it failed, but through the platform.
+    failures: u32,
     /// When the first attempt began.
     pub(crate) since: Instant,
     /// What is left to do of an attempt whose call is over.
@@ -54,7 +56,8 @@ enum Rest {
 impl Delivery {
     /// Begins the delivery of an event.
     pub(crate) fn new(recorded: Recorded) -> Self {
-        Self { recorded, attempt: 1, since: Instant::now(), rest: None, platform_failures: 0, told: Vec::new() }
+        let since = Instant::now();
+        Self { recorded, attempt: 1, failures: 0, since, rest: None, platform_failures: 0, told: Vec::new() }
     }
 
     /// Returns what the platform tells about the call of this attempt.
@@ -67,6 +70,23 @@ impl Delivery {
             key: self.recorded.key.as_ref(),
             occasion: u64::from(self.attempt),
         }
+    }
+
+    /// Returns as which attempt it is tried again, and after which wait; `None` where it is given up.
+    fn again(&mut self, policy: &RetryPolicy, failure: &Failure) -> Option<(u32, Duration)> {
+        if failure.platform {
+            return Some((self.attempt, self.platform_pause()));
+        }
+        self.platform_failures = 0;
+        self.failures = self.failures.saturating_add(1);
+        // Where nobody was there, the event has not been tried.
+        let attempt = if failure.unreached { self.attempt } else { self.attempt.saturating_add(1) };
+        if failure.is_final || policy.attempts_max.is_some_and(|most| attempt > most) {
+            return None;
+        }
+        let at_least = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        let wait = backoff::wait(policy, self.recorded.position, self.failures, self.since.elapsed(), at_least)?;
+        Some((attempt, wait))
     }
 
     /// Returns how long to wait after another failure of the platform.
@@ -92,13 +112,15 @@ struct Failure {
     is_final: bool,
     /// The function is not to blame: the attempt does not count.
     platform: bool,
+    /// Its address did not answer.
+    unreached: bool,
     /// The earliest time at which the function wants to be called again.
     retry_after: Option<Duration>,
 }
 
 impl Failure {
     fn of_function(text: String) -> Self {
-        Self { text, is_final: false, platform: false, retry_after: None }
+        Self { text, is_final: false, platform: false, unreached: false, retry_after: None }
     }
 
     fn of_platform(text: String) -> Self {
@@ -143,24 +165,15 @@ pub(crate) async fn attempt(
         delivery.told.extend(failed);
         tell(&shared, &space, &mut delivery).await;
     }
-    let again = if failure.platform {
-        Some((delivery.attempt, delivery.platform_pause()))
-    } else if failure.is_final {
-        None
-    } else {
-        delivery.platform_failures = 0;
-        let at_least = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-        let Delivery { recorded, attempt, since, .. } = &delivery;
-        backoff::wait(&subscription.retry, recorded.position, *attempt, since.elapsed(), at_least)
-            .map(|wait| (attempt + 1, wait))
-    };
-    let Delivery { recorded, attempt, .. } = &delivery;
+    let attempt = delivery.attempt;
+    let again = delivery.again(&subscription.retry, &failure);
+    let recorded = &delivery.recorded;
     shared.observer.observe(&Happening::Failed {
         space: &space,
         function: &subscription.function,
         event: &recorded.event,
         position: Some(recorded.position),
-        attempt: *attempt,
+        attempt,
         took,
         error: &failure.text,
         retry_in: again.map(|(_, wait)| wait),
@@ -266,6 +279,7 @@ async fn call(
         text: error_chain(&error),
         is_final: error.is_final(),
         platform: error.is_platform(),
+        unreached: error.is_unreached(),
         retry_after: error.retry_after(),
     })?;
     let drafts = match outcome {
@@ -332,7 +346,7 @@ async fn record(
     let data = serde_json::json!({
         "subscriptionId": subscription.id.as_str(),
         "functionId": subscription.function.as_str(),
-        "attempts": delivery.attempt,
+        "attempts": delivery.failures,
         "error": why,
         "event": { "id": event.id(), "source": event.source(), "type": event.event_type(), "position": position.get() },
     });

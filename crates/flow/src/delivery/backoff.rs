@@ -5,25 +5,24 @@ use std::time::Duration;
 use weir_catalog::RetryPolicy;
 use weir_domain::Position;
 
-/// Returns the wait after an attempt (counted from 1), which is `at_least` as long as the function asked for, or `None` where no further attempt is due.
+/// Returns the wait after so many failures, which is `at_least` as long as the function asked for, or `None` where the
+/// delivery is then tried for longer than it may be. `age` is how long it is tried already.
 ///
-/// Doubles from attempt to attempt up to the bound, then takes between half and all of it. Which part is derived from
-/// position and attempt: events that failed together come back apart, and a simulation gives the same run again.
+/// A bound doubles from failure to failure up to the longest wait; any part of it is waited (full jitter). Which part is
+/// derived from position and failures: events that failed together come back apart, and a simulation gives the same run
+/// again.
 pub(crate) fn wait(
     policy: &RetryPolicy,
     position: Position,
-    attempt: u32,
+    failures: u32,
     age: Duration,
     at_least: Duration,
 ) -> Option<Duration> {
-    if attempt >= policy.attempts_max {
-        return None;
-    }
     let full = u64::from(policy.backoff_first_ms)
-        .saturating_mul(1u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX))
+        .saturating_mul(1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX))
         .min(u64::from(policy.backoff_max_ms));
-    let mixed = (position.get() ^ (u64::from(attempt) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let wait = Duration::from_millis(full / 2 + mixed % (full / 2 + 1)).max(at_least);
+    let mixed = (position.get() ^ (u64::from(failures) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let wait = Duration::from_millis(mixed % (full + 1)).max(at_least);
     let too_old = policy.age_max_ms.is_some_and(|most| age + wait > Duration::from_millis(most));
     (!too_old).then_some(wait)
 }
@@ -33,14 +32,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_bound_and_end() {
-        let policy = RetryPolicy { attempts_max: 6, backoff_first_ms: 100, backoff_max_ms: 500, age_max_ms: None };
-        let wait = |attempt| wait(&policy, Position::new(7), attempt, Duration::ZERO, Duration::ZERO);
-        for (attempt, full) in [(1, 100), (2, 200), (3, 400), (4, 500), (5, 500)] {
-            let wait = wait(attempt).expect("another attempt").as_millis();
-            assert!((full / 2..=full).contains(&wait), "attempt {attempt}: {wait} ms");
+    fn bounds_double_and_any_part_of_them_is_waited() {
+        let policy = RetryPolicy { backoff_first_ms: 100, backoff_max_ms: 500, ..RetryPolicy::default() };
+        for (failures, full) in [(1, 100), (2, 200), (3, 400), (4, 500), (5, 500), (70, 500)] {
+            let wait = |position| wait(&policy, Position::new(position), failures, Duration::ZERO, Duration::ZERO);
+            let waits: Vec<_> = (1..=200).map(|it| wait(it).expect("another attempt").as_millis()).collect();
+            assert!(waits.iter().all(|it| *it <= full), "{failures}: {waits:?}");
+            // Who failed together comes back apart: in every quarter of the time some do.
+            for quarter in 0..4 {
+                let range = full * quarter / 4..full * (quarter + 1) / 4;
+                assert!(waits.iter().any(|it| range.contains(it)), "{failures}, {range:?}: {waits:?}");
+            }
         }
-        assert_eq!(wait(6), None);
+    }
+
+    /// Where nothing is said, an outage of hours costs no event, and the function is not called without a pause.
+    #[test]
+    fn the_default_tries_for_a_day() {
+        let policy = RetryPolicy::default();
+        let (mut age, mut failures) = (Duration::ZERO, 0);
+        while let Some(wait) = wait(&policy, Position::new(7), failures + 1, age, Duration::ZERO) {
+            failures += 1;
+            age += wait;
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert!(age <= day && age > day - Duration::from_secs(60), "{age:?}");
+        assert!((1000..10_000).contains(&failures), "{failures}");
     }
 
     #[test]
@@ -51,7 +68,7 @@ mod tests {
         };
         assert!(wait(100, 0).is_some());
         assert_eq!(wait(100, 800), Some(Duration::from_millis(800)));
-        assert_eq!(wait(1000, 0), None);
+        assert_eq!(wait(1001, 0), None);
         assert_eq!(wait(100, 5000), None, "what the function asks for counts too");
     }
 }

@@ -106,6 +106,35 @@ async fn failures_are_tried_again_and_then_recorded_and_block_only_their_lane() 
     running.stop().await;
 }
 
+/// Nobody was there: that says nothing about the event, whose one attempt is still to come.
+#[tokio::test]
+async fn an_address_that_does_not_answer_uses_up_no_attempt() {
+    let tries = Arc::new(AtomicU32::new(0));
+    let function = {
+        let tries = tries.clone();
+        FakeFunction::new(move |call| {
+            let tried = tries.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match (call.event.id(), tried) {
+                    ("late", 0..5) => Err(CallError::Unreachable { message: "connection refused".into() }),
+                    ("never", _) => Err(rejected()),
+                    _ => Ok(Outcome::Events(vec![draft("done", call.event.id())])),
+                }
+            }
+        })
+    };
+    let calls = function.calls();
+    let running = start(memory(), &functions([("away", function)]), Options::default()).await;
+    running.declare(&["job", "done"], "away", "job", quick_retry(1)).await;
+    running.emit([event("late", "job", "k"), event("never", "job", "k")]).await;
+    running.wait_for("done", 1).await;
+    let failed = running.wait_for(DELIVERY_FAILED, 1).await;
+    assert_eq!(failed[0].event.subject(), Some("never"), "who was reached has had its attempt");
+    running.stop().await;
+    let attempts: Vec<_> = calls.all().into_iter().filter(|(id, _)| id == "late").map(|(_, attempt)| attempt).collect();
+    assert_eq!(attempts, [1; 6]);
+}
+
 #[tokio::test]
 async fn a_restart_goes_on_where_it_was() {
     let log = memory();

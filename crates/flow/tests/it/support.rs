@@ -176,5 +176,5 @@ pub(crate) fn echo(event_type: &'static str) -> FakeFunction {
 }
 
 pub(crate) fn quick_retry(attempts_max: u32) -> RetryPolicy {
-    RetryPolicy { attempts_max, backoff_first_ms: 1, backoff_max_ms: 4, age_max_ms: None }
+    RetryPolicy { attempts_max: Some(attempts_max), backoff_first_ms: 1, backoff_max_ms: 4, age_max_ms: None }
 }

@@ -40,16 +40,18 @@ pub(super) struct View<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RetryView {
-    attempts_max: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_max: Option<u32>,
     backoff_first_ms: u32,
     backoff_max_ms: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    age_max_ms: Option<u64>,
+    /// 0 where there is no bound: a member that is left out means the default.
+    age_max_ms: u64,
 }
 
 impl RetryView {
     fn of(retry: RetryPolicy) -> Option<Self> {
         let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = retry;
+        let age_max_ms = age_max_ms.unwrap_or_default();
         (retry != RetryPolicy::default()).then_some(Self { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
     }
 }
@@ -162,10 +164,10 @@ fn retry(given: &RawValue) -> Result<RetryPolicy, Detail> {
     let mut fields = Fields::read(given.get(), "retry: ")?;
     let usual = RetryPolicy::default();
     Ok(RetryPolicy {
-        attempts_max: fields.take("attemptsMax")?.unwrap_or(usual.attempts_max),
+        attempts_max: fields.take("attemptsMax")?.or(usual.attempts_max),
         backoff_first_ms: fields.take("backoffFirstMs")?.unwrap_or(usual.backoff_first_ms),
         backoff_max_ms: fields.take("backoffMaxMs")?.unwrap_or(usual.backoff_max_ms),
-        age_max_ms: fields.take("ageMaxMs")?.or(usual.age_max_ms),
+        age_max_ms: fields.take("ageMaxMs")?.or(usual.age_max_ms).filter(|most| *most > 0),
     })
 }
 
@@ -211,7 +213,13 @@ mod tests {
         };
         check(Value::Null, Value::Null);
         check(json!({}), Value::Null);
-        check(json!({ "attemptsMax": 3 }), json!({ "attemptsMax": 3, "backoffFirstMs": 100, "backoffMaxMs": 60_000 }));
+        let day = 86_400_000;
+        let waits = |age: u64| json!({ "backoffFirstMs": 100, "backoffMaxMs": 60_000, "ageMaxMs": age });
+        let mut three = waits(day);
+        three["attemptsMax"] = json!(3);
+        check(json!({ "attemptsMax": 3 }), three);
+        check(json!({ "ageMaxMs": day }), Value::Null);
+        check(json!({ "ageMaxMs": 0 }), waits(0));
         let whole = json!({ "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7 });
         check(whole.clone(), whole);
     }

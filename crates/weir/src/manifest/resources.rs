@@ -337,7 +337,7 @@ fn read_retry(mut table: Table<'_>) -> RetryPolicy {
     let attempts_max = table.number("attempts_max", 1..=u64::from(limits::ATTEMPTS_MAX));
     let first = table.number("backoff_first_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
     let most = table.number("backoff_max_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
-    let age = table.number("age_max_ms", 1..=u64::MAX);
+    let age = table.number("age_max_ms", 0..=u64::MAX);
     let number = |given: Option<Placed<u64>>, usual: u32| given.map_or(usual, |given| bounded(given.value));
     let backoff_first_ms = number(first, usual.backoff_first_ms);
     let backoff_max_ms = match most {
@@ -353,9 +353,10 @@ fn read_retry(mut table: Table<'_>) -> RetryPolicy {
     }
     table.finish();
     RetryPolicy {
-        attempts_max: number(attempts_max, usual.attempts_max),
+        attempts_max: attempts_max.map(|most| bounded(most.value)).or(usual.attempts_max),
         backoff_first_ms,
         backoff_max_ms,
-        age_max_ms: age.map(|age| age.value),
+        // 0 says that there is no bound.
+        age_max_ms: age.map(|age| age.value).or(usual.age_max_ms).filter(|most| *most > 0),
     }
 }

@@ -109,7 +109,7 @@ fn a_manifest_is_what_the_space_should_have() {
     };
     assert_eq!(kinds, [("catalog", &catalog), ("stock", &stock), ("mail", &mail)]);
     let [listens, route, requests] = &desired.subscriptions[..] else { panic!("three subscriptions") };
-    assert_eq!((listens.kind, listens.retry.attempts_max), (SubscriptionKind::Async, 3));
+    assert_eq!((listens.kind, listens.retry.attempts_max), (SubscriptionKind::Async, Some(3)));
     assert_eq!((listens.retry.backoff_first_ms, listens.retry.backoff_max_ms), (90_000, 90_000));
     assert_eq!((route.kind, route.method, route.path.as_str()), (SubscriptionKind::Sync, Method::Get, "/products/:id"));
     assert_eq!(requests.event_type.as_str(), "http.request");
