@@ -7,9 +7,10 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
 use weir_catalog::{RetryPolicy, Subscription, SystemEvent};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
-use weir_functions::{Call, CallMode, Outcome};
+use weir_functions::{Call, CallError, CallMode, Invoke, Outcome};
 use weir_log::{NewEvent, Recorded};
 
 use super::backoff;
@@ -24,6 +25,9 @@ use crate::{
 const PLATFORM_PAUSE: Duration = Duration::from_millis(500);
 /// See [`PLATFORM_PAUSE`].
 const PLATFORM_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long a call that got no turn waits before it asks for one again, so that nobody who refuses at once is asked in a
+/// circle.
+const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// The longest time for which a function can put an event off.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -133,13 +137,15 @@ pub(crate) async fn attempt(
     space: SpaceName,
     subscription: Arc<Subscription>,
     mut delivery: Delivery,
+    stop: CancellationToken,
 ) -> (Delivery, Ended) {
     if let Some(Rest::GiveUp(why)) = delivery.rest.take_if(|rest| matches!(rest, Rest::GiveUp(_))) {
         return give_up(&shared, &space, &subscription, delivery, why).await;
     }
     let began = Instant::now();
     // A panic of one event must not take the others along, and counts as a failed attempt.
-    let outcome = AssertUnwindSafe(deliver(&shared, &space, &subscription, &mut delivery)).catch_unwind().await;
+    let outcome = deliver(&shared, &space, &subscription, &mut delivery, &stop);
+    let outcome = AssertUnwindSafe(outcome).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| Err(Failure::of_function("the delivery ended in a panic".into())));
     let took = began.elapsed();
     let failure = match outcome {
@@ -232,10 +238,11 @@ async fn deliver(
     space: &SpaceName,
     subscription: &Subscription,
     delivery: &mut Delivery,
+    stop: &CancellationToken,
 ) -> Result<Vec<Event>, Failure> {
     let events = match delivery.rest.take() {
         Some(Rest::Enter(events)) => events,
-        _ => call(shared, space, subscription, delivery).await?,
+        _ => call(shared, space, subscription, delivery, stop).await?,
     };
     match enter(shared, space, &events, &delivery.told).await {
         Ok(()) => {
@@ -254,11 +261,28 @@ async fn deliver(
     }
 }
 
+/// Calls the function when it is its turn. Nobody waits for it and lanes bound how many calls there are, so that there is
+/// none is no reason to give up, but for a stop: the event is then delivered after the next start.
+async fn in_turn(function: &dyn Invoke, call: &Call, stop: &CancellationToken) -> Result<Outcome, CallError> {
+    loop {
+        let outcome = function.invoke(call).await;
+        if !matches!(outcome, Err(CallError::Busy)) {
+            return outcome;
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return outcome,
+            () = tokio::time::sleep(TURN_PAUSE) => {}
+        }
+    }
+}
+
 async fn call(
     shared: &Shared,
     space: &SpaceName,
     subscription: &Subscription,
     delivery: &mut Delivery,
+    stop: &CancellationToken,
 ) -> Result<Vec<Event>, Failure> {
     let function = shared.state.borrow().function(space, &subscription.function).cloned();
     let Some(function) = function else {
@@ -273,7 +297,7 @@ async fn call(
         mode: CallMode::Async,
     };
     let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
-    let (outcome, told) = system_events::beside(shared, space, invoking, function.invoke(&call)).await;
+    let (outcome, told) = system_events::beside(shared, space, invoking, in_turn(&*function, &call, stop)).await;
     delivery.told.extend(told);
     let outcome = outcome.map_err(|error| Failure {
         text: error_chain(&error),

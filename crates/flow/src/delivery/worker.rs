@@ -209,7 +209,8 @@ impl Worker {
     }
 
     fn call(&mut self, subscription: &Arc<Subscription>, delivery: Delivery) {
-        self.calls.spawn(attempt(self.shared.clone(), self.cursor.space.clone(), subscription.clone(), delivery));
+        let (shared, space, stop) = (self.shared.clone(), self.cursor.space.clone(), self.stop.clone());
+        self.calls.spawn(attempt(shared, space, subscription.clone(), delivery, stop));
     }
 
     async fn panicked(&mut self, error: &str) {

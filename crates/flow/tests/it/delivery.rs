@@ -17,7 +17,7 @@ use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::FakeFunction;
 
-use crate::support::{Functions, all_of, draft, echo, event, memory, quick_retry, space, start};
+use crate::support::{BOUND, Functions, all_of, draft, echo, event, memory, quick_retry, space, start};
 
 fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
     Functions(all.into_iter().map(|(id, function)| (id.to_owned(), function)).collect())
@@ -133,6 +133,39 @@ async fn an_address_that_does_not_answer_uses_up_no_attempt() {
     running.stop().await;
     let attempts: Vec<_> = calls.all().into_iter().filter(|(id, _)| id == "late").map(|(_, attempt)| attempt).collect();
     assert_eq!(attempts, [1; 6]);
+}
+
+/// Calls from the log wait for their turn, however often there is none, and a stop does not wait for it.
+#[tokio::test]
+async fn a_call_without_a_turn_waits_for_one() {
+    let tries = Arc::new(AtomicU32::new(0));
+    let crowded = {
+        let tries = tries.clone();
+        FakeFunction::new(move |call| {
+            let tried = tries.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match (call.event.id(), tried) {
+                    // With the pauses of a failing platform this took minutes.
+                    ("first", 0..50) => Err(CallError::Busy),
+                    ("never", _) => Err(CallError::Busy),
+                    _ => Ok(Outcome::Events(vec![draft("done", call.event.id())])),
+                }
+            }
+        })
+    };
+    let running = start(memory(), &functions([("crowded", crowded)]), Options::default()).await;
+    running.declare(&["job", "done"], "crowded", "job", quick_retry(1)).await;
+    running.emit([event("first", "job", "k"), event("second", "job", "k")]).await;
+    running.wait_for("done", 2).await;
+    running.emit([event("never", "job", "k")]).await;
+    let before = tries.load(Ordering::SeqCst);
+    let asked = async {
+        while tries.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, asked).await.expect("it asks for a turn");
+    running.stop().await;
 }
 
 #[tokio::test]
