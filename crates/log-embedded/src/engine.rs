@@ -190,15 +190,21 @@ pub(crate) fn open_disk(directory: &Path) -> Result<Arc<dyn Disk>, LogError> {
 }
 
 pub(crate) fn open_store(directory: &Path) -> Result<FjallStore, LogError> {
+    let store = open_or_begin(directory)?;
+    store.restore_checkpoints()?;
+    Ok(store)
+}
+
+fn open_or_begin(directory: &Path) -> Result<FjallStore, LogError> {
     match FjallStore::open(directory) {
         // Damage is proven: no later start could open it either. Anything else may pass, and the index holds the
-        // cursors of all subscriptions, which are nowhere else.
+        // cursors of all subscriptions, of which there is but an older copy elsewhere.
         Err(error @ LogError::Index { .. }) => {
             let aside = FjallStore::set_aside(directory)
                 .map_err(|error| LogError::io("moving a damaged index aside", directory, error))?;
             tracing::warn!(
                 %error, kept_in = %aside.display(),
-                "the index could not be opened and is built anew; subscriptions begin again where they were made"
+                "the index could not be opened and is built anew"
             );
             FjallStore::open(directory)
         }

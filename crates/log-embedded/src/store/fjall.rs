@@ -24,11 +24,15 @@ use std::{
 use bytes::Bytes;
 use fjall::PersistMode;
 use parking_lot::RwLock;
-use weir_domain::{Position, SpaceName};
+use weir_domain::{Position, SpaceName, error_chain};
 use weir_log::{Direction, LogError};
 
-use self::{handles::Handles, trouble::Trouble};
-use super::{Block, IndexStore, Watermark};
+use self::{
+    handles::Handles,
+    spare::{Checkpoint, Spare},
+    trouble::Trouble,
+};
+use super::{Block, IndexStore, SEAL, Watermark};
 use crate::{
     index::FramePlace,
     prepare::{IdHash, ListName},
@@ -37,6 +41,7 @@ use crate::{
 mod adding;
 mod handles;
 mod lists;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -55,6 +60,8 @@ pub struct FjallStore {
     handles: RwLock<Option<Handles>>,
     /// A write failed since the database was opened.
     broken: AtomicBool,
+    /// The copy of the checkpoints.
+    spare: Spare,
 }
 
 impl FjallStore {
@@ -69,7 +76,65 @@ impl FjallStore {
             directory: directory.to_owned(),
             handles: RwLock::new(Some(handles)),
             broken: AtomicBool::new(false),
+            spare: Spare::of(directory),
         })
+    }
+
+    /// Brings back the checkpoints of an index that was lost: where this one has none, those of the copy beside it.
+    ///
+    /// # Errors
+    /// Where they cannot be stored. A copy that cannot be read is told and is no error: then there are none.
+    pub(crate) fn restore_checkpoints(&self) -> Result<(), LogError> {
+        if !self.checkpoints()?.is_empty() {
+            return Ok(());
+        }
+        let copy = self.spare.path().display();
+        match self.spare.read() {
+            Ok(None) => {}
+            Ok(Some(checkpoints)) if checkpoints.is_empty() => {}
+            Ok(Some(checkpoints)) => {
+                self.store_checkpoints(&checkpoints)?;
+                IndexStore::sync(self)?;
+                tracing::warn!(
+                    %copy, cursors = checkpoints.len(),
+                    "the index has no cursors, and got those of the copy: what was delivered after it was made is delivered again"
+                );
+            }
+            Err(error) => tracing::error!(
+                %error, %copy,
+                "the index has no cursors, and the copy cannot be read: subscriptions begin again where they were made"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Returns the checkpoints of those who use the log.
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, LogError> {
+        self.read(|open| {
+            let mut all = Vec::new();
+            for entry in open.checkpoints.iter() {
+                let (name, value) = entry.into_inner()?;
+                let name = str::from_utf8(&name).map_err(|_| Trouble::Malformed("checkpoint"))?;
+                // That one is about the segments, which may have been replaced by others.
+                if name != SEAL {
+                    all.push((name.to_owned(), Bytes::copy_from_slice(&value)));
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// Copies the checkpoints where that is due. They are durable without it: that it cannot be made is told and is no error.
+    fn copy_checkpoints(&self) {
+        if !self.spare.is_due() {
+            return;
+        }
+        let copied = self.checkpoints().map_err(|error| error_chain(&error));
+        let copied = copied.and_then(|all| self.spare.write(&all).map_err(|error| error.to_string()));
+        if let Err(error) = copied {
+            self.spare.mark();
+            tracing::warn!(%error, copy = %self.spare.path().display(), "the copy of the cursors cannot be made");
+        }
     }
 
     /// Moves a store that cannot be opened out of the way, so that a new one can be built beside it.
@@ -216,7 +281,11 @@ impl IndexStore for FjallStore {
                 batch.insert(&open.checkpoints, name.as_str(), &value[..]);
             }
             batch.commit().map_err(Trouble::from)
-        })
+        })?;
+        if values.iter().any(|(name, _)| name != SEAL) {
+            self.spare.mark();
+        }
+        Ok(())
     }
 
     fn remove_checkpoints(&self, names: &[String]) -> Result<(), LogError> {
@@ -226,11 +295,15 @@ impl IndexStore for FjallStore {
                 batch.remove(&open.checkpoints, name.as_str());
             }
             batch.commit().map_err(Trouble::from)
-        })
+        })?;
+        self.spare.mark();
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), LogError> {
-        self.write(|open| open.database.persist(PersistMode::SyncAll).map_err(Trouble::from))
+        self.write(|open| open.database.persist(PersistMode::SyncAll).map_err(Trouble::from))?;
+        self.copy_checkpoints();
+        Ok(())
     }
 }
 

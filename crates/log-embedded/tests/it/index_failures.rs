@@ -222,8 +222,21 @@ fn a_damaged_index_is_moved_aside_and_built_anew() {
     for table in tables(&directory.path().join("index")) {
         fs::remove_file(table).expect("removed");
     }
-    assert_eq!(reopened(directory.path()).expect("the log opens"), None);
+    assert_eq!(reopened(directory.path()).expect("the log opens"), Some(17), "the cursor is that of the copy");
     assert!(directory.path().join("index.damaged-1").exists());
+    assert_eq!(reopened(directory.path()).expect("the log opens"), Some(17));
+}
+
+#[test]
+fn a_copy_of_the_cursors_that_is_damaged_gives_none() {
+    let directory = TempDir::new().expect("a temporary directory");
+    with_cursor(directory.path());
+    fs::remove_dir_all(directory.path().join("index")).expect("removed");
+    let copy = directory.path().join("checkpoints");
+    let mut bytes = fs::read(&copy).expect("there is a copy");
+    bytes[20] ^= 1;
+    fs::write(copy, bytes).expect("written");
+    assert_eq!(reopened(directory.path()).expect("the log opens"), None);
 }
 
 #[test]
@@ -235,7 +248,7 @@ fn an_index_whose_creation_was_interrupted_is_made_anew() {
     fs::create_dir_all(index.join("keyspaces")).expect("created");
     fs::write(index.join("lock"), "").expect("written");
     fs::write(index.join("0.jnl"), "").expect("written");
-    assert_eq!(reopened(directory.path()).expect("the log opens"), None);
+    assert_eq!(reopened(directory.path()).expect("the log opens"), Some(17));
 }
 
 /// A log of the version before, whose index may hold lists that overlap.

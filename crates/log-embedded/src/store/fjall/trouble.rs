@@ -55,7 +55,7 @@ impl Trouble {
             other => LogError::Unusable {
                 path: directory.to_owned(),
                 detail: format!(
-                    "{}; the index was left as it is: remove the cause, or move this directory away to have it built anew, which makes subscriptions begin again where they were made",
+                    "{}; the index was left as it is: remove the cause, or move this directory away to have it built anew, which makes subscriptions begin again at the copy of their cursors",
                     other.what(),
                 ),
             },
