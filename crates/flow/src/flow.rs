@@ -1,18 +1,22 @@
 //! The handle that others hold, and the component behind it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{
     Semaphore,
     mpsc::{self, error::TrySendError},
     oneshot, watch,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Arrival, Catalog, Change, Command, SpaceCatalog, Subscription};
-use weir_domain::{Clock, Event, Ids, Limits, Position, SpaceName};
+use weir_catalog::{Arrival, Catalog, Change, Command, EventTypeName, SpaceCatalog, Subscription, SubscriptionId};
+use weir_domain::{Clock, Event, FunctionId, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
 
@@ -21,7 +25,7 @@ use crate::{
     Refusal, Sender, admission,
     authorizer::Decisions,
     call,
-    cursors::Cursors,
+    cursors::{CursorName, Cursors},
     delivery::Supervisor,
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
@@ -71,6 +75,19 @@ impl Default for Options {
     }
 }
 
+/// What waits for one async subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Its space.
+    pub space: SpaceName,
+    /// The type of its events.
+    pub event_type: EventTypeName,
+    /// Its function.
+    pub function: FunctionId,
+    /// How many events were read for it and are not settled.
+    pub events: usize,
+}
+
 /// What the parts of the flow share.
 pub(crate) struct Shared {
     pub(crate) log: Arc<dyn LogEngine>,
@@ -82,8 +99,8 @@ pub(crate) struct Shared {
     pub(crate) callers: Semaphore,
     /// What authorizers allowed.
     pub(crate) decisions: Decisions,
-    /// Events that workers have read and not settled.
-    pub(crate) backlog: AtomicUsize,
+    /// Events that workers have read and not settled, of each worker.
+    pub(crate) backlogs: Mutex<HashMap<CursorName, (SubscriptionId, Arc<AtomicUsize>)>>,
     /// Where subscriptions stand.
     pub(crate) cursors: Arc<Cursors>,
     /// The last configuration change that was there when the flow was opened.
@@ -133,9 +150,9 @@ impl Flow {
         let opened = state.borrow().position;
         let callers = Semaphore::new(options.callers_max);
         let decisions = Decisions::new(options.authorizations_bytes_max);
-        let backlog = AtomicUsize::new(0);
+        let backlogs = Mutex::default();
         let shared =
-            Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlog, cursors, opened });
+            Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlogs, cursors, opened });
         Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
     }
 
@@ -161,7 +178,29 @@ impl Flow {
     /// among them.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.shared.backlog.load(Ordering::Relaxed)
+        self.shared.backlogs.lock().values().map(|(_, events)| events.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Returns the same of each async subscription, in the order of spaces, event types and functions.
+    #[must_use]
+    pub fn backlogs(&self) -> Vec<Backlog> {
+        let catalog = self.catalog();
+        let mut backlogs: Vec<Backlog> = {
+            let present = self.shared.backlogs.lock();
+            let backlog = |(cursor, (id, events)): (&CursorName, &(SubscriptionId, Arc<AtomicUsize>))| {
+                let it = catalog.space(&cursor.space)?.subscription(id.as_str())?;
+                Some(Backlog {
+                    space: cursor.space.clone(),
+                    event_type: it.event_type.clone(),
+                    function: it.function.clone(),
+                    events: events.load(Ordering::Relaxed),
+                })
+            };
+            present.iter().filter_map(backlog).collect()
+        };
+        let order = |it: &Backlog| (it.space.clone(), it.event_type.clone(), it.function.clone());
+        backlogs.sort_by_cached_key(order);
+        backlogs
     }
 
     /// Returns the async subscriptions of a space that are given events of one type which come in so. How that is

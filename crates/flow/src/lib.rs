@@ -30,7 +30,7 @@ pub use authorizer::Sender;
 pub use compatibility::Compatibility;
 pub use condition::{Precondition, Unmet, Wanted};
 pub use error::{CallFailure, ChangeError, OpenError};
-pub use flow::{Flow, Options, Runner};
+pub use flow::{Backlog, Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::MakeFunction;
 pub use observer::{Authorized, Decision, Happening, NoObserver, Observer, Observers, Settled, Way};

@@ -3,7 +3,10 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -58,20 +61,25 @@ impl Wanted {
 /// What this worker has in the backlog of all.
 struct Share {
     shared: Arc<Shared>,
-    events: usize,
+    cursor: CursorName,
+    events: Arc<AtomicUsize>,
 }
 
 impl Share {
-    fn set(&mut self, events: usize) {
-        self.shared.backlog.fetch_add(events, Ordering::Relaxed);
-        self.shared.backlog.fetch_sub(self.events, Ordering::Relaxed);
-        self.events = events;
+    fn new(shared: &Arc<Shared>, cursor: &CursorName, id: &SubscriptionId) -> Self {
+        let events = Arc::new(AtomicUsize::new(0));
+        shared.backlogs.lock().insert(cursor.clone(), (id.clone(), events.clone()));
+        Self { shared: shared.clone(), cursor: cursor.clone(), events }
+    }
+
+    fn set(&self, events: usize) {
+        self.events.store(events, Ordering::Relaxed);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.set(0);
+        self.shared.backlogs.lock().remove(&self.cursor);
     }
 }
 
@@ -115,7 +123,7 @@ enum Incident {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, cursor: CursorName, id: SubscriptionId, stop: CancellationToken) -> Self {
         let kept = cursor.created;
-        let share = Share { shared: Arc::clone(&shared), events: 0 };
+        let share = Share::new(&shared, &cursor, &id);
         Self {
             share,
             shared,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use weir_catalog::{Command, EventTypeName, Function, FunctionKind, Resource, Subscription, Target};
 use weir_domain::{AttributeValue, FunctionId};
-use weir_flow::{CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options};
+use weir_flow::{Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options};
 use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::FakeFunction;
@@ -244,6 +244,20 @@ async fn what_waited_for_a_deleted_subscription_is_recorded_once() {
     running.wait_for("done", 1).await;
     let last = running.emit(["a", "b", "c"].map(|id| event(id, "job", id))).await;
     let first = last.previous().previous();
+    let backlog = |event_type: &str, function: &str, events: usize| Backlog {
+        space: space(),
+        event_type: EventTypeName::new(event_type).expect("valid"),
+        function: FunctionId::new(function).expect("valid"),
+        events,
+    };
+    let expected = [backlog("job", "sick", 3), backlog("other", "idle", 0)];
+    let told = async {
+        while running.flow.backlogs() != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, told).await.expect("it is told what waits for whom");
+    assert_eq!(running.flow.backlog(), 3);
     running.change(Command::DeleteSubscription(idle)).await;
     running.change(Command::DeleteSubscription(sick.clone())).await;
     // What comes later was not for it.

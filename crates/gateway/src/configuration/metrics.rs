@@ -25,10 +25,12 @@ pub(super) async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) 
     let format = Format::accepted(&headers);
     let catalog = shared.flow.catalog();
     let end = *shared.log.durable_end().borrow();
+    let backlogs = shared.flow.backlogs();
     let scrape = Scrape {
         catalog: &catalog,
         end,
         backlog: shared.flow.backlog(),
+        backlogs: &backlogs,
         events: shared.events_room.in_flight(),
         configuration: shared.configuration_room.in_flight(),
     };

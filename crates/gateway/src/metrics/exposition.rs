@@ -16,6 +16,7 @@ use prometheus_client::{
 };
 use weir_catalog::{Catalog, Resource};
 use weir_domain::Position;
+use weir_flow::Backlog;
 
 use super::{
     family::Readings,
@@ -38,6 +39,8 @@ pub struct Scrape<'a> {
     pub end: Position,
     /// Events that async subscriptions have read and that are not delivered, once for each subscription.
     pub backlog: usize,
+    /// The same of each subscription.
+    pub backlogs: &'a [Backlog],
     /// What is in flight on the Events API.
     pub events: InFlight,
     /// What is in flight on the Configuration API.
@@ -145,6 +148,9 @@ fn read(scrape: &Scrape<'_>) -> Registry {
     }
     let help = "Events that async subscriptions have read and that are not delivered";
     registry.register("eventgateway_events_backlog", help, Readings::one(number(scrape.backlog)));
+    let names = ["space", "type", "function"];
+    let readings = Readings { names, rows: of_subscriptions(scrape.backlogs) };
+    registry.register("weir_delivery_backlog", "The same of each async subscription", readings);
 
     let requests = by_api(scrape, |in_flight| in_flight.requests);
     registry.register("weir_requests_in_flight", "Requests in flight", requests);
@@ -173,6 +179,17 @@ fn counts(catalog: &Catalog, resource: Resource) -> Vec<([Box<str>; 1], i64)> {
         *counts.entry(label).or_default() += number(present.count(resource));
     }
     counts.into_iter().map(|(space, count)| ([space.into()], count)).collect()
+}
+
+/// Tells what waits for each subscription; those beyond the bound are counted together.
+fn of_subscriptions(backlogs: &[Backlog]) -> Vec<([Box<str>; 3], i64)> {
+    let mut rows: BTreeMap<[&str; 3], i64> = BTreeMap::new();
+    for it in backlogs {
+        let own = [it.space.as_str(), it.event_type.as_str(), it.function.as_str()];
+        let has_room = rows.len() < NAMED_MAX || rows.contains_key(&own);
+        *rows.entry(if has_room { own } else { [OTHER; 3] }).or_default() += number(it.events);
+    }
+    rows.into_iter().map(|(labels, events)| (labels.map(Box::from), events)).collect()
 }
 
 fn number(count: usize) -> i64 {

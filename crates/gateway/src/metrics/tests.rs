@@ -2,13 +2,13 @@
 
 mod parser;
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::LazyLock};
 
 use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription};
 use weir_domain::{Event, FunctionId, Position};
 use weir_flow::{
-    Authorized, CallFailure, DELIVERY_FAILED, Decision, Happening, NoObserver, Observer, Observers, Refusal, Settled,
-    Way,
+    Authorized, Backlog, CallFailure, DELIVERY_FAILED, Decision, Happening, NoObserver, Observer, Observers, Refusal,
+    Settled, Way,
 };
 use weir_log::LogError;
 
@@ -34,7 +34,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 19] = [
+const OWN: [(&str, &str, &[&str]); 20] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
@@ -47,6 +47,7 @@ const OWN: [(&str, &str, &[&str]); 19] = [
     ("weir_function_call_duration_seconds", "histogram", &["space", "function"]),
     ("weir_delivery_retries_total", "counter", &["space", "function"]),
     ("weir_delivery_failed_total", "counter", &["space", "function"]),
+    ("weir_delivery_backlog", "gauge", &["space", "type", "function"]),
     ("weir_authorizer_calls_total", "counter", &["space", "outcome"]),
     ("weir_unauthenticated_requests_total", "counter", &["api", "reason"]),
     ("weir_rate_limited_requests_total", "counter", &["space"]),
@@ -88,9 +89,18 @@ fn shop() -> Arc<Catalog> {
     Arc::new(catalog)
 }
 
+fn waiting(event_type: &str, function: &str, events: usize) -> Backlog {
+    let event_type = EventTypeName::new(event_type).expect("valid");
+    Backlog { space: name("shop"), event_type, function: id(function), events }
+}
+
 fn scrape(catalog: &Catalog) -> Scrape<'_> {
+    static BACKLOGS: LazyLock<[Backlog; 3]> = LazyLock::new(|| {
+        // Two subscriptions that differ in their path only.
+        [waiting("order.placed", "f", 3), waiting("order.placed", "f", 4), waiting("order.placed", "g", 0)]
+    });
     let (events, configuration) = (InFlight { requests: 3, bytes: 4096 }, InFlight::default());
-    Scrape { catalog, end: Position::new(42), backlog: 7, events, configuration }
+    Scrape { catalog, end: Position::new(42), backlog: 7, backlogs: &*BACKLOGS, events, configuration }
 }
 
 /// Scrapes and reads strictly.
@@ -360,6 +370,9 @@ fn the_catalog_and_what_is_in_flight_are_read_when_somebody_scrapes() {
     exposition.check("eventgateway_subscriptions_total", &[("space", "shop")], 1.0);
     exposition.check("eventgateway_cors_total", &[("space", "shop")], 0.0);
     exposition.check("eventgateway_events_backlog", &[], 7.0);
+    let of = |function| [("space", "shop"), ("type", "order.placed"), ("function", function)];
+    exposition.check("weir_delivery_backlog", &of("f"), 7.0);
+    exposition.check("weir_delivery_backlog", &of("g"), 0.0);
     exposition.check("weir_log_position", &[], 42.0);
     exposition.check("weir_requests_in_flight", &[("api", "events")], 3.0);
     exposition.check("weir_request_bytes_in_flight", &[("api", "events")], 4096.0);
@@ -386,6 +399,19 @@ fn values_of_labels_are_escaped() {
     let line = r#"eventgateway_events_received_total{space="shop",type="a \"b\" \\c"} 1"#;
     assert!(text.lines().any(|each| each == line), "{text}");
     parse(&text).check("eventgateway_events_received_total", &[("space", "shop"), ("type", odd)], 1.0);
+}
+
+#[test]
+fn subscriptions_beyond_the_bound_are_told_together() {
+    let backlogs: Vec<_> = (0..SERIES_MAX + 50).map(|number| waiting("a", &format!("f{number:05}"), 1)).collect();
+    let catalog = Catalog::new();
+    let scrape = Scrape { backlogs: &backlogs, ..scrape(&catalog) };
+    let exposition = parse(&metrics().render(&scrape, Format::Text));
+    let samples = &exposition.families["weir_delivery_backlog"].samples;
+    assert!(samples.len() <= SERIES_MAX, "{}", samples.len());
+    let told: f64 = samples.iter().map(|sample| sample.value).sum();
+    assert_eq!(told, backlogs.len() as f64, "none is left out");
+    exposition.check("weir_delivery_backlog", &[("space", "shop"), ("type", "a"), ("function", "f00000")], 1.0);
 }
 
 #[test]
