@@ -20,6 +20,10 @@ const FIXTURE_2: &str = include_str!("../fixtures/changes-v2.jsonl");
 /// What only readers of version 3 know.
 const FIXTURE_3: &str = include_str!("../fixtures/changes-v3.jsonl");
 
+/// The default when the first lines were written.
+const USUAL: RetryPolicy =
+    RetryPolicy { attempts_max: Some(8), backoff_first_ms: 100, backoff_max_ms: 60_000, age_max_ms: None };
+
 #[derive(Deserialize)]
 struct Line<'a> {
     r#type: String,
@@ -69,9 +73,7 @@ fn changes() -> Vec<ChangeKind> {
     );
     let retry =
         RetryPolicy { attempts_max: Some(3), backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
-    // The default of then.
-    let usual = RetryPolicy { attempts_max: Some(8), backoff_first_ms: 100, backoff_max_ms: 60_000, age_max_ms: None };
-    let listening = asynchronous("product.created", "catalog").with_retry(usual);
+    let listening = asynchronous("product.created", "catalog").with_retry(USUAL);
     let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
     let mut origins = Cors::new(Method::Get, "/hello");
     origins.allowed_origins = vec!["https://example.com".into()];
@@ -90,7 +92,7 @@ fn changes() -> Vec<ChangeKind> {
         ChangeKind::FunctionCreated(Arc::new(javascript)),
         ChangeKind::FunctionUpdated(Arc::new(component)),
         ChangeKind::FunctionDeleted(id("catalog")),
-        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog").with_retry(usual))),
+        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog").with_retry(USUAL))),
         ChangeKind::SubscriptionCreated(Arc::new(listening.clone())),
         ChangeKind::SubscriptionUpdated(Arc::new(changed)),
         ChangeKind::SubscriptionDeleted(listening.id),
