@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt::Write};
 use weir_domain::{AttributeError, AttributeValue, Limits};
 
 use super::{LIFTED, SUBJECT, members};
-use crate::{DecodeError, attributes, json::check};
+use crate::{DecodeError, attributes, error::short, json::check};
 
 /// What an extension attribute of 1.0 can hold.
 pub(super) enum Value<'a> {
@@ -74,6 +74,7 @@ impl<'a> Extensions<'a> {
         }
         let is_subject = place == Some(SUBJECT);
         if self.listed.iter().any(|(each, _)| *each == name) || (is_subject && self.subject.is_some()) {
+            let name = short(&name);
             return refused(format!("is the second that becomes {name:?} in CloudEvents 1.0: give it once"));
         }
         match value {

@@ -63,6 +63,9 @@ fn sizes_and_numbers_are_bounded() {
     assert_eq!(binary_with(&[("ce-x-a", value.as_str())], ""), too_long("ce-x-a", 8193));
     assert_eq!(binary_with(&[("ce-schemaurl", value.as_str())], ""), too_long("schemaURL", 8193));
 
+    let collision = structured(with(&format!(r#""extensions":{{"{long}":1,"{long}":2}}"#))).expect_err("given twice");
+    assert!(collision.len() < 512, "a refusal of {} bytes", collision.len());
+
     let size = |given: usize| -> Result<Event, String> {
         Err(format!("413 the size of the event in bytes is {given}, over the limit of 1048576: send less"))
     };
