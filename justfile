@@ -24,6 +24,10 @@ bench:
 crash rounds="200":
     CRASH_ROUNDS={{rounds}} cargo test --release -p weir --test it crash -- --nocapture
 
+# Feed a reader with changed seeds; `just fuzz all 3600` before a release.
+fuzz target seconds="60":
+    cargo xtask fuzz {{target}} --seconds {{seconds}}
+
 # Write what is made from the program: docs/settings.md.
 docs:
     UPDATE_DOCS=1 cargo test -p weir reference

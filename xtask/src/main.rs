@@ -1,10 +1,12 @@
-//! The checks of this repository as one command: `cargo xtask layers`, `cargo xtask tidy`, `cargo xtask verify`.
+//! The checks of this repository as one command: `cargo xtask layers`, `cargo xtask tidy`, `cargo xtask verify`, and
+//! `cargo xtask fuzz`, which goes on as long as it is told to.
 //!
 //! It reads the repository and starts cargo. It is no part of what Weir ships, and no crate imports it.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its caller")]
 
+mod fuzz;
 mod layers;
 mod source;
 mod tidy;
@@ -18,7 +20,9 @@ usage: cargo xtask <command>
 
   layers            check who imports whom against layers.toml
   tidy              check the house rules on sources (exceptions: tidy.toml)
-  verify [STEP...]  run all that CI checks, or only the steps named";
+  verify [STEP...]  run all that CI checks, or only the steps named
+  fuzz TARGET|all [--seconds N]
+                    feed changed seeds to a target of crates/fuzzing, by cargo-fuzz where it is installed";
 
 #[expect(clippy::disallowed_methods, reason = "a command line of its own: here its arguments are read")]
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn run(words: &[&str]) -> anyhow::Result<bool> {
         ["layers"] => Ok(report("layers", &layers::check(&root)?)),
         ["tidy"] => Ok(report("tidy", &tidy::check(&root)?)),
         ["verify", steps @ ..] => verify::run(&root, steps),
+        ["fuzz", words @ ..] => fuzz::run(&root, words),
         _ => anyhow::bail!("no such command\n\n{USAGE}"),
     }
 }
