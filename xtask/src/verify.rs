@@ -34,12 +34,13 @@ struct Step {
 }
 
 /// The steps, the quick ones first.
-static STEPS: [Step; 7] = [
+static STEPS: [Step; 8] = [
     Step { name: "fmt", run: check_format },
     Step { name: "layers", run: check_layers },
     Step { name: "tidy", run: check_tidy },
     Step { name: "clippy", run: check_lints },
     Step { name: "rustdoc", run: check_docs },
+    Step { name: "interop", run: install_others },
     Step { name: "test", run: run_tests },
     Step { name: "deny", run: check_graph },
 ];
@@ -101,6 +102,17 @@ fn check_docs(root: &Path) -> anyhow::Result<Outcome> {
     cargo(root, &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
 }
 
+/// Installs the SDKs that the tests of `interop.rs` run against Weir. Where that cannot be, those tests skip.
+fn install_others(root: &Path) -> anyhow::Result<Outcome> {
+    println!("$ scripts/interop-setup.sh");
+    let status = Command::new("bash").arg("scripts/interop-setup.sh").current_dir(root).status();
+    if status.is_ok_and(|status| status.success()) {
+        return Ok(Outcome::Passed);
+    }
+    println!("skipped: the SDKs of others cannot be installed, for which Python, Node and their registries are needed");
+    Ok(Outcome::Skipped)
+}
+
 fn run_tests(root: &Path) -> anyhow::Result<Outcome> {
     cargo(root, &["test", "--workspace"], &[])
 }
@@ -147,7 +159,7 @@ mod tests {
         assert_eq!(names(&[]).len(), STEPS.len());
         assert_eq!(names(&["tidy", "fmt"]), ["tidy", "fmt"]);
         let refused = chosen(&["fmt", "lint"]).err().expect("refused").to_string();
-        assert!(refused.ends_with("rustdoc, test, deny: lint"), "{refused}");
+        assert!(refused.ends_with("rustdoc, interop, test, deny: lint"), "{refused}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod cli_resources;
 mod crash;
 mod drain;
 mod event_gateway;
+mod interop;
 mod parity;
 mod process;
 mod providers;
