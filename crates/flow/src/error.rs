@@ -1,5 +1,7 @@
 //! What can go wrong between the log and the functions.
 
+use std::time::Duration;
+
 use weir_catalog::{ApplyError, CatalogError, stored::StoredError};
 use weir_domain::{ErrorKind, Position};
 use weir_log::LogError;
@@ -72,6 +74,9 @@ pub enum ChangeError {
     /// More changes wait than may.
     #[error("too many changes of the configuration wait for one another: repeat the request later")]
     Busy,
+    /// More functions are being made ready than may, or this one was changed again and again while it was.
+    #[error("too many functions are being made ready: repeat the request later")]
+    Making,
     /// The change is in the log, and the configuration could not be read back from there.
     #[error("the configuration in the log cannot be read")]
     Unreadable(#[from] OpenError),
@@ -89,7 +94,7 @@ impl ChangeError {
             Self::Log(error) => error.kind(),
             Self::Precondition { .. } => ErrorKind::Conflict,
             Self::Function { .. } => ErrorKind::Invalid,
-            Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
+            Self::Busy | Self::Making => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
             Self::Unreadable(error) => error.kind(),
             Self::Stopped => ErrorKind::Closed,
         }
@@ -141,7 +146,7 @@ impl CallFailure {
             Self::Log(error) => error.kind(),
             Self::Failed { kind, .. } => *kind,
             Self::Malformed { .. } | Self::Service { .. } => ErrorKind::Internal,
-            Self::Busy => ErrorKind::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) },
+            Self::Busy => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
         }
     }
 }

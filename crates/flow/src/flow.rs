@@ -52,6 +52,9 @@ pub struct Options {
     pub callers_max: usize,
     /// Configuration changes that may wait for one another.
     pub changes_max: usize,
+    /// Configuration changes whose functions may be made ready at the same time; beyond, they are refused. Changes without
+    /// code to compile are none of these.
+    pub makings_max: usize,
     /// Bytes of what authorizers allowed and is kept for the next events, roughly.
     pub authorizations_bytes_max: usize,
     /// What is done as the Event Gateway did.
@@ -69,6 +72,7 @@ impl Default for Options {
             limits: Limits::default(),
             callers_max: 4096,
             changes_max: 32,
+            makings_max: 8,
             authorizations_bytes_max: 16 * 1024 * 1024,
             compatibility: Compatibility::default(),
         }
@@ -140,6 +144,7 @@ impl Flow {
         let registrar = Registrar {
             log: log.clone(),
             maker,
+            makings_max: options.makings_max,
             clock: clock.clone(),
             ids,
             state: state.clone(),
@@ -215,10 +220,11 @@ impl Flow {
     }
 
     /// Changes the configuration. When this returns, the change is durable and in force; a caller who goes away does
-    /// not take it back.
+    /// not take it back. While the code of a function is compiled for it, other changes are made.
     ///
     /// # Errors
-    /// Where the command breaks a rule, the code of a function cannot be made ready, or the log cannot be written.
+    /// Where the command breaks a rule, the code of a function cannot be made ready, too many functions are being made
+    /// ready, or the log cannot be written.
     pub async fn change(&self, space: &SpaceName, command: Command) -> Result<Changed, ChangeError> {
         self.change_if(space, command, Precondition::default()).await
     }

@@ -3,11 +3,15 @@
 //!
 //! One task makes all changes, so that a caller who goes away cannot leave one half done. Another writer to the same
 //! log is noticed by the condition of the append; then its changes are read first and the command is planned again.
+//!
+//! Code is compiled beside that task and not in it: a change that brings code leaves the queue, comes back when its
+//! function is made, and is planned again then. Meanwhile all other changes are made.
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
-use weir_catalog::{Change, ChangeKind, Command, SubscriptionKind, stored};
+use weir_catalog::{Change, ChangeKind, Command, Function, SubscriptionKind, stored};
 use weir_domain::{Clock, Data, ErrorKind, Event, Ids, Position, SpaceName};
 use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
@@ -16,13 +20,15 @@ use crate::{
     ChangeError, MakeFunction, OpenError, Precondition,
     cursors::{CursorName, Cursors},
     delivery::Departed,
-    making::Unready,
+    making::{self, Unready},
     schema,
     snapshot::Snapshot,
 };
 
 /// How often a command is planned anew because somebody else changed the configuration first.
 const PLANS_MAX: u32 = 16;
+/// How often code is compiled for one command: again where secrets that are to stay were changed in the meantime.
+const MAKINGS_PER_COMMAND_MAX: u32 = 4;
 const SOURCE: &str = "/weir/configuration";
 
 /// Returns the space in which configuration changes are recorded.
@@ -63,6 +69,35 @@ pub(crate) enum Request {
     Rehearsal(Proposal, oneshot::Sender<Result<Change, ChangeError>>),
 }
 
+impl Request {
+    /// Says why it is not carried out. Who asked may be gone.
+    fn refuse(self, error: ChangeError) {
+        match self {
+            Self::Change(_, answer) => drop(answer.send(Err(error))),
+            Self::Rehearsal(_, answer) => drop(answer.send(Err(error))),
+        }
+    }
+}
+
+/// What the maker said about a function.
+struct Made {
+    function: Arc<Function>,
+    outcome: Result<Arc<dyn Invoke>, String>,
+    /// How often it was asked for the same command.
+    count: u32,
+}
+
+/// A request whose code is compiled, until it comes back with what was made.
+type Making = BoxFuture<'static, (Request, Made)>;
+
+/// How far a proposal has come.
+enum Step<T> {
+    /// It is carried out, or checked.
+    Done(T),
+    /// The code of this function is to be compiled first.
+    Make(Arc<Function>),
+}
+
 /// A change that may be recorded, and its function where it brings one.
 type Planned = (Change, Option<Arc<dyn Invoke>>);
 
@@ -70,6 +105,8 @@ type Planned = (Change, Option<Arc<dyn Invoke>>);
 pub(crate) struct Registrar {
     pub(crate) log: Arc<dyn LogEngine>,
     pub(crate) maker: Arc<dyn MakeFunction>,
+    /// How many requests may have code compiled at the same time.
+    pub(crate) makings_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) state: watch::Sender<Arc<Snapshot>>,
@@ -133,30 +170,79 @@ impl Registrar {
         }
     }
 
-    /// Makes changes until nobody can ask for one any more or `stop` says so.
+    /// Makes changes until nobody can ask for one any more or `stop` says so. Who waits for code to be compiled then is
+    /// told that nothing was changed.
     pub(crate) async fn run(mut self, stop: tokio_util::sync::CancellationToken) {
-        loop {
-            let request = tokio::select! {
-                request = self.requests.recv() => request,
-                () = stop.cancelled() => None,
+        let mut makings: FuturesUnordered<Making> = FuturesUnordered::new();
+        let mut is_open = true;
+        while is_open || !makings.is_empty() {
+            let (request, made) = tokio::select! {
+                Some((request, made)) = makings.next() => (request, Some(made)),
+                request = self.requests.recv(), if is_open => match request {
+                    Some(request) => (request, None),
+                    None => {
+                        is_open = false;
+                        continue;
+                    }
+                },
+                () = stop.cancelled() => return,
             };
-            match request {
-                // Who asked may be gone; the change stands.
-                Some(Request::Change(proposal, answer)) => drop(answer.send(self.change(&proposal).await)),
-                // Nobody waits any more for what would change nothing.
-                Some(Request::Rehearsal(_, answer)) if answer.is_closed() => {}
-                Some(Request::Rehearsal(proposal, answer)) => {
-                    let snapshot = self.state.borrow().clone();
-                    let planned = self.plan(&snapshot, &proposal).await;
-                    drop(answer.send(planned.map(|(change, _)| change)));
-                }
-                None => return,
+            let count = made.as_ref().map_or(0, |made| made.count);
+            let Some((request, function)) = self.advance(request, made.as_ref()).await else { continue };
+            // Who would wait for a place is refused: compiling is heavy, and each has its code in memory.
+            if makings.len() < self.makings_max && count < MAKINGS_PER_COMMAND_MAX {
+                makings.push(self.make(request, function, count + 1));
+            } else {
+                request.refuse(ChangeError::Making);
             }
         }
     }
 
-    /// Checks a proposal against one state and makes the function ready that it brings.
-    async fn plan(&self, snapshot: &Snapshot, proposal: &Proposal) -> Result<Planned, ChangeError> {
+    /// Answers a request, or returns it with the function that is to be made for it first.
+    async fn advance(&self, request: Request, made: Option<&Made>) -> Option<(Request, Arc<Function>)> {
+        match request {
+            Request::Change(proposal, answer) => {
+                let answered = match self.change(&proposal, made).await {
+                    Ok(Step::Make(function)) => return Some((Request::Change(proposal, answer), function)),
+                    Ok(Step::Done(changed)) => Ok(changed),
+                    Err(error) => Err(error),
+                };
+                // Who asked may be gone; the change stands.
+                drop(answer.send(answered));
+            }
+            // Nobody waits any more for what would change nothing.
+            Request::Rehearsal(_, answer) if answer.is_closed() => {}
+            Request::Rehearsal(proposal, answer) => {
+                let snapshot = self.state.borrow().clone();
+                let answered = match self.plan(&snapshot, &proposal, made).await {
+                    Ok(Step::Make(function)) => return Some((Request::Rehearsal(proposal, answer), function)),
+                    Ok(Step::Done((change, _))) => Ok(change),
+                    Err(error) => Err(error),
+                };
+                drop(answer.send(answered));
+            }
+        }
+        None
+    }
+
+    /// Has a function made for a request, to its end: what it costs is bounded by how many there are, and of a caller
+    /// who gave up in between nothing would end the work of a thread.
+    fn make(&self, request: Request, function: Arc<Function>, count: u32) -> Making {
+        let maker = Arc::clone(&self.maker);
+        async move {
+            let outcome = maker.make(&function).await;
+            (request, Made { function, outcome, count })
+        }
+        .boxed()
+    }
+
+    /// Checks a proposal against one state and finds the function ready that it brings.
+    async fn plan(
+        &self,
+        snapshot: &Snapshot,
+        proposal: &Proposal,
+        made: Option<&Made>,
+    ) -> Result<Step<Planned>, ChangeError> {
         let Proposal { space, command, condition } = proposal;
         let planned = snapshot.catalog.plan(space, command.clone());
         // What is not there is told as such: a precondition only counts where there would be another answer than that
@@ -166,20 +252,26 @@ impl Registrar {
             condition.check(version).map_err(|unmet| ChangeError::Precondition { unmet, version })?;
         }
         let change = planned?;
-        let ready = match &change.kind {
-            ChangeKind::FunctionCreated(function) | ChangeKind::FunctionUpdated(function) => {
-                let made = self.maker.make(function).await;
-                Some(made.map_err(|detail| ChangeError::Function { id: function.id.to_string(), detail })?)
-            }
-            _ => None,
+        let (ChangeKind::FunctionCreated(function) | ChangeKind::FunctionUpdated(function)) = &change.kind else {
+            return Ok(Step::Done((change, None)));
         };
-        Ok((change, ready))
+        let outcome = match made {
+            // The whole declaration is compared, its code included: what was made of another one is of no use.
+            Some(made) if made.function == *function => made.outcome.clone(),
+            _ if making::compiles(function) => return Ok(Step::Make(Arc::clone(function))),
+            _ => self.maker.make(function).await,
+        };
+        let ready = outcome.map_err(|detail| ChangeError::Function { id: function.id.to_string(), detail })?;
+        Ok(Step::Done((change, Some(ready))))
     }
 
-    async fn change(&self, proposal: &Proposal) -> Result<Changed, ChangeError> {
+    async fn change(&self, proposal: &Proposal, made: Option<&Made>) -> Result<Step<Changed>, ChangeError> {
         for _ in 0..PLANS_MAX {
             let snapshot = self.state.borrow().clone();
-            let (change, ready) = self.plan(&snapshot, proposal).await?;
+            let (change, ready) = match self.plan(&snapshot, proposal, made).await? {
+                Step::Done(planned) => planned,
+                Step::Make(function) => return Ok(Step::Make(function)),
+            };
             let position = match self.write(&change, snapshot.position).await {
                 Ok(position) => position,
                 Err(LogError::ConditionFailed { .. }) => {
@@ -200,7 +292,7 @@ impl Registrar {
                 next.functions.entry(change.space.clone()).or_default().insert(it.id.clone(), ready);
             }
             self.state.send_replace(Arc::new(next));
-            return Ok(Changed { change, position });
+            return Ok(Step::Done(Changed { change, position }));
         }
         Err(ChangeError::Log(LogError::Overloaded))
     }

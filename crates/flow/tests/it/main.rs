@@ -3,6 +3,7 @@
 
 mod authorizer;
 mod delivery;
+mod making;
 mod schema;
 mod simulation;
 mod support;

@@ -16,7 +16,7 @@ use super::{
     component::{HANDLE, HANDLER},
     guest::{Bounds, Entry, Guest},
     host::Host,
-    prepare::{BUILD_TIMEOUT, PLACE_TIMEOUT},
+    prepare::PLACE_TIMEOUT,
     slots::{Idle, Slot},
     voice::Voice,
     wakes,
@@ -207,7 +207,7 @@ impl Inner {
         let limit = self.options.timeout.min(PLACE_TIMEOUT);
         let slot = self.shared.slots.acquire_within(limit).await.ok_or(PrepareError::Busy { limit })?;
         let _beat = self.shared.pulse.enter();
-        let limit = self.options.timeout.min(BUILD_TIMEOUT);
+        let limit = self.options.timeout.min(self.shared.options.load_timeout);
         let tried = tokio::time::timeout(limit, async {
             let mut guest = self.guest(slot).await.map_err(PrepareError::start)?;
             guest.check().map_err(PrepareError::world)?;

@@ -21,6 +21,8 @@ pub struct RuntimeOptions {
     pub cache_dir: Option<PathBuf>,
     /// How long a guest runs before others get their turn, and how exact time limits are.
     pub tick: Duration,
+    /// How long the top level of a JavaScript file may run when it is loaded, and what a component does when it is started.
+    pub load_timeout: Duration,
     /// What guests read as the time.
     pub clock: Arc<dyn Clock>,
     /// What seeds the random numbers of guests.
@@ -39,6 +41,7 @@ impl RuntimeOptions {
             memory_bytes_max: 1024 * 1024 * 1024,
             cache_dir: None,
             tick: Duration::from_millis(1),
+            load_timeout: Duration::from_secs(5),
             clock,
             ids,
             log,

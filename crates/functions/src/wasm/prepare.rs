@@ -15,9 +15,10 @@ use super::{
 };
 use crate::CallError;
 
-/// A file whose top level never ends is given up after this time.
-pub(super) const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
-/// Functions are made one after the other: whoever waited longer for a place would hold up all the others.
+/// How long loading and compiling may take together. The top level of a file has a limit of its own, see
+/// [`RuntimeOptions::load_timeout`](super::RuntimeOptions::load_timeout).
+const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Few functions are made at the same time: whoever waited longer for a place would hold up all the others.
 pub(super) const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first bytes of a component, and of a module, which is none.
@@ -51,8 +52,17 @@ pub enum PrepareError {
         message: String,
     },
     /// The top level of the JavaScript file does not end.
-    #[error("the file did not finish loading, mend the endless loop at its top level: the limit is {} s", .limit.as_secs())]
+    #[error(
+        "the file did not finish loading, mend the endless loop at its top level or do less there: the limit is {} ms",
+        .limit.as_millis()
+    )]
     Slow {
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Loading and compiling the code took too long.
+    #[error("the function was not compiled in time, make its code smaller or repeat it later: the limit is {} s", .limit.as_secs())]
+    Unfinished {
         /// How long was waited.
         limit: Duration,
     },
@@ -197,8 +207,8 @@ async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Comp
     match tokio::time::timeout(BUILD_TIMEOUT, built).await {
         Ok(Ok(built)) => built,
         Ok(Err(error)) => Err(PrepareError::Internal { message: error.to_string() }),
-        // The guest ends by itself at the same limit, unless the ticker does not run yet; the place is free for others.
-        Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
+        // A guest ends by itself earlier, unless the ticker does not run yet; the place is free for others.
+        Err(_) => Err(PrepareError::Unfinished { limit: BUILD_TIMEOUT }),
     }
 }
 

@@ -5,7 +5,7 @@
 //! the snapshot, compile it. A file then costs running its top level, taking the snapshot, and compiling what came out,
 //! most of which was compiled before ([`super::fragments`]).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use componentize_qjs::{codegen::generate_shim, default_sync_runtime_wasm, stubwasi::stub_internal_imports};
 use parking_lot::Mutex;
@@ -59,6 +59,8 @@ impl WasiView for Loading {
 pub(super) enum LoadError {
     /// What QuickJS says of the file.
     Script(String),
+    /// Its top level did not end within this time.
+    Slow(Duration),
     /// What was not the file's doing.
     Internal(wasmtime::Error),
 }
@@ -118,8 +120,14 @@ impl Base {
         Ok(Self { linked, shim, pre, _hold: compiled.hold })
     }
 
-    /// Loads the modules, the first of which is the entry, and returns the component that has them loaded.
-    pub(super) async fn load(&self, engine: &Engine, modules: &Modules) -> Result<Vec<u8>, LoadError> {
+    /// Loads the modules, the first of which is the entry, and returns the component that has them loaded. What the modules
+    /// do meanwhile may take `time_max`.
+    pub(super) async fn load(
+        &self,
+        engine: &Engine,
+        modules: &Modules,
+        time_max: Duration,
+    ) -> Result<Vec<u8>, LoadError> {
         let wizer = Wizer::new();
         let (context, _) = wizer.instrument_component(&self.linked)?;
         let wasi = WasiCtxBuilder::new().allow_tcp(false).allow_udp(false).build();
@@ -129,7 +137,8 @@ impl Base {
         let instance = self.pre.instantiate_async(&mut store).await?;
         let init = instance.get_typed_func::<InitParams<'_>, InitResults>(&mut store, INIT)?;
         let (path, text) = &modules[0];
-        let (loaded,) = init.call_async(&mut store, (&self.shim, text, Some(path), false)).await?;
+        let loading = init.call_async(&mut store, (&self.shim, text, Some(path), false));
+        let (loaded,) = tokio::time::timeout(time_max, loading).await.map_err(|_| LoadError::Slow(time_max))??;
         loaded.map_err(LoadError::Script)?;
         let mut state = WasmtimeWizerComponent { store: &mut store, instance };
         let snapshot = wizer.snapshot_component(context, &mut state).await?;

@@ -13,7 +13,7 @@ use weir_domain::FunctionId;
 use super::{
     PrepareError, Shared,
     artifact::Key,
-    prepare::{BUILD_TIMEOUT, PLACE_TIMEOUT},
+    prepare::PLACE_TIMEOUT,
     quickjs::{self, LoadError, Modules},
 };
 
@@ -47,12 +47,11 @@ pub(super) fn make(shared: &Shared, source: &str, function: &FunctionId) -> Resu
         };
         // What its top level does is interrupted like a call.
         let _beat = shared.pulse.enter();
-        match tokio::time::timeout(BUILD_TIMEOUT, base.load(&shared.engine, &modules)).await {
-            Ok(Ok(component)) => Ok(component),
-            Ok(Err(LoadError::Script(said))) => Err(explain(&said, function)),
-            Ok(Err(LoadError::Internal(error))) => Err(internal(error)),
-            Err(_) => Err(PrepareError::Slow { limit: BUILD_TIMEOUT }),
-        }
+        base.load(&shared.engine, &modules, shared.options.load_timeout).await.map_err(|error| match error {
+            LoadError::Script(said) => explain(&said, function),
+            LoadError::Slow(limit) => PrepareError::Slow { limit },
+            LoadError::Internal(error) => internal(error),
+        })
     })
 }
 

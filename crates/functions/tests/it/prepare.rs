@@ -45,6 +45,30 @@ async fn what_is_wrong_with_a_file_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_never_finishes_loading_is_given_up_soon() {
+    let rig = Rig::impatient(Duration::from_millis(300));
+    // More of them than are made at the same time: each gives its place back.
+    let sources = [
+        "while (true) {}\nexport function handle() {}",
+        "for (let i = 0; ; i++) {}\nexport function handle() {}",
+        "(function f() { for (;;) {} })();\nexport function handle() {}",
+    ];
+    let [first, second, third] = sources.map(|source| {
+        tokio::time::timeout(
+            Duration::from_secs(40),
+            refused(&rig, Code::JavaScript(source.into()), FunctionOptions::default()),
+        )
+    });
+    let (first, second, third) = tokio::join!(first, second, third);
+    for error in [first, second, third] {
+        assert_eq!(
+            error.expect("long before the limit of a whole build").to_string(),
+            "the file did not finish loading, mend the endless loop at its top level or do less there: the limit is 300 ms",
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_component_of_ours_is_refused() {
     let rig = Rig::new();
     let check = async |bytes: Bytes, sentence: &str| {

@@ -1,12 +1,13 @@
 //! What the tests share: a runtime with its ticker, ports that are not the machine's, and short ways to calls.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use weir_domain::{AttributeValue, Clock, Data, Event, FunctionId, Ids, Timestamp};
@@ -67,15 +68,25 @@ pub(crate) struct Rig {
 impl Rig {
     /// A runtime that keeps artefacts between the runs of the tests.
     pub(crate) fn new() -> Self {
-        Self::with(16, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts"))
+        Self::with(16, &artifacts())
     }
 
     pub(crate) fn with(instances_max: u32, cache_dir: &Path) -> Self {
+        let cache_dir = Some(cache_dir.to_owned());
+        Self::of(|defaults| RuntimeOptions { instances_max, cache_dir, ..defaults })
+    }
+
+    /// A runtime in which loading a file may take this time.
+    pub(crate) fn impatient(load_timeout: Duration) -> Self {
+        let cache_dir = Some(artifacts());
+        Self::of(|defaults| RuntimeOptions { instances_max: 16, load_timeout, cache_dir, ..defaults })
+    }
+
+    fn of(options: impl FnOnce(RuntimeOptions) -> RuntimeOptions) -> Self {
         let lines = Arc::new(Lines::default());
         let log = Arc::clone(&lines) as Arc<dyn GuestLog>;
-        let ports = RuntimeOptions::new(Arc::new(StoppedClock), Arc::new(CountedIds::default()), log);
-        let options = RuntimeOptions { instances_max, cache_dir: Some(cache_dir.to_owned()), ..ports };
-        let runtime = WasmRuntime::new(options).expect("a runtime");
+        let defaults = RuntimeOptions::new(Arc::new(StoppedClock), Arc::new(CountedIds::default()), log);
+        let runtime = WasmRuntime::new(options(defaults)).expect("a runtime");
         let ticker = runtime.ticker();
         let stop = ticker.stop_handle();
         let ticker = Some(std::thread::spawn(move || ticker.run()));
@@ -99,6 +110,11 @@ impl Drop for Rig {
             ticker.join().expect("the ticker ends when it is stopped");
         }
     }
+}
+
+/// Where artefacts are kept between the runs of the tests.
+fn artifacts() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts")
 }
 
 pub(crate) fn id() -> FunctionId {
