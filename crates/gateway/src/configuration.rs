@@ -13,6 +13,7 @@ mod guard;
 mod intent;
 mod media;
 mod metrics;
+mod outgoing;
 mod paging;
 mod parameter;
 mod reading;
@@ -44,7 +45,7 @@ type ItemPath = Result<Path<(String, String)>, PathRejection>;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/status", get(status))
-        .route("/v1/metrics", get(metrics::show))
+        .route(outgoing::METRICS, get(metrics::show))
         .merge(spaces::routes())
         .merge(resource::routes::<event_types::EventTypes>())
         .merge(schemas::routes())
@@ -57,6 +58,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::configuration::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), outgoing::hold))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)
 }

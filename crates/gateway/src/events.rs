@@ -96,7 +96,7 @@ async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> R
         id.or_made(&*shared.ids);
     }
     id.tell(&mut response);
-    if is_head { answer::head_only(response) } else { response }
+    if is_head { answer::head_only(response) } else { shared.events_room.count_answer(response) }
 }
 
 /// A request without its body, with what is known about it.

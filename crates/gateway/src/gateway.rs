@@ -35,7 +35,7 @@ pub struct Options {
     /// Requests in flight, of each API; beyond, they are refused with 503.
     pub requests_max: usize,
     /// Bytes of the bodies of these requests together, of each API; beyond, they are refused with 503. Where it is less
-    /// than one body may have, that holds.
+    /// than one body may have, that holds. Answers that were not written yet may take as many again.
     pub in_flight_bytes_max: usize,
     /// Open connections of each API; beyond, connections wait to be accepted.
     pub connections_max: usize,
@@ -43,6 +43,8 @@ pub struct Options {
     pub header_read_timeout: Duration,
     /// How long the body of a request may take.
     pub body_read_timeout: Duration,
+    /// How long a client may read nothing at all of its answer, before its connection is closed.
+    pub write_timeout: Duration,
     /// The TLS of the Events API; without it, it is served in clear text.
     pub events_tls: Option<Tls>,
     /// The TLS of the Configuration API; without it, it is served in clear text.
@@ -69,6 +71,7 @@ impl Default for Options {
             connections_max: 16 * 1024,
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             events_tls: None,
             configuration_tls: None,
             handshake_timeout: Duration::from_secs(10),
@@ -191,6 +194,7 @@ impl Gateway {
         ServeOptions {
             connections_max: self.shared.options.connections_max,
             header_read_timeout: self.shared.options.header_read_timeout,
+            write_timeout: self.shared.options.write_timeout,
             handshake_timeout: self.shared.options.handshake_timeout,
             tls: None,
             stopping: self.shared.stopping.clone(),

@@ -1,12 +1,14 @@
 //! Accepts connections and speaks HTTP/1.1 and HTTP/2 on them, until it is told to stop.
 //!
-//! This is not `axum::serve`, which bounds neither the time to send a request head nor the number of connections. Nor
-//! is it the builder of `hyper_util` that finds out the protocol: that waits for the first bytes without a bound, and
-//! stands between HTTP/1.1 and its socket ever after. Here TLS tells the protocol, and without TLS the first bytes do,
-//! which are looked at and left where they are.
+//! This is not `axum::serve`, which bounds neither the time to send a request head or to read an answer nor the number of
+//! connections. Nor is it the builder of `hyper_util` that finds out the protocol: that waits for the first bytes without
+//! a bound, and stands between HTTP/1.1 and its socket ever after. Here TLS tells the protocol, and without TLS the first
+//! bytes do, which are looked at and left where they are.
 
+mod deadline;
 mod http1;
 mod http2;
+mod pace;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -28,6 +30,7 @@ use crate::{
     tls::{ALPN_HTTP2, Tls},
 };
 
+use self::deadline::WriteDeadline;
 pub(crate) use self::http1::Arriving;
 
 /// How long nothing is accepted after the system had no file descriptor or memory for a connection.
@@ -48,6 +51,9 @@ pub struct ServeOptions {
     /// How long a connection may take to send the head of a request, and may idle between two. One of HTTP/2 is closed
     /// between this time and twice this time after its last request.
     pub header_read_timeout: Duration,
+    /// How long a client may read nothing at all of what is written to it: then its connection is closed. With HTTP/2 a
+    /// request of whose answer it takes nothing is given up alone.
+    pub write_timeout: Duration,
     /// How long the TLS handshake of a connection may take.
     pub handshake_timeout: Duration,
     /// The TLS that every connection must speak; none for clear text.
@@ -126,6 +132,7 @@ pub(crate) async fn run<S: Answering>(
                     address,
                     acceptor: options.tls.as_ref().map(Tls::acceptor),
                     header_read_timeout: options.header_read_timeout,
+                    write_timeout: options.write_timeout,
                     handshake_timeout: options.handshake_timeout,
                     _open: opened(),
                 };
@@ -159,6 +166,7 @@ struct Accepted {
     /// What TLS was like when it was accepted.
     acceptor: Option<TlsAcceptor>,
     header_read_timeout: Duration,
+    write_timeout: Duration,
     handshake_timeout: Duration,
     _open: Option<OpenConnection>,
 }
@@ -170,20 +178,23 @@ enum Protocol {
 }
 
 async fn connection<S: Answering>(accepted: Accepted, service: S, closing: CancellationToken) {
-    let Accepted { stream, address, acceptor, header_read_timeout, handshake_timeout, _open } = accepted;
+    let Accepted { stream, address, acceptor, header_read_timeout, write_timeout, handshake_timeout, _open } = accepted;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = error_chain(&error), "a connection keeps its delay");
     }
     let Some(acceptor) = acceptor else {
         let Some(protocol) = begin(protocol_of(&stream), header_read_timeout, &closing).await else { return };
         let peer = Peer { address, certificate: None, tls: false };
-        return speak(protocol, stream, service, peer, header_read_timeout, &closing).await;
+        let stream = WriteDeadline::new(stream, write_timeout);
+        return speak(protocol, stream, service, peer, (header_read_timeout, write_timeout), &closing).await;
     };
+    // Beneath TLS: above it, what has gone out of a record that is written in parts is not seen.
+    let stream = WriteDeadline::new(stream, write_timeout);
     // In boxes, here and below: a connection in clear text and HTTP/1.1 does not hold the room that the others need.
     let handshake = Box::pin(begin(acceptor.accept(stream), handshake_timeout, &closing));
     let Some(stream) = handshake.await else { return };
     let (protocol, peer) = introduction(&stream, address);
-    Box::pin(speak(protocol, stream, service, peer, header_read_timeout, &closing)).await;
+    Box::pin(speak(protocol, stream, service, peer, (header_read_timeout, write_timeout), &closing)).await;
 }
 
 /// Waits for the beginning of a connection; nothing where it fails, takes too long, or the shutdown comes first.
@@ -232,7 +243,7 @@ async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
 }
 
 /// Tells what was agreed in a handshake; a client that names no protocol speaks HTTP/1.1.
-fn introduction(stream: &TlsStream<TcpStream>, address: SocketAddr) -> (Protocol, Peer) {
+fn introduction(stream: &TlsStream<WriteDeadline<TcpStream>>, address: SocketAddr) -> (Protocol, Peer) {
     let (_, session) = stream.get_ref();
     let is_http2 = session.alpn_protocol() == Some(ALPN_HTTP2);
     let certificate = session.peer_certificates().and_then(<[_]>::first);
@@ -246,7 +257,7 @@ async fn speak<I, S>(
     stream: I,
     service: S,
     peer: Peer,
-    idle_max: Duration,
+    (idle_max, stall_max): (Duration, Duration),
     closing: &CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -254,7 +265,9 @@ async fn speak<I, S>(
 {
     let result = match protocol {
         Protocol::Http1 => http1::speak(stream, service, peer, idle_max, closing).await,
-        Protocol::Http2 => Box::pin(http2::speak(TokioIo::new(stream), service, peer, idle_max, closing)).await,
+        Protocol::Http2 => {
+            Box::pin(http2::speak(TokioIo::new(stream), service, peer, (idle_max, stall_max), closing)).await
+        }
     };
     if let Err(error) = result {
         tracing::debug!(error = error_chain(&error), "a connection broke off");

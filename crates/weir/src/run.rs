@@ -207,6 +207,7 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             limits,
             requests_max: settings.in_flight.requests_max,
             in_flight_bytes_max: settings.in_flight.bytes_max,
+            write_timeout: Duration::from_millis(settings.connections.write_timeout_ms),
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,
             compatibility: match settings.compatibility {

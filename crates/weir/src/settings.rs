@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) limits: LimitSettings,
     /// What may be in flight at the same time.
     pub(crate) in_flight: InFlightSettings,
+    /// What connections may do.
+    pub(crate) connections: ConnectionSettings,
     /// What functions need.
     pub(crate) functions: FunctionSettings,
     /// Who is let in.
@@ -134,8 +136,16 @@ pub(crate) struct LimitSettings {
 pub(crate) struct InFlightSettings {
     /// Requests of each API.
     pub(crate) requests_max: usize,
-    /// Bytes of the bodies of these requests together.
+    /// Bytes of the bodies of these requests together, and of answers that were not read yet.
     pub(crate) bytes_max: usize,
+}
+
+/// What the connections of each API may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionSettings {
+    /// How long a client may read nothing at all of its answer, in milliseconds.
+    pub(crate) write_timeout_ms: u64,
 }
 
 /// What functions need.
@@ -219,6 +229,7 @@ impl Default for Settings {
                 batch_events_max: limits.batch_events_max,
             },
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
+            connections: ConnectionSettings { write_timeout_ms: gateway.write_timeout.as_millis() as u64 },
             functions: FunctionSettings { cache_dir: None },
             auth: AuthSettings {
                 mode: AuthMode::Off,

@@ -55,7 +55,8 @@ pub(super) async fn events(
     let space = space::named(&space)?;
     let parameters = Parameters::read(query.as_deref().unwrap_or_default())?;
     caller.check_reads(&space, &parameters.types)?;
-    // Those who wait have places of their own: however many there are, the configuration can be changed.
+    // Those who wait have places of their own: however many there are, the configuration can be changed. The answer takes
+    // room for itself until it is written, see `super::outgoing`.
     let _place = if parameters.wait.is_zero() { &shared.configuration_room } else { &shared.waiting_room }.enter()?;
     let mut tail = Tail { shared: &shared, end: shared.log.durable_end(), deadline: Instant::now() + parameters.wait };
     if let Some(position) = parameters.at_least {

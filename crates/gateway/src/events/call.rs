@@ -26,7 +26,7 @@ const OF_CONNECTION: [&str; 9] = [
 /// Calls the function of a route.
 ///
 /// # Errors
-/// Where the event is not admitted, the log does not take it, or the function fails.
+/// Where there is no room for its answer, the event is not admitted, the log does not take it, or the function fails.
 pub(super) async fn make(
     shared: &Shared,
     space: &SpaceName,
@@ -36,6 +36,8 @@ pub(super) async fn make(
 ) -> Result<Response, Problem> {
     let series = shared.counted(space, &event);
     series.received();
+    // Before the call: what a function has done is answered.
+    shared.events_room.check_answers().inspect_err(|_| series.refused(Refused::Overloaded))?;
     match shared.flow.call(space, subscription, event, sender).await {
         Ok(answered) => answer(answered),
         Err(failure) => {

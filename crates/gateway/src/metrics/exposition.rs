@@ -54,6 +54,8 @@ pub struct InFlight {
     pub requests: usize,
     /// The bytes of their bodies together.
     pub bytes: usize,
+    /// The bytes of answers that were not written yet.
+    pub answer_bytes: usize,
 }
 
 /// A text format of metrics.
@@ -156,6 +158,8 @@ fn read(scrape: &Scrape<'_>) -> Registry {
     registry.register("weir_requests_in_flight", "Requests in flight", requests);
     let bytes = by_api(scrape, |in_flight| in_flight.bytes);
     registry.register("weir_request_bytes_in_flight", "Bytes of the bodies of requests in flight", bytes);
+    let bytes = by_api(scrape, |in_flight| in_flight.answer_bytes);
+    registry.register("weir_answer_bytes_in_flight", "Bytes of answers that clients have not read yet", bytes);
     let end = i64::try_from(scrape.end.get()).unwrap_or(i64::MAX);
     registry.register("weir_log_position", "The last durable position of the log", Readings::one(end));
     if let Some(bytes) = memory_bytes() {

@@ -39,6 +39,7 @@ const OWN: [(&str, &str, &[&str]); 20] = [
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
     ("weir_request_bytes_in_flight", "gauge", &["api"]),
+    ("weir_answer_bytes_in_flight", "gauge", &["api"]),
     ("weir_connections_open", "gauge", &["api"]),
     ("weir_events_appended_total", "counter", &["space", "type"]),
     ("weir_events_duplicate_total", "counter", &["space"]),
@@ -99,7 +100,7 @@ fn scrape(catalog: &Catalog) -> Scrape<'_> {
         // Two subscriptions that differ in their path only.
         [waiting("order.placed", "f", 3), waiting("order.placed", "f", 4), waiting("order.placed", "g", 0)]
     });
-    let (events, configuration) = (InFlight { requests: 3, bytes: 4096 }, InFlight::default());
+    let (events, configuration) = (InFlight { requests: 3, bytes: 4096, answer_bytes: 512 }, InFlight::default());
     Scrape { catalog, end: Position::new(42), backlog: 7, backlogs: &*BACKLOGS, events, configuration }
 }
 
@@ -376,6 +377,7 @@ fn the_catalog_and_what_is_in_flight_are_read_when_somebody_scrapes() {
     exposition.check("weir_log_position", &[], 42.0);
     exposition.check("weir_requests_in_flight", &[("api", "events")], 3.0);
     exposition.check("weir_request_bytes_in_flight", &[("api", "events")], 4096.0);
+    exposition.check("weir_answer_bytes_in_flight", &[("api", "events")], 512.0);
     exposition.check("weir_requests_in_flight", &[("api", "configuration")], 0.0);
     let asked = |space: &str, resource: &str, operation: &str| {
         let labels = [("space", space), ("resource", resource), ("operation", operation)];

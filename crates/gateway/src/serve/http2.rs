@@ -4,6 +4,7 @@
 //! connection: they end when it does, as a request of HTTP/1.1 does, and as long as there are any it is not idle.
 
 use std::{
+    convert::Infallible,
     future::Future,
     pin::pin,
     sync::{Arc, Weak},
@@ -22,7 +23,12 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, Peer, http1::introduced, note};
+use super::{
+    Answering, Peer,
+    http1::introduced,
+    note,
+    pace::{Paced, watched},
+};
 
 /// Requests at the same time.
 const STREAMS_MAX: u32 = 256;
@@ -40,21 +46,25 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client that has nothing in flight may take to go after it was told to.
 const LEAVE_TIME: Duration = Duration::from_secs(5);
 
-/// Serves a connection until it ends, is idle, or is to close and has nothing more in flight.
+/// Serves a connection until it ends, is idle for `idle_max`, or is to close and has nothing more in flight. A request of
+/// whose answer the client takes nothing for `stall_max` is given up.
 pub(super) async fn speak<I, S>(
     io: I,
     service: S,
     peer: Peer,
-    idle_max: Duration,
+    (idle_max, stall_max): (Duration, Duration),
     closing: &CancellationToken,
 ) -> hyper::Result<()>
 where
     I: Read + Write + Unpin + Send + 'static,
     S: Answering,
 {
-    let service = service_fn(move |request: Request<Incoming>| service.call(introduced(request, &peer, None)));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answering = service.call(introduced(request, &peer, None));
+        async move { Ok::<_, Infallible>(answering.await?.map(Paced::new)) }
+    });
     let requests = Arc::new(Mutex::new(Requests::default()));
-    let connection = http2::Builder::new(Spawner { requests: Arc::downgrade(&requests) })
+    let connection = http2::Builder::new(Spawner { requests: Arc::downgrade(&requests), stall_max })
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX)
@@ -125,6 +135,7 @@ impl Requests {
 #[derive(Clone)]
 struct Spawner {
     requests: Weak<Mutex<Requests>>,
+    stall_max: Duration,
 }
 
 impl<F> Executor<F> for Spawner
@@ -137,6 +148,6 @@ where
         let mut requests = requests.lock();
         requests.reap();
         requests.count += 1;
-        requests.tasks.spawn(future);
+        requests.tasks.spawn(watched(future, self.stall_max));
     }
 }

@@ -16,3 +16,4 @@ mod serving;
 mod spaces;
 mod support;
 mod tls;
+mod unread;

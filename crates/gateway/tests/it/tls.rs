@@ -180,6 +180,7 @@ fn options(tls: Option<Tls>) -> ServeOptions {
     ServeOptions {
         connections_max: 16,
         header_read_timeout: BOUND,
+        write_timeout: BOUND,
         handshake_timeout: BOUND,
         tls,
         stopping: CancellationToken::new(),

@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 34] = [
+const PURPOSES: [(&str, &str); 35] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -79,7 +79,16 @@ const PURPOSES: [(&str, &str); 34] = [
     ("limits.request_bytes_max", "The body of one request, in bytes; not less than one event."),
     ("limits.batch_events_max", "Events in one batch."),
     ("in_flight.requests_max", "Requests in flight at each API. Further ones are refused with 503."),
-    ("in_flight.bytes_max", "The bodies of these requests together, in bytes."),
+    (
+        "in_flight.bytes_max",
+        "The bodies of these requests together, in bytes; and as many again of answers that clients have not read yet. \
+         Requests for which there is no room are refused with 503.",
+    ),
+    (
+        "connections.write_timeout_ms",
+        "How long a client may read nothing at all of an answer that is sent to it, in milliseconds: then its connection \
+         is closed. Who reads slowly is served to the end.",
+    ),
     (
         "functions.cache_dir",
         "Where compiled functions are kept between starts, seen from the data directory; without it `cache` there.",

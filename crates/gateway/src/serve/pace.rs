@@ -1,0 +1,234 @@
+//! The pace at which a client of HTTP/2 takes its answers.
+//!
+//! Such a client says for each answer how much of it may be sent. One that never says so keeps its answer in memory,
+//! however lively its connection is, and no write to the socket fails. So an answer is given out in pieces, its end is not
+//! told before all of them are written, and a request of whose answer nothing moves for some time is given up, alone: the
+//! other requests of the connection go on.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::timeout};
+
+/// What is given out at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Answers up to this size are not watched: they take less than the head of their request may.
+const SMALL_BYTES: u64 = 4 * 1024;
+
+tokio::task_local! {
+    /// Of the request that the task answers.
+    static PACE: Arc<Pace>;
+}
+
+/// What is known about the answer of one request on its way out.
+#[derive(Default)]
+struct Pace {
+    /// Told of every piece that is given out or written.
+    moved: Notify,
+    pieces: Mutex<Pieces>,
+}
+
+#[derive(Default)]
+struct Pieces {
+    unwritten: usize,
+    /// Who waits until all are written.
+    waiting: Option<Waker>,
+}
+
+/// One piece, until it is written or nobody wants it any more.
+struct Piece {
+    data: Bytes,
+    pace: Arc<Pace>,
+}
+
+/// Answers a request to the end, unless nothing of the answer moves for this time.
+pub(super) async fn watched(request: impl Future<Output = ()> + Send, stall_max: Duration) {
+    let pace = Arc::new(Pace::default());
+    // In a box: moved into what waits for both, a request would take its room twice.
+    let mut request = Box::pin(PACE.scope(Arc::clone(&pace), request));
+    tokio::select! {
+        biased;
+        () = &mut request => {}
+        () = pace.stalls(stall_max) => {
+            tracing::debug!("a client of HTTP/2 does not take its answer, and the request is given up");
+        }
+    }
+}
+
+impl Pace {
+    /// Waits until nothing has moved for this time, counted from the first piece on.
+    async fn stalls(&self, stall_max: Duration) {
+        self.moved.notified().await;
+        while timeout(stall_max, self.moved.notified()).await.is_ok() {}
+    }
+
+    fn give(self: &Arc<Self>, data: Bytes) -> Bytes {
+        self.pieces.lock().unwritten += 1;
+        self.moved.notify_one();
+        Bytes::from_owner(Piece { data, pace: Arc::clone(self) })
+    }
+
+    fn poll_written(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut pieces = self.pieces.lock();
+        if pieces.unwritten == 0 {
+            return Poll::Ready(());
+        }
+        pieces.waiting = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut pieces = self.pace.pieces.lock();
+            pieces.unwritten -= 1;
+            if pieces.unwritten == 0 { pieces.waiting.take() } else { None }
+        };
+        self.pace.moved.notify_one();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// The body of an answer, which goes out in pieces where it is large and its request is watched.
+pub(super) struct Paced {
+    /// Nothing after its end.
+    body: Option<Body>,
+    /// What is left of the last frame that came from it.
+    rest: Bytes,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Paced {
+    /// To be called in the task that answers the request.
+    pub(super) fn new(body: Body) -> Self {
+        let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BYTES);
+        let pace = if is_small { None } else { PACE.try_with(Arc::clone).ok() };
+        Self { body: Some(body), rest: Bytes::new(), pace }
+    }
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Self { body, rest, pace } = &mut *self;
+        let Some(pace) = pace else {
+            let Some(body) = body else { return Poll::Ready(None) };
+            return Pin::new(body).poll_frame(context);
+        };
+        while rest.is_empty() {
+            let Some(present) = body else { return pace.poll_written(context).map(|()| None) };
+            match ready!(Pin::new(present).poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => *rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => *body = None,
+            }
+        }
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        Poll::Ready(Some(Ok(Frame::data(pace.give(piece)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // Of a body that is watched, the end is told by itself.
+        self.pace.is_none() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const STALL_MAX: Duration = Duration::from_secs(30);
+
+    async fn next(body: &mut Paced) -> Option<Bytes> {
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
+        Some(frame.expect("a body in memory").into_data().expect("data"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watched_answer_ends_when_it_is_written() {
+        let answering = async {
+            let mut body = Paced::new(Body::from(vec![7_u8; PIECE_BYTES + 1]));
+            assert_eq!(body.size_hint().exact(), Some(PIECE_BYTES as u64 + 1));
+            let first = next(&mut body).await.expect("a piece");
+            assert_eq!((first.len(), body.size_hint().exact()), (PIECE_BYTES, Some(1)));
+            let last = next(&mut body).await.expect("a piece");
+            assert_eq!((last.len(), body.is_end_stream()), (1, false));
+            // For as long as a part of it is somewhere, it is not written.
+            let part = first.slice(..1);
+            drop((first, last));
+            assert!(next(&mut body).now_or_never().is_none());
+            let writing = async {
+                tokio::time::advance(STALL_MAX / 2).await;
+                drop(part);
+            };
+            let (end, ()) = tokio::join!(next(&mut body), writing);
+            assert_eq!(end, None);
+        };
+        watched(answering, STALL_MAX).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_given_up() {
+        let began = Instant::now();
+        let answering = async {
+            // To find the answer may take any time.
+            tokio::time::advance(10 * STALL_MAX).await;
+            let mut body = Paced::new(Body::from(vec![7_u8; 2 * PIECE_BYTES]));
+            let _first = next(&mut body).await.expect("a piece");
+            std::future::pending().await
+        };
+        watched(answering, STALL_MAX).await;
+        assert_eq!(began.elapsed().as_secs(), 11 * STALL_MAX.as_secs());
+    }
+
+    #[tokio::test]
+    async fn what_is_small_or_not_watched_is_given_as_it_is() {
+        let mut body = Paced::new(Body::from(vec![7_u8; 2 * PIECE_BYTES]));
+        assert_eq!(next(&mut body).await.map(|data| data.len()), Some(2 * PIECE_BYTES));
+        assert!(body.is_end_stream());
+        let small = async { assert!(Paced::new(Body::from("small")).pace.is_none()) };
+        watched(small, STALL_MAX).await;
+    }
+}

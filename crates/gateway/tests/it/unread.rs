@@ -1,0 +1,122 @@
+//! Clients that do not read their answers.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body, routing::get};
+use bytes::Bytes;
+use http::Request;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use weir_gateway::{ServeOptions, serve};
+
+use crate::support::{BATCH, BOUND, door, event};
+
+/// More than the buffers of any socket and the windows of any client.
+const LARGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// An answer that tells when nothing of it is kept any more.
+struct Large {
+    bytes: Vec<u8>,
+    told: mpsc::Sender<()>,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        let _ = self.told.try_send(());
+    }
+}
+
+/// Serves answers that are large at `/`, and small at `/small`.
+async fn served(tasks: &mut JoinSet<()>) -> (SocketAddr, mpsc::Receiver<()>) {
+    let (told, dropped) = mpsc::channel(8);
+    let large = move || {
+        let large = Large { bytes: vec![7; LARGE_BYTES], told: told.clone() };
+        async move { Body::from(Bytes::from_owner(large)) }
+    };
+    let router = Router::new().route("/", get(large)).route("/small", get(|| async { "small" }));
+    let options = ServeOptions {
+        connections_max: 16,
+        header_read_timeout: BOUND,
+        write_timeout: Duration::from_millis(200),
+        handshake_timeout: BOUND,
+        tls: None,
+        stopping: CancellationToken::new(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tasks.spawn(async move {
+        serve(listener, router, std::future::pending(), options).await.expect("it serves until the end of the test");
+    });
+    (address, dropped)
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_ends_its_connection() {
+    let mut tasks = JoinSet::new();
+    let (address, mut dropped) = served(&mut tasks).await;
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("written");
+    timeout(BOUND, dropped.recv()).await.expect("it is given up in time").expect("it is told");
+
+    // What the buffers held can still be read, and then the connection is at its end.
+    let mut bytes = Vec::new();
+    let _ = timeout(BOUND, stream.read_to_end(&mut bytes)).await.expect("the connection is closed");
+    assert!(bytes.len() < LARGE_BYTES, "{}", bytes.len());
+}
+
+#[tokio::test]
+async fn with_http2_only_the_request_ends_whose_answer_nobody_reads() {
+    let mut tasks = JoinSet::new();
+    let (address, mut dropped) = served(&mut tasks).await;
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let begun = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut sender, connection): (SendRequest<Body>, _) = begun.expect("a connection of HTTP/2");
+    tasks.spawn(async move { drop(connection.await) });
+    let mut ask = async |path: &str| {
+        let uri = format!("http://localhost{path}");
+        let request = Request::get(uri).body(Body::empty()).expect("a request");
+        timeout(BOUND, sender.send_request(request)).await.expect("in time").expect("an answer")
+    };
+    let unread = ask("/").await;
+    assert_eq!(ask("/small").await.status().as_u16(), 200);
+    timeout(BOUND, dropped.recv()).await.expect("it is given up in time").expect("it is told");
+    assert_eq!(ask("/small").await.status().as_u16(), 200);
+    drop(unread);
+}
+
+#[tokio::test]
+async fn an_answer_takes_room_until_it_is_read() {
+    let door = door().await;
+    door.register("default", &["a"]).await;
+    let filler = format!(r#","data":"{}""#, "x".repeat(10_000));
+    let answer = door.post(BATCH, &format!("[{}]", event("1", "a", &filler))).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let taken = async || {
+        let metrics = door.configure("GET", "/v1/metrics", "").await;
+        let row = r#"weir_answer_bytes_in_flight{api="configuration"} "#;
+        let taken = metrics.text().lines().find_map(|line| line.strip_prefix(row)?.parse::<usize>().ok());
+        taken.expect("the metric is there")
+    };
+    assert_eq!(taken().await, 0);
+    let request = Request::get("/v1/spaces/default/events").header("host", "localhost").body(Body::empty());
+    let read = door.gateway.configuration_api().oneshot(request.expect("a request")).await.expect("an answer");
+    let bytes = taken().await;
+    assert!(bytes > 10_000, "{bytes}");
+    drop(read);
+    assert_eq!(taken().await, 0);
+}
