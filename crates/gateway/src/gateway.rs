@@ -214,9 +214,8 @@ impl Gateway {
     ) -> io::Result<()> {
         let tls = self.shared.options.events_tls.clone();
         let options = ServeOptions { tls, ..self.serve_options() };
-        let metrics = self.shared.metrics.clone();
-        let opened = move || Some(metrics.connection(Api::Events));
-        serve::run(listener, events::service(self.shared), shutdown, options, opened).await
+        let counted = Some((self.shared.metrics.clone(), Api::Events));
+        serve::run(listener, events::service(self.shared), shutdown, options, counted).await
     }
 
     /// Serves the Configuration API until `shutdown`, then finishes the requests in flight.
@@ -230,9 +229,8 @@ impl Gateway {
     ) -> io::Result<()> {
         let tls = self.shared.options.configuration_tls.clone();
         let options = ServeOptions { tls, ..self.serve_options() };
-        let metrics = self.shared.metrics.clone();
-        let opened = move || Some(metrics.connection(Api::Configuration));
+        let counted = Some((self.shared.metrics.clone(), Api::Configuration));
         let service = TowerToHyperService::new(self.configuration_api());
-        serve::run(listener, service, shutdown, options, opened).await
+        serve::run(listener, service, shutdown, options, counted).await
     }
 }

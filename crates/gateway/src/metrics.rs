@@ -29,6 +29,7 @@ use weir_flow::EVENT_QUARANTINED;
 use weir_log::EventReceipt;
 
 pub use exposition::{Format, InFlight, Scrape};
+pub(crate) use labels::AcceptPause;
 pub use labels::{Api, Operation, Refused, Unauthenticated};
 
 use series::{Gauge, OfType, Series};
@@ -62,6 +63,11 @@ impl Metrics {
         let open = self.series.connections[api as usize].clone();
         open.inc();
         OpenConnection { open }
+    }
+
+    /// A listener accepts no further connection for a while.
+    pub(crate) fn accept_paused(&self, api: Api, why: AcceptPause) {
+        self.series.accept_paused(api, why.as_str());
     }
 
     /// Finds what is counted of events of one type.

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use weir_domain::error_chain;
 
 use crate::{
-    metrics::OpenConnection,
+    metrics::{AcceptPause, Api, Metrics, OpenConnection},
     tls::{ALPN_HTTP2, Tls},
 };
 
@@ -46,7 +46,8 @@ const BEGINNING_PAUSE: Duration = Duration::from_millis(10);
 /// Bounds of a listener, and what its shutdown ends.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Open connections; beyond, connections wait to be accepted.
+    /// Open connections; beyond, connections wait to be accepted. They are not refused: who is refused comes again at once,
+    /// which costs both more than waiting, and of those that are open the idle ones soon end.
     pub connections_max: usize,
     /// How long a connection may take to send the head of a request, and may idle between two. One of HTTP/2 is closed
     /// between this time and twice this time after its last request.
@@ -86,7 +87,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
     options: ServeOptions,
 ) -> io::Result<()> {
-    run(listener, TowerToHyperService::new(router), shutdown, options, || None).await
+    run(listener, TowerToHyperService::new(router), shutdown, options, None).await
 }
 
 /// What answers the requests of a connection.
@@ -103,19 +104,31 @@ impl<S> Answering for S where
 {
 }
 
-/// As [`serve`], for any service; `opened` counts a connection for as long as what it returns lives.
+/// As [`serve`], for any service, and counts what happens where it is told for which API.
 pub(crate) async fn run<S: Answering>(
     listener: TcpListener,
     service: S,
     shutdown: impl Future<Output = ()> + Send + 'static,
     options: ServeOptions,
-    opened: impl Fn() -> Option<OpenConnection>,
+    counted: Option<(Metrics, Api)>,
 ) -> io::Result<()> {
     // Not the one of the options, which other listeners may share.
     let closing = CancellationToken::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let paused = |why: AcceptPause| {
+        if let Some((metrics, api)) = &counted {
+            metrics.accept_paused(*api, why);
+        }
+    };
+    let mut is_full = false;
     let result = loop {
+        let was_full = is_full;
+        is_full = connections.len() >= options.connections_max.max(1);
+        if is_full && !was_full {
+            paused(AcceptPause::Full);
+            tracing::debug!(open = connections.len(), "as many connections are open as may: further ones wait");
+        }
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break Ok(()),
@@ -123,7 +136,7 @@ pub(crate) async fn run<S: Answering>(
                 note(ended);
                 continue;
             }
-            accepted = listener.accept(), if connections.len() < options.connections_max.max(1) => accepted,
+            accepted = listener.accept(), if !is_full => accepted,
         };
         match accepted {
             Ok((stream, address)) => {
@@ -134,7 +147,7 @@ pub(crate) async fn run<S: Answering>(
                     header_read_timeout: options.header_read_timeout,
                     write_timeout: options.write_timeout,
                     handshake_timeout: options.handshake_timeout,
-                    _open: opened(),
+                    _open: counted.as_ref().map(|(metrics, api)| metrics.connection(*api)),
                 };
                 connections.spawn(connection(accepted, service.clone(), closing.child_token()));
             }
@@ -142,6 +155,7 @@ pub(crate) async fn run<S: Answering>(
             Err(error) if is_of_connection(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => break Err(error),
             Err(error) => {
+                paused(AcceptPause::System);
                 tracing::warn!(error = error_chain(&error), "no connection can be accepted for a moment");
                 tokio::select! {
                     () = &mut shutdown => break Ok(()),

@@ -7,6 +7,7 @@ mod auth;
 mod aws;
 mod cli;
 mod client;
+mod descriptors;
 mod dev;
 mod document;
 mod event_gateway;

@@ -25,7 +25,7 @@ use crate::{
         output::{Exit, Failure, Output},
         tail, token,
     },
-    dev,
+    descriptors, dev,
     event_gateway::{self, Asked},
     manifest::{Loaded, Manifest},
     picture::{FailuresToLog, GuestToLog, Picture, picture},
@@ -109,7 +109,8 @@ fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
     run_server(plan, &settings)
 }
 
-fn run_server(plan: Plan, settings: &Settings) -> anyhow::Result<Exit> {
+fn run_server(mut plan: Plan, settings: &Settings) -> anyhow::Result<Exit> {
+    bound_connections(&mut plan);
     in_runtime(async {
         let stop = CancellationToken::new();
         let app = App::build(plan, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
@@ -154,7 +155,8 @@ async fn run_application(
     picture: Picture,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let plan = auth::guarded(plan(settings)?, settings)?;
+    let mut plan = auth::guarded(plan(settings)?, settings)?;
+    bound_connections(&mut plan);
     let app = App::build(plan, Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
     dev::greet(&app, directory, &settings.data_dir, &picture);
     let (flow, events) = (app.flow.clone(), app.events_url.clone());
@@ -174,6 +176,11 @@ async fn run_application(
     };
     let (outcome, followed, ()) = tokio::join!(running, follower.run(begun.clone(), stop.clone()), shown);
     outcome.and(followed)
+}
+
+/// Makes room for connections, and takes no more of them than there is room for.
+fn bound_connections(plan: &mut Plan) {
+    plan.gateway.connections_max = descriptors::connections_max(plan.gateway.connections_max, descriptors::raise());
 }
 
 /// Says what a server needs to know, from its settings.
@@ -207,6 +214,7 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             limits,
             requests_max: settings.in_flight.requests_max,
             in_flight_bytes_max: settings.in_flight.bytes_max,
+            connections_max: settings.connections.open_max,
             write_timeout: Duration::from_millis(settings.connections.write_timeout_ms),
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,

@@ -144,6 +144,8 @@ pub(crate) struct InFlightSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionSettings {
+    /// How many may be open; beyond, connections wait to be accepted.
+    pub(crate) open_max: usize,
     /// How long a client may read nothing at all of its answer, in milliseconds.
     pub(crate) write_timeout_ms: u64,
 }
@@ -229,7 +231,10 @@ impl Default for Settings {
                 batch_events_max: limits.batch_events_max,
             },
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
-            connections: ConnectionSettings { write_timeout_ms: gateway.write_timeout.as_millis() as u64 },
+            connections: ConnectionSettings {
+                open_max: gateway.connections_max,
+                write_timeout_ms: gateway.write_timeout.as_millis() as u64,
+            },
             functions: FunctionSettings { cache_dir: None },
             auth: AuthSettings {
                 mode: AuthMode::Off,

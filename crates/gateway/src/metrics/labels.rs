@@ -25,6 +25,24 @@ impl Api {
     }
 }
 
+/// Why a listener accepts no further connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AcceptPause {
+    /// As many are open as may.
+    Full,
+    /// The system had no file descriptor or memory for one.
+    System,
+}
+
+impl AcceptPause {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::System => "system",
+        }
+    }
+}
+
 /// Why an event, or a request that should have brought one, was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {

@@ -92,6 +92,7 @@ pub(super) struct Series {
     refusals: Arc<Table<2, Counter>>,
     authorizations: Arc<Table<2, Counter>>,
     unauthenticated: Arc<Table<2, Counter>>,
+    accept_pauses: Arc<Table<2, Counter>>,
     configuration: Arc<Table<3, Counter>>,
     pub(super) configuration_duration: Histogram,
     pub(super) processing: Histogram,
@@ -146,6 +147,7 @@ impl Series {
             refusals: Arc::new(Table::new(NAMED_MAX)),
             authorizations: Arc::new(Table::new(NAMED_MAX)),
             unauthenticated: Arc::new(Table::new(0)),
+            accept_pauses: Arc::new(Table::new(0)),
             configuration: Arc::new(Table::new(NAMED_MAX)),
             configuration_duration: Histogram::new(CONFIGURATION),
             processing: Histogram::new(PROCESSING),
@@ -192,6 +194,8 @@ impl Series {
         );
         let family = Family::of(connections, ["api"], |open: &Gauge| open);
         registry.register("weir_connections_open", "Open connections", family);
+        let family = Family::of(&self.accept_pauses, ["api", "reason"], |count: &Counter| count);
+        registry.register("weir_accept_pauses", "Times that no further connection was accepted for a while", family);
         let family = Family::of(&self.authorizations, ["space", "outcome"], |count: &Counter| count);
         registry.register("weir_authorizer_calls", "Calls of authorizers by what they said", family);
         let family = Family::of(&self.unauthenticated, ["api", "reason"], |count: &Counter| count);
@@ -345,6 +349,11 @@ impl Series {
     /// Counts what an authorizer said.
     pub(super) fn authorized(&self, space: &OfSpace, outcome: &'static str) {
         spaced(&self.authorizations, space, outcome).inc();
+    }
+
+    /// Counts that a listener accepts no further connection for a while.
+    pub(super) fn accept_paused(&self, api: Api, reason: &'static str) {
+        self.accept_pauses.fixed([api.as_str(), reason], Counter::default).inc();
     }
 
     /// Counts a request of which it is not known who sent it.

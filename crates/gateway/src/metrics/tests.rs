@@ -34,13 +34,14 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 20] = [
+const OWN: [(&str, &str, &[&str]); 21] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
     ("weir_request_bytes_in_flight", "gauge", &["api"]),
     ("weir_answer_bytes_in_flight", "gauge", &["api"]),
     ("weir_connections_open", "gauge", &["api"]),
+    ("weir_accept_pauses_total", "counter", &["api", "reason"]),
     ("weir_events_appended_total", "counter", &["space", "type"]),
     ("weir_events_duplicate_total", "counter", &["space"]),
     ("weir_events_refused_total", "counter", &["space", "reason"]),
@@ -144,6 +145,7 @@ fn labels_are_those_that_are_promised() {
     metrics.authorized(&Authorized { space, function, decision: Decision::Allowed });
     metrics.unauthenticated(Api::Events, Unauthenticated::Missing);
     metrics.rate_limited(&shop, ask);
+    metrics.accept_paused(Api::Events, AcceptPause::Full);
     metrics.configured(Some(&shop), Resource::Cors, Operation::List, Duration::from_millis(1), ask);
     deliver(&metrics, "order.placed", Way::Delivery { age: Duration::from_millis(1), is_given_up: true });
     let exposition = seen(&metrics, &catalog);

@@ -10,7 +10,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{BOUND, STRUCTURED, door, event};
+use weir_gateway::Options;
+
+use crate::support::{BOUND, STRUCTURED, door, event, gateway, memory};
 
 /// Reads a head.
 async fn answer(stream: &mut TcpStream) -> String {
@@ -67,6 +69,37 @@ async fn connections_are_kept_and_then_finished() {
     assert!(last.starts_with("HTTP/1.1 202 Accepted\r\n") && last.contains("connection: close\r\n"), "{last}");
     let ended = timeout(BOUND, tasks.join_next()).await.expect("in time").expect("one task");
     ended.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn beyond_the_bound_connections_wait_to_be_accepted() {
+    let door = gateway(memory(), Options { connections_max: 1, ..Options::default() }, |log| log).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(door.gateway.clone().serve_events(listener, std::future::pending()));
+    let request = b"GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut first = TcpStream::connect(address).await.expect("connected");
+    first.write_all(request).await.expect("written");
+    let told = answer(&mut first).await;
+    assert!(told.starts_with("HTTP/1.1 404 Not Found\r\n"), "{told}");
+
+    // The system takes the connection and what is sent on it; the door does not yet.
+    let mut second = TcpStream::connect(address).await.expect("connected");
+    second.write_all(request).await.expect("written");
+    let counted = async {
+        let row = r#"weir_accept_pauses_total{api="events",reason="full"} 1"#;
+        while !door.configure("GET", "/v1/metrics", "").await.text().lines().any(|line| line == row) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, counted).await.expect("it is counted");
+    let mut nothing = [0; 1];
+    let early = second.try_read(&mut nothing).expect_err("it has no answer");
+    assert_eq!(early.kind(), std::io::ErrorKind::WouldBlock);
+    drop(first);
+    let told = answer(&mut second).await;
+    assert!(told.starts_with("HTTP/1.1 404 Not Found\r\n"), "{told}");
 }
 
 /// Sends a request whole, and only then reads the head of its answer. The end of the connection comes after it.

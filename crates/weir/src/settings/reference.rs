@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 35] = [
+const PURPOSES: [(&str, &str); 36] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -83,6 +83,12 @@ const PURPOSES: [(&str, &str); 35] = [
         "in_flight.bytes_max",
         "The bodies of these requests together, in bytes; and as many again of answers that clients have not read yet. \
          Requests for which there is no room are refused with 503.",
+    ),
+    (
+        "connections.open_max",
+        "Open connections of each API. Further ones wait until others end. At the start the server raises its limit of \
+         open files to the hard one (`ulimit -Hn`); where that is too low, each API takes half of what the log and \
+         functions leave, and the server says so in its log.",
     ),
     (
         "connections.write_timeout_ms",
