@@ -345,6 +345,20 @@ impl Client {
         }
     }
 
+    /// Finds where the list at a path goes on; nothing where it ends.
+    ///
+    /// # Errors
+    /// Where it goes on at another path.
+    pub(crate) fn next_page(&self, answer: &Answer, list: &str) -> Result<Option<String>, ClientError> {
+        let Some(link) = answer.header(header::LINK.as_str()) else { return Ok(None) };
+        let target = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\""));
+        match target.filter(|target| target.strip_prefix(list).is_some_and(|query| query.starts_with('?'))) {
+            Some(target) => Ok(Some(target.to_owned())),
+            // To pass it over would be to take a part for the whole.
+            None => Err(self.unreadable(format!("its list goes on elsewhere: {link}"))),
+        }
+    }
+
     /// Makes the error of an answer that is not what such a server gives.
     pub(crate) fn unreadable(&self, detail: impl Into<String>) -> ClientError {
         ClientError::Unreadable { base: self.base.clone(), detail: detail.into() }

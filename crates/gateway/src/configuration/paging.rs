@@ -1,17 +1,22 @@
-//! Lists in pages: `limit` names in one answer, from the first one behind `after` on, in the order of the names.
+//! Lists in pages: `limit` names in one answer, from the first one behind `after` on, in the order of the names. A page
+//! ends earlier where it would have too many bytes: what lists show may be whole programs.
 //!
 //! A page that is not the last one says in the header `Link` where the next one is (RFC 8288). What comes or goes
 //! between two pages is seen or not, as its name falls; everything else is seen exactly once.
 
 use axum::response::Response;
-use http::{HeaderValue, header::LINK};
+use http::{HeaderValue, StatusCode, header::LINK};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 
 use super::parameter::{number, single, wrong};
-use crate::{problem::Problem, query};
+use crate::{answer, problem::Problem, query};
 
 /// The most that one page has.
 const LIMIT_MAX: u64 = 1000;
+
+/// The most bytes that one page has, unless one entry alone has more.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const LIMIT: &str = "limit";
 const AFTER: &str = "after";
@@ -22,7 +27,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// Which part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
-    /// The most that it has; without it, everything.
+    /// The most entries that it has; without it, as many as there is room for.
     limit: Option<usize>,
     /// The name behind which it begins; without it, with the first one.
     after: Option<String>,
@@ -42,19 +47,41 @@ impl Page {
         Ok(Self { limit: limit.map(|limit| limit as usize), after: after.map(|name| name.into_owned()) })
     }
 
-    /// Cuts the page out of all that is wanted, which comes in the order of its names. Beside it stands the name after
-    /// which there is more.
-    pub(super) fn cut<'a, T: Copy>(
+    /// Writes the page, as the list of this name in a JSON object, out of all that is wanted, which comes in the order of
+    /// its names. Beside it stands the name after which there is more.
+    pub(super) fn write<'a, T: Copy, V: Serialize>(
         &self,
+        list: &'static str,
         all: impl Iterator<Item = T>,
         name: impl Fn(T) -> &'a str,
-    ) -> (Vec<T>, Option<&'a str>) {
+        view: impl Fn(T) -> V,
+    ) -> (Response, Option<&'a str>) {
         let after = self.after.as_deref();
-        let mut rest = all.skip_while(|item| after.is_some_and(|after| name(*item) <= after));
-        let Some(limit) = self.limit else { return (rest.collect(), None) };
-        let page: Vec<T> = rest.by_ref().take(limit).collect();
-        let next = rest.next().and(page.last()).map(|last| name(*last));
-        (page, next)
+        let rest = all.skip_while(|item| after.is_some_and(|after| name(*item) <= after));
+        let mut body = format!("{{\"{list}\":[").into_bytes();
+        let (mut count, mut last, mut next) = (0, None, None);
+        for item in rest {
+            let end = body.len();
+            if count > 0 {
+                body.push(b',');
+            }
+            let is_full = self.limit == Some(count) || {
+                serde_json::to_writer(&mut body, &view(item))
+                    .expect("wire types have text for names and no failing parts");
+                count > 0 && body.len() > BYTES_MAX
+            };
+            if is_full {
+                // What was too much may be larger than all that is left.
+                body.truncate(end);
+                body.shrink_to_fit();
+                next = last;
+                break;
+            }
+            count += 1;
+            last = Some(name(item));
+        }
+        body.extend_from_slice(b"]}");
+        (answer::with_body(StatusCode::OK, "application/json", body), next)
     }
 }
 
@@ -78,26 +105,55 @@ pub(super) fn with_next(mut response: Response, path: &str, query: &str, next: O
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use axum::body::to_bytes;
 
     use super::*;
-    use crate::answer;
 
-    #[test]
-    fn pages_are_cut_behind_a_name() {
+    /// Writes a page of texts that are their own names.
+    async fn written<'a>(query: &str, names: &[&'a str]) -> (String, Option<&'a str>) {
+        let read = Page::read(query).map_err(|problem| problem.message().to_owned()).expect(query);
+        let (response, next) = read.write("all", names.iter().copied(), |name| name, |name| name);
+        let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body in memory");
+        (String::from_utf8(body.to_vec()).expect("JSON"), next)
+    }
+
+    #[tokio::test]
+    async fn pages_are_cut_behind_a_name() {
         let names = ["a", "b", "b.c", "d"];
-        let check = |query: &str, page: &[&str], next: Option<&str>| {
-            let read = Page::read(query).map_err(|problem| problem.message().to_owned()).expect(query);
-            assert_eq!(read.cut(names.into_iter(), |name| name), (page.to_vec(), next), "{query}");
+        let check = async |query: &str, page: &str, next: Option<&str>| {
+            assert_eq!(written(query, &names).await, (format!("{{\"all\":[{page}]}}"), next), "{query}");
         };
-        check("", &names, None);
-        check("limit=4", &names, None);
-        check("limit=3&other=x", &["a", "b", "b.c"], Some("b.c"));
-        check("after=b&limit=1", &["b.c"], Some("b.c"));
-        check("after=b", &["b.c", "d"], None);
+        let all = r#""a","b","b.c","d""#;
+        check("", all, None).await;
+        check("limit=4", all, None).await;
+        check("limit=3&other=x", r#""a","b","b.c""#, Some("b.c")).await;
+        check("after=b&limit=1", r#""b.c""#, Some("b.c")).await;
+        check("after=b", r#""b.c","d""#, None).await;
         // The name itself may be gone by now.
-        check("after=c&limit=1", &["d"], None);
-        check("after=d&limit=1", &[], None);
+        check("after=c&limit=1", r#""d""#, None).await;
+        check("after=d&limit=1", "", None).await;
+    }
+
+    #[tokio::test]
+    async fn pages_end_where_they_have_too_many_bytes() {
+        let [half, more, huge] = [('a', BYTES_MAX / 2), ('b', BYTES_MAX / 2), ('c', BYTES_MAX + 1)]
+            .map(|(letter, count)| String::from(letter).repeat(count));
+        let names = [half.as_str(), more.as_str(), huge.as_str(), "d"];
+        let lengths = |page: &str| -> Vec<usize> {
+            let value: serde_json::Value = serde_json::from_str(page).expect("JSON");
+            let entries = value["all"].as_array().expect("a list");
+            entries.iter().map(|entry| entry.as_str().expect("a text").len()).collect()
+        };
+        let (page, next) = written("", &names).await;
+        assert_eq!((lengths(&page), next), (vec![BYTES_MAX / 2], Some(half.as_str())));
+        // One that is too large for any page has one for itself.
+        let (page, next) = written("after=b", &names).await;
+        assert_eq!(lengths(&page), [BYTES_MAX / 2]);
+        assert_eq!(next, Some(more.as_str()));
+        let (page, next) = written("after=bz", &names).await;
+        assert_eq!((lengths(&page), next), (vec![BYTES_MAX + 1], Some(huge.as_str())));
+        let (page, next) = written("after=cz", &names).await;
+        assert_eq!((lengths(&page), next), (vec![1], None));
     }
 
     #[test]

@@ -100,9 +100,7 @@ async fn list<R: Resource>(
     conditions::answered(&headers, state.position(), || {
         let all = R::all(state.catalog().space_or_empty(&space));
         let wanted = all.filter(|item| matches(R::metadata(item), &filters));
-        let (page, next) = page.cut(wanted, |item| R::name(item));
-        let views: Vec<R::View<'_>> = page.into_iter().map(|item| R::view(space.as_str(), item)).collect();
-        let response = answer::json(StatusCode::OK, &BTreeMap::from([(R::LIST, views)]));
+        let (response, next) = page.write(R::LIST, wanted, |item| R::name(item), |item| R::view(space.as_str(), item));
         paging::with_next(response, &format!("/v1/spaces/{space}/{}", R::SEGMENT), query, next)
     })
 }

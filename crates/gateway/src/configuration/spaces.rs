@@ -2,7 +2,7 @@
 //!
 //! A space is there while it has a resource. Its events are in the log whether it is there or not.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -67,9 +67,9 @@ async fn list(
     let page = Page::read(query)?;
     let state = shared.flow.configuration();
     conditions::answered(&headers, state.position(), || {
-        let (page, next) = page.cut(state.catalog().spaces(), |(name, _)| name.as_str());
-        let views: Vec<_> = page.iter().map(|(name, present)| View::of(name.as_str(), present)).collect();
-        let response = answer::json(StatusCode::OK, &BTreeMap::from([("spaces", views)]));
+        let all = state.catalog().spaces();
+        let (response, next) =
+            page.write("spaces", all, |(name, _)| name.as_str(), |(name, present)| View::of(name.as_str(), present));
         paging::with_next(response, LIST_PATH, query, next)
     })
 }

@@ -3,7 +3,7 @@
 //! Creating one shows its text, once: what is kept is a hash. There is nothing to update: who needs other rights gets
 //! another token. Deleting revokes a token at once, for every request that comes then.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -79,9 +79,8 @@ async fn list(
     let page = Page::read(query)?;
     let state = shared.flow.configuration();
     conditions::answered(&headers, state.position(), || {
-        let (page, next) = page.cut(state.catalog().tokens(), |token| token.id.as_str());
-        let views: Vec<View<'_>> = page.into_iter().map(|token| view(token)).collect();
-        let response = answer::json(StatusCode::OK, &BTreeMap::from([(LIST, views)]));
+        let (response, next) =
+            page.write(LIST, state.catalog().tokens(), |token| token.id.as_str(), |token| view(token));
         paging::with_next(response, PATH, query, next)
     })
 }

@@ -67,6 +67,20 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_page_ends_where_it_has_too_many_bytes() {
+    let door = door().await;
+    let schema = json!({ "description": "x".repeat(250_000) });
+    let names: Vec<String> = (10..30).map(|number| format!("type.{number}")).collect();
+    for name in &names {
+        door.create_in("shop", "eventtypes", json!({ "name": name, "schema": schema })).await;
+    }
+    // Of 4 MiB at most, without being asked for; then it goes on as every page does.
+    let found = pages(&door, EVENT_TYPES, "eventTypes", "name").await;
+    assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [16, 4]);
+    assert_eq!(found.concat(), names);
+}
+
+#[tokio::test]
 async fn identifiers_with_escapes_are_cursors_too() {
     let door = door().await;
     for path in ["/a", "/b", "/c"] {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::{Args, ValueEnum};
 use http::StatusCode;
 use serde_json::value::RawValue;
-use weir_catalog::{Catalog, Change, Command, Resource};
+use weir_catalog::{Catalog, Change, Command, Resource, limits};
 use weir_domain::SpaceName;
 use weir_gateway::wire::{self, Request};
 
@@ -129,13 +129,42 @@ impl Api {
         if answer.status == StatusCode::OK { Ok(answer) } else { Err(self.client.refused(&answer)) }
     }
 
-    /// Asks for all resources of a kind, as far as a query, which begins with `?`, lets them through.
+    /// Asks for all resources of a kind, as far as a query, which begins with `?`, lets them through. Where the server gives
+    /// them in several pages, the answer is what one page would have been.
     ///
     /// # Errors
     /// Where they do not come.
     pub(super) async fn list(&self, kind: Resource, query: &str) -> Result<Answer, ClientError> {
-        let path = format!("{}{query}", wire::path(&self.space, kind, None));
-        let answer = self.client.get(&path, ANSWER_TIMEOUT).await?;
+        let list = wire::path(&self.space, kind, None);
+        let mut path = format!("{list}{query}");
+        let mut body = format!("{{\"{}\":[", wire::list_name(kind)).into_bytes();
+        let mut count = 0_usize;
+        // A page has one resource at least.
+        for _ in 0..=limits::ITEMS_MAX {
+            let answer = self.page(kind, &path).await?;
+            let next = self.client.next_page(&answer, &list)?;
+            if next.is_none() && count == 0 {
+                return Ok(answer);
+            }
+            for item in self.items(kind, &answer)? {
+                if count > 0 {
+                    body.push(b',');
+                }
+                body.extend_from_slice(item.get().as_bytes());
+                count += 1;
+            }
+            let Some(next) = next else {
+                body.extend_from_slice(b"]}");
+                return Ok(Answer { body: body.into(), ..answer });
+            };
+            path = next;
+        }
+        Err(self.unreadable("its list has no end"))
+    }
+
+    /// Asks for one page of a list.
+    async fn page(&self, kind: Resource, path: &str) -> Result<Answer, ClientError> {
+        let answer = self.client.get(path, ANSWER_TIMEOUT).await?;
         match answer.status {
             StatusCode::OK => Ok(answer),
             // A Configuration API has a list for every space.

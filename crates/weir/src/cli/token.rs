@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, value_parser};
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use weir_catalog::Scope;
+use weir_catalog::{Scope, limits};
 use weir_cloudevents::time;
 use weir_domain::{Clock, Timestamp};
 
@@ -151,8 +151,20 @@ async fn create(args: &TokenCreateArgs, output: &Output, clock: &dyn Clock) -> a
 
 async fn list(args: &TokenListArgs, output: &Output) -> anyhow::Result<()> {
     let client = args.client().await?;
-    let answer = client.get(PATH, ANSWER_TIMEOUT).await?;
-    let Tokens { tokens } = read(&client, &answer, StatusCode::OK)?;
+    let (mut tokens, mut path) = (Vec::new(), PATH.to_owned());
+    loop {
+        let answer = client.get(&path, ANSWER_TIMEOUT).await?;
+        let page: Tokens = read(&client, &answer, StatusCode::OK)?;
+        let Some(next) = client.next_page(&answer, PATH)? else {
+            tokens.extend(page.tokens);
+            break;
+        };
+        if page.tokens.is_empty() || tokens.len() > limits::ITEMS_MAX {
+            return Err(client.unreadable("its list has no end").into());
+        }
+        tokens.extend(page.tokens);
+        path = next;
+    }
     if output.is_json() {
         output.json(&tokens)?;
         return Ok(());

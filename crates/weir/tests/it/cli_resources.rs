@@ -116,6 +116,24 @@ fn an_application_is_applied_changed_and_pruned() {
 }
 
 #[test]
+fn lists_of_many_bytes_are_read_page_by_page() {
+    let rig = Rig::start();
+    let home = tempfile::tempdir().expect("a directory");
+    let schema = format!(r#"{{"description":"{}"}}"#, "x".repeat(250_000));
+    fs::write(home.path().join("schema.json"), schema).expect("written");
+    let types: Vec<String> = (10..30).map(|number| format!("parcel.n{number}")).collect();
+    let declared = types.iter().map(|name| format!("[[event]]\ntype = \"{name}\"\nschema = \"schema.json\"\n"));
+    fs::write(home.path().join("weir.toml"), declared.collect::<String>()).expect("written");
+    let directory = home.path().to_str().expect("UTF-8");
+    let rows =
+        |result: &str| -> Vec<String> { types.iter().map(|name| format!("{result} event type {name}")).collect() };
+    assert_eq!(rig.apply(&[directory], 0), rows("created"));
+    assert_eq!(rig.names("eventtypes", "eventTypes", "name"), types);
+    // What is compared is all of it.
+    assert_eq!(rig.apply(&[directory], 0), rows("unchanged"));
+}
+
+#[test]
 fn resources_are_shown_and_deleted_by_name() {
     let rig = Rig::start();
     let home = application("hello");
