@@ -170,22 +170,23 @@ enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// Reads the event, and stamps it.
-    fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes, stamp: &Stamp<'_>) -> Result<Event, Problem> {
-        let limits = &shared.options.limits;
+    /// Reads the event, and stamps it. The body of a structured one may be much larger than an event, because of its
+    /// escapes.
+    async fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes, stamp: &Stamp<'_>) -> Result<Event, Problem> {
+        let limits = shared.options.limits;
         let event = match self {
-            Self::Structured => structured(&body, limits)?,
-            Self::Binary => binary::decode(&parts.headers, body, limits)?,
-            Self::Binary01 => v01::decode_binary(&parts.headers, body, limits)?,
+            Self::Structured => shared.decoder.decode(body, move |body| structured(body, &limits)).await?,
+            Self::Binary => binary::decode(&parts.headers, body, &limits)?,
+            Self::Binary01 => v01::decode_binary(&parts.headers, body, &limits)?,
             Self::Custom(event_type) => {
-                let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, limits));
+                let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, &limits));
                 match own {
                     Some(Ok(event)) => event,
                     _ => return legacy::wrap(shared, parts, event_type, body, stamp),
                 }
             }
         };
-        stamp.given_to(event, limits)
+        stamp.given_to(event, &limits)
     }
 }
 
@@ -214,7 +215,8 @@ async fn single<B: RequestBody>(
     let body =
         shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
     let stamp = Stamp::of(parts, path);
-    let event = form.decode(shared, parts, body, &stamp).inspect_err(|problem| shared.unread(&space, problem))?;
+    let decoded = form.decode(shared, parts, body, &stamp).await;
+    let event = decoded.inspect_err(|problem| shared.unread(&space, problem))?;
     auth::check_emit(shared, &caller, &space, &event)?;
     refuse_request(&event)?;
     let catalog = shared.flow.catalog();
@@ -240,14 +242,15 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         return Err(problem.allowing(MethodSet::EMPTY.with(Method::Post)));
     }
     check_encoding(parts)?;
-    let limits = &shared.options.limits;
+    let limits = shared.options.limits;
     let unread = |problem: &Problem| shared.unread(&space, problem);
     let body = shared.read_event_body(body, place, limits.request_bytes_max).await.inspect_err(unread)?;
-    let events = json::decode_batch(&body, limits).map_err(Problem::from).inspect_err(unread)?;
+    let decoded = shared.decoder.decode(body, move |body| Ok(json::decode_batch(body, &limits)?)).await;
+    let events = decoded.inspect_err(unread)?;
     let stamp = Stamp::of(parts, path);
     place.hold(stamp.size() * events.len())?;
     let stamped = events.into_iter().enumerate().map(|(index, event)| {
-        let stamped = stamp.given_to(event, limits);
+        let stamped = stamp.given_to(event, &limits);
         stamped.map_err(|problem| problem.in_batch(index))
     });
     let events = stamped.collect::<Result<Vec<_>, Problem>>().inspect_err(unread)?;

@@ -16,7 +16,9 @@ use crate::{
     auth::{AuthOptions, Guard, RateOptions},
     body::{self, Bounds, RequestBody},
     compatibility::Compatibility,
-    configuration, events,
+    configuration,
+    decoding::Decoder,
+    events,
     metrics::{Api, EventSeries, Metrics, Refused},
     problem::Problem,
     room::{Place, Room},
@@ -99,6 +101,8 @@ pub(crate) struct Shared {
     pub(crate) configuration_room: Room,
     /// For reads that wait for events to come.
     pub(crate) waiting_room: Room,
+    /// For bodies of events.
+    pub(crate) decoder: Decoder,
     /// Ends the waiting of reads, when the server stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -171,6 +175,7 @@ impl Gateway {
             events_room,
             configuration_room,
             waiting_room,
+            decoder: Decoder::new(),
             stopping: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared) }

@@ -24,6 +24,7 @@ mod auth;
 mod body;
 mod compatibility;
 mod configuration;
+mod decoding;
 mod events;
 mod gateway;
 mod headers;
