@@ -15,7 +15,7 @@ use crate::{
     options::Options,
     prepare::Prepared,
     reader,
-    recovery::{self, Recovered},
+    recovery::{self, Recovered, Replayed},
     shared::{BlockQueue, Shared},
     store::{self, FjallStore, IndexStore},
 };
@@ -69,7 +69,7 @@ impl EmbeddedLog {
         directory: &Path,
         options: Options,
         clock: Arc<dyn Clock>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Replayed),
     ) -> Result<(Self, Workers, Recovered), LogError> {
         let disk = open_disk(directory)?;
         let index = directory.join("index");
@@ -99,7 +99,7 @@ impl EmbeddedLog {
         store: Arc<dyn IndexStore>,
         options: Options,
         clock: Arc<dyn Clock>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Replayed),
     ) -> Result<(Self, Workers, Recovered), LogError> {
         let opened = recovery::open(&disk, &store, &options, clock.as_ref(), progress)?;
         if let Some(cut) = &opened.recovered.cut {

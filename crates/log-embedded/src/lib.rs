@@ -25,5 +25,5 @@ pub mod tools;
 pub use disk::{Disk, DiskFile, DiskLock, RealDisk};
 pub use engine::{EmbeddedLog, Indexer, Workers, Writer};
 pub use options::{Durability, Options};
-pub use recovery::{Cut, Recovered};
+pub use recovery::{Cut, Recovered, Replayed};
 pub use store::{Block, FjallStore, FramePlace, IndexStore, MemoryStore, Watermark};

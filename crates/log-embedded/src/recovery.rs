@@ -25,6 +25,7 @@ mod behind;
 mod remains;
 mod replay;
 
+pub use self::replay::Replayed;
 use self::{
     behind::Survey,
     replay::{Replay, Start},
@@ -151,7 +152,7 @@ pub(crate) fn open(
     store: &Arc<dyn IndexStore>,
     options: &Options,
     clock: &dyn Clock,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(Replayed),
 ) -> Result<Opened, LogError> {
     let segments = open_segments(disk.as_ref(), options, clock)?;
     let mut recovered = Recovered::default();

@@ -5,7 +5,7 @@ mod repair;
 mod verify;
 
 pub use inspect::{FrameInfo, SegmentInfo, events_at, frames, segments};
-pub use repair::{Repaired, repair, repair_on};
+pub use repair::{Repaired, Stage, repair, repair_on};
 pub use verify::{Damage, Verified, verify, verify_on};
 
 /// Tells how much is done of how much, in bytes.

@@ -19,7 +19,7 @@ use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
 use weir_functions::{AwsCredentials, GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
 use weir_gateway::{Gateway, KeyRefresher, Metrics, Tls};
 use weir_log::LogEngine;
-use weir_log_embedded::{EmbeddedLog, Recovered, Workers};
+use weir_log_embedded::{EmbeddedLog, Recovered, Replayed, Workers};
 
 use crate::{
     auth,
@@ -33,6 +33,9 @@ use certificates::Certificates;
 /// How long a stop may take to close the log where the grace period leaves less: a log that is closed whole opens at
 /// once.
 const CLOSE_TIME_MIN: Duration = Duration::from_secs(5);
+
+/// How often a start that reads much of the log says how far it is.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a server needs to know, whoever starts it.
 pub(crate) struct Plan {
@@ -90,7 +93,14 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn Ids> = Arc::new(RandomIds);
         let opened = Instant::now();
-        let mut progress = |events: u64| tracing::info!(events, "reading the log");
+        let mut told = opened;
+        let mut progress = |replayed: Replayed| {
+            if told.elapsed() >= PROGRESS_PAUSE {
+                told = Instant::now();
+                let Replayed { events, bytes, total_bytes } = replayed;
+                tracing::info!(events, bytes, total_bytes, "reading the log");
+            }
+        };
         let (log, workers, recovered) = EmbeddedLog::open(&plan.data_dir, plan.log, clock.clone(), &mut progress)
             .with_context(|| format!("the data directory {} cannot be opened", plan.data_dir.display()))?;
         tracing::debug!(took = ?opened.elapsed(), end = %recovered.end, "log opened");

@@ -22,6 +22,21 @@ use crate::{
     tail::Tail,
 };
 
+/// After how many bytes progress is told again, in a log of few and large events. A segment and a block of the index that
+/// are done are told as well.
+const TOLD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How far a replay has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many events were read.
+    pub events: u64,
+    /// Up to where, in bytes of the segments from the first that is read on.
+    pub bytes: u64,
+    /// How many bytes these segments have.
+    pub total_bytes: u64,
+}
+
 /// Where a replay begins.
 pub(super) struct Start {
     /// Number of the segment.
@@ -37,7 +52,13 @@ pub(super) struct Replay<'a> {
     disk: &'a dyn Disk,
     store: &'a dyn IndexStore,
     options: &'a Options,
-    progress: &'a mut dyn FnMut(u64),
+    progress: &'a mut dyn FnMut(Replayed),
+    /// Bytes of the segments that are done.
+    done_bytes: u64,
+    /// Bytes of all segments from the first that is read on.
+    total_bytes: u64,
+    /// Bytes of which progress was told.
+    told_bytes: u64,
     types: TypeNames,
     pub(super) index: Index,
     pub(super) tail: Tail,
@@ -60,13 +81,16 @@ impl<'a> Replay<'a> {
         store: &'a Arc<dyn IndexStore>,
         options: &'a Options,
         start: Start,
-        progress: &'a mut dyn FnMut(u64),
+        progress: &'a mut dyn FnMut(Replayed),
     ) -> Self {
         Self {
             disk,
             store: store.as_ref(),
             options,
             progress,
+            done_bytes: 0,
+            total_bytes: 0,
+            told_bytes: 0,
             types: TypeNames::default(),
             index: Index::new(store.clone(), start.cursor.next),
             tail: Tail::new(options.tail_bytes_max),
@@ -84,10 +108,13 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// Where a segment does not go on where the one before ends: acknowledged events are missing.
     pub(super) fn run(&mut self, segments: &[Segment]) -> Result<(), LogError> {
+        for segment in &segments[self.number..] {
+            self.total_bytes += length_of(self.disk, segment)?;
+        }
         loop {
             let segment = &segments[self.number];
             let following = segments.get(self.number + 1);
-            self.segment(segment, following)?;
+            let length = self.segment(segment, following)?;
             let Some(following) = following else { return Ok(()) };
             let fits = following.chain_before == self.cursor.chain || self.cursor.after_gap;
             if following.base != self.cursor.next || !fits {
@@ -95,23 +122,26 @@ impl<'a> Replay<'a> {
                 return Err(damaged(self.disk, &segment.name, self.offset, &what));
             }
             self.cursor.chain = following.chain_before;
+            self.done_bytes += length;
             self.number += 1;
             self.offset = segment::HEADER_BYTES as u64;
             self.group = None;
+            self.tell();
         }
     }
 
-    fn segment(&mut self, segment: &Segment, following: Option<&Segment>) -> Result<(), LogError> {
+    /// Goes over the frames of a segment, and returns its length.
+    fn segment(&mut self, segment: &Segment, following: Option<&Segment>) -> Result<u64, LogError> {
         let length = length_of(self.disk, segment)?;
         let mut scanner = Scanner::new(self.disk, segment, self.offset, length);
         loop {
             self.offset = scanner.offset();
-            let Next::Frame(frame) = scanner.next()? else { return Ok(()) };
+            let Next::Frame(frame) = scanner.next()? else { return Ok(length) };
             // A group that could not be written may have left whole frames at the end of a segment, before the next one
             // was begun with the same position.
             let left_over = following.is_some_and(|following| frame.header.base >= following.base);
             if left_over || !self.cursor.accepts(&frame) {
-                return Ok(());
+                return Ok(length);
             }
             self.frame(segment, frame)?;
         }
@@ -133,7 +163,16 @@ impl<'a> Replay<'a> {
         };
         self.events += u64::from(frame.header.count);
         self.tail.push(frame);
+        if self.done_bytes + self.offset >= self.told_bytes + TOLD_BYTES {
+            self.tell();
+        }
         Ok(())
+    }
+
+    fn tell(&mut self) {
+        self.told_bytes = self.done_bytes + self.offset;
+        let (bytes, total_bytes) = (self.told_bytes, self.total_bytes);
+        (self.progress)(Replayed { events: self.events, bytes, total_bytes });
     }
 
     /// Writes the block in memory to the store where it is full. It must end with a group, and all of it be durable.
@@ -141,7 +180,7 @@ impl<'a> Replay<'a> {
         if self.index.active_events() >= self.options.index_block_events {
             self.store.add(self.index.freeze(self.mark).as_ref())?;
             self.index.thaw();
-            (self.progress)(self.events);
+            self.tell();
         }
         Ok(())
     }

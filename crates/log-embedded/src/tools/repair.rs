@@ -5,22 +5,28 @@ use std::{path::Path, sync::Arc};
 use weir_domain::{Clock, PositionRange};
 use weir_log::LogError;
 
-use super::{
-    Progress,
-    verify::{Damage, base_of, verify_on},
-};
+use super::verify::{Damage, base_of, verify_on};
 use crate::{
     disk::Disk,
     engine,
     frame::{self, Chain},
     options::Options,
-    recovery::{self, RECORD_BYTES_MIN, Recovered},
+    recovery::{self, RECORD_BYTES_MIN, Recovered, Replayed},
     segment,
     store::{self, IndexStore},
 };
 
 /// A gap at the end of a file takes as much room as the positions it stands for would have taken, up to this.
 const ROOM_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What a repair is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It looks for damage.
+    Checking,
+    /// It builds the index anew.
+    Indexing,
+}
 
 /// What a repair did.
 #[derive(Clone, Debug)]
@@ -34,7 +40,8 @@ pub struct Repaired {
 }
 
 /// Repairs the log in a data directory: puts a gap in the place of damaged frames, cuts an unfinished end and builds
-/// the index anew. Checkpoints are kept.
+/// the index anew. Checkpoints are kept. `progress` is told of each of the two stages for itself, how much is done of how
+/// much, in bytes.
 ///
 /// # Errors
 /// [`LogError::Corrupt`] where acknowledged events would be given up and `accept_loss` is false; otherwise as
@@ -43,7 +50,7 @@ pub fn repair(
     directory: &Path,
     accept_loss: bool,
     clock: &dyn Clock,
-    progress: Progress<'_>,
+    progress: &mut dyn FnMut(Stage, u64, u64),
 ) -> Result<Repaired, LogError> {
     let disk = engine::open_disk(directory)?;
     let _lock = engine::lock(disk.as_ref())?;
@@ -61,9 +68,10 @@ pub fn repair_on(
     options: &Options,
     accept_loss: bool,
     clock: &dyn Clock,
-    progress: Progress<'_>,
+    progress: &mut dyn FnMut(Stage, u64, u64),
 ) -> Result<Repaired, LogError> {
-    let found = verify_on(disk.as_ref(), store::sealed(store.as_ref())?, progress)?;
+    let mut checked = |done: u64, total: u64| progress(Stage::Checking, done, total);
+    let found = verify_on(disk.as_ref(), store::sealed(store.as_ref())?, &mut checked)?;
     if let Some(first) = found.damage.first().filter(|_| !accept_loss) {
         return Err(LogError::Corrupt {
             file: disk.path(&first.file),
@@ -85,7 +93,8 @@ pub fn repair_on(
         kept_in.extend(mend(disk.as_ref(), damage, clock)?);
     }
     store.clear_index()?;
-    let opened = recovery::open(disk, store, options, clock, &mut |_| {})?;
+    let mut indexed = |replayed: Replayed| progress(Stage::Indexing, replayed.bytes, replayed.total_bytes);
+    let opened = recovery::open(disk, store, options, clock, &mut indexed)?;
     let mut recovered = opened.recovered;
     recovered.rebuilt = true;
     Ok(Repaired { given_up: found.damage, kept_in, recovered })

@@ -77,7 +77,7 @@ fn verify(disk: &SimDisk, sealed: u64) -> tools::Verified {
 
 fn repair(disk: &SimDisk, store: &Arc<dyn IndexStore>, accept_loss: bool) -> Result<tools::Repaired, LogError> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    tools::repair_on(&disk, store, &tiny_options(), accept_loss, &StoppedClock, &mut |_, _| {})
+    tools::repair_on(&disk, store, &tiny_options(), accept_loss, &StoppedClock, &mut |_, _, _| {})
 }
 
 #[test]
@@ -88,6 +88,21 @@ fn a_sound_log_verifies() {
     assert_eq!((found.events, found.end), (40, Position::new(40)));
     assert_eq!((&found.damage, &found.gaps, found.unfinished_bytes), (&Vec::new(), &Vec::new(), 0));
     assert_ne!(found.head, [0; 32]);
+}
+
+#[test]
+fn a_repair_tells_how_far_each_of_its_stages_is() {
+    let (disk, store) = written();
+    let bytes: u64 = disk.segments().iter().map(|(_, length)| *length as u64).sum();
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let mut told = Vec::new();
+    let mut progress = |stage: tools::Stage, done: u64, total: u64| told.push((stage, done, total));
+    tools::repair_on(&disk, &store, &tiny_options(), false, &StoppedClock, &mut progress).expect("nothing to repair");
+    assert!(told.is_sorted_by(|(stage, done, _), (next, more, _)| stage != next || done <= more), "{told:?}");
+    assert!(told.iter().all(|(_, done, total)| (1..=bytes).contains(done) && *total == bytes), "{told:?}");
+    // First everything is checked, then the index is built from it.
+    let stages: Vec<_> = told.chunk_by(|one, next| one.0 == next.0).map(|part| (part[0].0, part.len() > 1)).collect();
+    assert_eq!(stages, [(tools::Stage::Checking, true), (tools::Stage::Indexing, true)], "{told:?}");
 }
 
 /// Every byte of every file, one flipped bit each: exactly the frame that holds it is damaged, and nothing else is lost.

@@ -85,7 +85,7 @@ async fn a_gap_does_not_lead_astray() {
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
             let store: Arc<dyn IndexStore> = Arc::new(MemoryStore::default());
             let late = Moving::new(1_000_000);
-            let repaired = tools::repair_on(&shared, &store, &tiny_options(), true, late.as_ref(), &mut |_, _| {});
+            let repaired = tools::repair_on(&shared, &store, &tiny_options(), true, late.as_ref(), &mut |_, _, _| {});
             repaired.expect("repaired");
             let (log, _workers, _) = open(&disk, &store).expect("the repaired log opens");
             let read = Read::forward(SpaceName::default(), Position::ORIGIN).events_max(1_000);

@@ -6,7 +6,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar};
 use serde_json::{Value, json};
 use weir_cloudevents::time;
 use weir_domain::{Clock, ErrorKind, Position, PositionRange};
-use weir_log_embedded::tools::{self, Damage, Repaired, Verified};
+use weir_log_embedded::tools::{self, Damage, Repaired, Stage, Verified};
 
 use crate::cli::{
     InspectArgs, LogCommand, RepairArgs,
@@ -188,7 +188,16 @@ struct Shown<'a> {
 
 fn repair(directory: &Path, args: &RepairArgs, output: &Output, clock: &dyn Clock) -> anyhow::Result<Exit> {
     let bar = output.progress("checking", Some(0));
-    let mut progress = |done: u64, total: u64| advance(&bar, done, total);
+    let mut present = Stage::Checking;
+    let mut progress = |stage: Stage, done: u64, total: u64| {
+        if stage != present {
+            // What is to go is reckoned anew.
+            bar.reset();
+            bar.set_message("building the index");
+            present = stage;
+        }
+        advance(&bar, done, total);
+    };
     let repaired = tools::repair(directory, args.accept_loss, clock, &mut progress);
     bar.finish_and_clear();
     let repaired = repaired?;
