@@ -1,31 +1,53 @@
-//! Real events of a cloud provider, poured with `weir emit` through an example that `weir dev` runs.
+//! Events as a cloud provider sends them, poured with `weir emit` through an example that `weir dev` runs.
 
-use std::{collections::BTreeSet, fs, process::Command, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     process::Server,
     readme::{application, repository},
 };
 
+/// Those that come with the example, seven lines of which two are the same event.
+#[test]
+fn the_events_of_the_example_go_in_once_and_summaries_come_out() {
+    let directory = application("providers");
+    let stored = pour(directory.path(), &directory.path().join("events.jsonl"), 6);
+    assert_eq!(stored["subject"], "depot-labels/2026/p-100.pdf");
+    assert_eq!(stored["time"], "2026-03-02T08:06:05.208Z");
+    assert_eq!(stored["source"], "/spaces/default/functions/storage");
+    let data = json!({
+        "bucket": "depot-labels", "name": "2026/p-100.pdf", "contentType": "application/pdf", "bytes": 48_213,
+    });
+    assert_eq!(stored["data"], data);
+}
+
+/// Those that a provider has published, where they are at hand.
 #[test]
 fn real_events_go_in_once_and_summaries_come_out() {
     let file = repository().join("../shared/data/cloud-provider-events.jsonl");
-    let Ok(lines) = fs::read_to_string(&file) else {
+    if !file.is_file() {
         eprintln!("skipped: {} is not there", file.display());
         return;
-    };
+    }
+    pour(application("providers").path(), &file, 6);
+}
+
+/// Pours a file twice through the example, checks that each of its events is there once, and returns the summary of the
+/// one that the object store has sent.
+fn pour(directory: &Path, file: &Path, expected: usize) -> Value {
+    let lines = fs::read_to_string(file).expect("readable");
     let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
     let identity = |event: &Value| (event["source"].to_string(), event["id"].to_string());
     let unique: BTreeSet<_> = events.iter().map(identity).collect();
+    assert_eq!(unique.len(), expected);
 
-    let directory = application("providers");
-    let server = Server::develop(directory.path());
+    let server = Server::develop(directory);
     for (round, known) in [events.len() - unique.len(), events.len()].into_iter().enumerate() {
         let output = Command::new(env!("CARGO_BIN_EXE_weir"))
             .args(["emit", "--json", "--url", &format!("http://{}", server.events)])
-            .arg(&file)
+            .arg(file)
             .output()
             .expect("emit runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -43,7 +65,8 @@ fn real_events_go_in_once_and_summaries_come_out() {
         }
     }
     assert_eq!(server.wait_for("object.stored", 1, Duration::from_secs(30)), 1);
-    let stored = server.events_of("object.stored");
-    assert!(stored[0]["causationid"].is_string(), "{}", stored[0]);
+    let stored = server.events_of("object.stored").remove(0);
+    assert!(stored["causationid"].is_string(), "{stored}");
     assert_eq!(server.terminate(), Some(0));
+    stored
 }
