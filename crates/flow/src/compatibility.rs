@@ -16,12 +16,20 @@ pub struct Compatibility {
     pub only_500_fails: bool,
     /// An async subscription is given what came by exactly its method and path, also where these are `POST` and `/`.
     pub exact_arrivals: bool,
+    /// What a function at a URL answers to a caller who waits must be an object such as `{"statusCode":200,"body":""}`.
+    pub only_answer_objects: bool,
 }
 
 impl Compatibility {
     /// All of it.
     pub const EVENT_GATEWAY: Self =
-        Self { unregistered_types: true, old_events: true, only_500_fails: true, exact_arrivals: true };
+        Self {
+            unregistered_types: true,
+            old_events: true,
+            only_500_fails: true,
+            exact_arrivals: true,
+            only_answer_objects: true,
+        };
 
     /// Tells how async subscriptions are found for an event.
     pub(crate) const fn matching(self) -> Matching {

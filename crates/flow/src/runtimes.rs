@@ -63,6 +63,7 @@ impl Runtimes {
                     limits: self.limits,
                     form: self.form(*version),
                     only_500_fails: self.compatibility.only_500_fails,
+                    only_answer_objects: self.compatibility.only_answer_objects,
                     ..HttpOptions::default()
                 };
                 let made = HttpFunction::new(self.http.clone(), url, options);

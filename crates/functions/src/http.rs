@@ -52,6 +52,9 @@ pub struct HttpOptions {
     pub form: EventForm,
     /// Whether 500 is the only status that counts as a failure, as the Event Gateway had it.
     pub only_500_fails: bool,
+    /// Whether a caller who waits is given nothing but the answers that the Event Gateway knew: JSON objects such as
+    /// `{"statusCode":200,"headers":{},"body":""}`, and `null`. Otherwise whatever else comes is given as it is.
+    pub only_answer_objects: bool,
 }
 
 impl Default for HttpOptions {
@@ -65,6 +68,7 @@ impl Default for HttpOptions {
             limits,
             form: EventForm::default(),
             only_500_fails: false,
+            only_answer_objects: false,
         }
     }
 }
@@ -157,7 +161,9 @@ impl Inner {
         let _turn = turn.await.map_err(|_| CallError::Busy)?;
         let exchange = tokio::time::timeout(limit, self.exchange(call));
         match exchange.await.unwrap_or(Err(CallError::Timeout { limit }))? {
-            Answered::Whole(head, body) => answer::read(call, &head, body, &self.options.limits),
+            Answered::Whole(head, body) => {
+                answer::read(call, &head, body, &self.options.limits, self.options.only_answer_objects)
+            }
             Answered::Refused(head, body) => {
                 let (code, retry_after) = (head.status.as_u16(), retry_after::read(&head.headers));
                 Err(CallError::Status { code, retry_after, body: excerpt(body).await })

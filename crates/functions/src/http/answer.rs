@@ -8,6 +8,9 @@
 //! | `null` in JSON | 200, empty | no events |
 //! | anything else, or nothing | the answer as it is | no events |
 //!
+//! Where it is wanted so, callers who wait get no answers but the object of the Event Gateway and `null`, as there: whatever
+//! the headers say, everything else is malformed.
+//!
 //! Where a value is asked for, the body is that value, whatever the headers say.
 //!
 //! Headers that are careless make no answer a failure: it is one where it says it carries CloudEvents and does not.
@@ -21,6 +24,7 @@ use weir_domain::{Event, Limits};
 use crate::{
     Call, CallError, CallMode, Draft, HttpAnswer, Outcome,
     answer::{self, BODY, BodyRule, HEADERS, STATUS_CODE},
+    error::excerpt_of,
     media,
     members::Members,
 };
@@ -35,8 +39,14 @@ pub(crate) fn is_awaited(call: &Call) -> bool {
     call.mode == CallMode::Sync
 }
 
-/// Reads an answer whose status is no failure.
-pub(crate) fn read(call: &Call, head: &Parts, body: Bytes, limits: &Limits) -> Result<Outcome, CallError> {
+/// Reads an answer whose status is no failure. With `only_objects` callers who wait are answered with objects alone.
+pub(crate) fn read(
+    call: &Call,
+    head: &Parts,
+    body: Bytes,
+    limits: &Limits,
+    only_objects: bool,
+) -> Result<Outcome, CallError> {
     if call.mode == CallMode::Value {
         return Outcome::value(body);
     }
@@ -46,6 +56,7 @@ pub(crate) fn read(call: &Call, head: &Parts, body: Bytes, limits: &Limits) -> R
         Mode::Structured => Ok(events(&[json::decode(&body, limits).map_err(malformed)?])),
         Mode::Batch => Ok(events(&json::decode_batch(&body, limits).map_err(malformed)?)),
         Mode::Binary => Ok(events(&[binary::decode(&head.headers, body, limits).map_err(malformed)?])),
+        Mode::NotCloudEvent if is_awaited(call) && only_objects => object(&body).map(Outcome::Answer),
         Mode::NotCloudEvent if is_awaited(call) => answered(head, body).map(Outcome::Answer),
         Mode::NotCloudEvent => Ok(Outcome::Events(Vec::new())),
     }
@@ -79,6 +90,23 @@ fn answered(head: &Parts, body: Bytes) -> Result<HttpAnswer, CallError> {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
     Ok(HttpAnswer { status: head.status.as_u16(), headers: headers.collect(), body })
+}
+
+/// Reads an answer as the Event Gateway did: whatever it says it is, it must be an object, of which further members are
+/// passed over.
+fn object(body: &[u8]) -> Result<HttpAnswer, CallError> {
+    let text = str::from_utf8(body).unwrap_or_default().trim();
+    if text == "null" {
+        return Ok(HttpAnswer::empty());
+    }
+    let members: Members<'_> = serde_json::from_str(text).map_err(|_| {
+        let given = excerpt_of(body);
+        CallError::malformed(format!(
+            "its answer must be an object such as {{\"statusCode\":200,\"body\":\"\"}}: {given:?}"
+        ))
+    })?;
+    let answer = HttpAnswer::from_members(&members, None, BodyRule::Text);
+    answer.map_err(|problem| CallError::malformed(format!("in its answer, {problem}")))
 }
 
 /// Reads the object of the Event Gateway, if it is one.
@@ -130,6 +158,34 @@ mod tests {
         check(&[media_type("text/plain"), media_type("application/cloudevents+json")], None);
         let [version, id, source, event_type] = attributes;
         check(&[media_type("json"), version, id, source, event_type], None);
+    }
+
+    #[test]
+    fn where_only_objects_are_answers_everything_else_is_malformed() {
+        let check = |body: &str, expected: Option<(u16, &str)>| {
+            let read = object(body.as_bytes()).ok();
+            let read = read.as_ref().map(|it| (it.status, str::from_utf8(&it.body).expect("UTF-8")));
+            assert_eq!(read, expected, "{body}");
+        };
+        check("{}", Some((200, "")));
+        check(" null\n", Some((200, "")));
+        check(r#"{"body":"x"}"#, Some((200, "x")));
+        check(r#"{"statusCode":404,"body":"no such order","more":1}"#, Some((404, "no such order")));
+        check(r#"{"id":1}"#, Some((200, "")));
+        for malformed in [
+            "",
+            "[]",
+            "[{}]",
+            "7",
+            "\"text\"",
+            "<p>",
+            "{broken",
+            r#"{"body":5}"#,
+            r#"{"statusCode":"200"}"#,
+            r#"{"headers":{"a":1}}"#,
+        ] {
+            check(malformed, None);
+        }
     }
 
     #[test]

@@ -204,6 +204,15 @@ async fn old_functions_get_the_old_form_and_only_500_fails_where_that_is_wanted(
     assert_eq!(told(ask(&missing, "t", Data::None).await), Ok(answer(404, &[], b"no such order")));
     // Who is asked for a value says no by any other status than success.
     assert!(matches!(value(&missing, "t").await, Err(CallError::Status { code: 404, .. })));
+    // A caller who waits gets what the Event Gateway took for an answer, and nothing else.
+    let strict = |path: &str| server.function(path, HttpOptions { only_answer_objects: true, ..lenient() });
+    let gateway = strict("/gateway");
+    assert_eq!(told(ask(&gateway, "t", Data::None).await), Ok(answer(206, &[("x-custom", "1")], b"part")));
+    for path in ["/plain", "/empty", "/sloppy", "/missing", "/moved"] {
+        let outcome = ask(&strict(path), "t", Data::None).await;
+        assert!(matches!(outcome, Err(CallError::Malformed { .. })), "{path}: {outcome:?}");
+        assert_eq!(invoke(&strict(path), "t", Data::None).await, Ok(Outcome::Events(Vec::new())), "{path}");
+    }
     let broken = server.function("/broken", lenient());
     assert!(matches!(invoke(&broken, "t", Data::None).await, Err(CallError::Status { code: 500, .. })));
 }
