@@ -2,10 +2,12 @@
 //!
 //! Paths, statuses, field names and messages are those of the Event Gateway; what it lacked stands beside its fields. All
 //! resources follow one pattern, which [`resource`] has: another resource is a module with a [`resource::Resource`] and a
-//! line below.
+//! line below. There is one table of routes: the router and the OpenAPI document are both made of it.
 
 mod conditions;
 mod cors;
+mod described;
+mod documents;
 mod event_types;
 mod fields;
 mod functions;
@@ -30,11 +32,14 @@ use axum::{
     Router,
     extract::{Path, rejection::PathRejection},
     middleware,
-    routing::get,
 };
 use http::StatusCode;
 
-use crate::{auth, gateway::Shared};
+use crate::{
+    auth,
+    gateway::Shared,
+    openapi::{Answer, Endpoint, Operation},
+};
 
 /// The space in the path of a request, as text.
 type SpacePath = Result<Path<String>, PathRejection>;
@@ -43,17 +48,9 @@ type ItemPath = Result<Path<(String, String)>, PathRejection>;
 
 /// Makes the API.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route(outgoing::METRICS, get(metrics::show))
-        .merge(spaces::routes())
-        .merge(resource::routes::<event_types::EventTypes>())
-        .merge(schemas::routes())
-        .merge(resource::routes::<functions::Functions>())
-        .merge(resource::routes::<subscriptions::Subscriptions>())
-        .merge(resource::routes::<cors::CorsConfigurations>())
-        .route("/v1/spaces/{space}/events", get(reading::events))
-        .merge(tokens::routes())
+    let routes = endpoints().into_iter();
+    routes
+        .fold(Router::new(), |router, endpoint| router.route(&endpoint.path, endpoint.handler))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::refuse_foreign_pages))
@@ -61,6 +58,30 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), outgoing::hold))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)
+}
+
+/// All routes, in the order in which they are told of.
+fn endpoints() -> Vec<Endpoint> {
+    let mut all = resource::endpoints::<event_types::EventTypes>();
+    all.extend(schemas::endpoints());
+    all.extend(resource::endpoints::<functions::Functions>());
+    all.extend(resource::endpoints::<subscriptions::Subscriptions>());
+    all.extend(resource::endpoints::<cors::CorsConfigurations>());
+    all.push(reading::endpoint());
+    all.extend(spaces::endpoints());
+    all.extend(tokens::endpoints());
+    all.push(Endpoint::get("/v1/status", status, told_of_status));
+    all.push(metrics::endpoint());
+    all.extend(documents::endpoints());
+    all
+}
+
+fn told_of_status() -> Operation {
+    Operation::new("getStatus", documents::TAG, "Ask whether the server runs")
+        .about("Nobody is asked for a token.")
+        .open()
+        .answer("200", Answer::new("It runs. There is no body."))
+        .problems(&documents::OF_OPEN)
 }
 
 /// Whoever can ask is answered: it says that the server runs, and nothing else.

@@ -13,6 +13,7 @@
 
 mod call;
 mod cors;
+mod document;
 mod emit;
 mod legacy;
 mod request;
@@ -53,6 +54,7 @@ use crate::{
     space::{self, Target},
 };
 use cors::Allowance;
+pub(crate) use document::document;
 use request_id::RequestId;
 use stamp::Stamp;
 

@@ -30,6 +30,7 @@ mod gateway;
 mod headers;
 mod hosts;
 mod metrics;
+mod openapi;
 mod problem;
 mod query;
 mod room;

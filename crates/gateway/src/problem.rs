@@ -17,13 +17,17 @@ use http::{
     header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
-use weir_catalog::{CatalogError, Detail, MethodSet, Resource, Violations};
+use serde_json::json;
+use weir_catalog::{CatalogError, Detail, MethodSet, Resource, Violations, limits};
 use weir_cloudevents::DecodeError;
 use weir_domain::{ErrorKind, Position, error_chain};
 use weir_flow::{CallFailure, ChangeError, Refusal, Unmet};
 use weir_log::LogError;
 
-use crate::answer;
+use crate::{
+    answer,
+    openapi::{Member, text},
+};
 
 /// When to repeat a request where nothing more is known.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
@@ -223,6 +227,30 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
 }
+
+/// What is told of an [`Entry`].
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::new("message", || {
+        json!({
+            "type": "string",
+            "description": "What is wrong. On the Events API it also says what to do; on the Configuration API these are the \
+                            words of the Event Gateway, which clients may compare.",
+        })
+    }),
+    Member::new(
+        "cure",
+        || json!({ "type": "string", "description": "What to do about it. On the Configuration API only." }),
+    ),
+    Member::new("pointer", || {
+        let about = "The place in the event where data break the schema: `/data` and a JSON Pointer (RFC 6901). On the Events \
+                     API only.";
+        text(about, "/data".len() + limits::POINTER_BYTES_MAX)
+    }),
+    Member::new("index", || {
+        let about = "The place of the event in its batch, counted from 0. On the Events API only.";
+        json!({ "type": "integer", "description": about, "minimum": 0 })
+    }),
+];
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -2,7 +2,7 @@
 //!
 //! | path | reading | changing |
 //! |---|---|---|
-//! | `/v1/status` | nobody is asked | |
+//! | `/v1/status`, `/openapi.json`, `/openapi/events.json`, `/docs`, `/docs/events` | nobody is asked | |
 //! | `/v1/tokens…` | `admin` in all spaces | the same |
 //! | `/v1/spaces/{space}/events` | `read`, narrowed to event types | |
 //! | `/v1/spaces/{space}`, `/v1/spaces/{space}/…` | `config:read` | `config:write` |
@@ -23,7 +23,8 @@ use weir_domain::SpaceName;
 use super::{Caller, admit, identify, insufficient};
 use crate::{gateway::Shared, metrics::Api, problem::Problem};
 
-const STATUS: &str = "/v1/status";
+/// What says nothing of what the server has: whether it runs, and what the APIs are.
+const OPEN: [&str; 5] = ["/v1/status", "/openapi.json", "/openapi/events.json", "/docs", "/docs/events"];
 const TOKENS: &str = "/v1/tokens";
 const SPACES: &str = "/v1/spaces/";
 
@@ -75,7 +76,7 @@ impl Demand {
     /// What is not understood needs a right in all spaces, so that nothing can be hidden from here.
     fn of(method: &Method, path: &str) -> Option<Self> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        if path == STATUS && reads {
+        if reads && OPEN.contains(&path) {
             return None;
         }
         let is_tokens = path.strip_prefix(TOKENS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -108,6 +109,11 @@ mod tests {
         let (get, put, post, delete) = (&Method::GET, &Method::PUT, &Method::POST, &Method::DELETE);
         check(get, "/v1/status", None);
         check(&Method::HEAD, "/v1/status", None);
+        for path in ["/openapi.json", "/openapi/events.json", "/docs", "/docs/events"] {
+            check(get, path, None);
+            check(post, path, Some((Action::WriteConfig, None)));
+        }
+        check(get, "/docs/", Some((Action::ReadConfig, None)));
         check(post, "/v1/status", Some((Action::WriteConfig, None)));
         check(get, "/v1/status/", Some((Action::ReadConfig, None)));
         check(get, "/v1/metrics", Some((Action::ReadConfig, None)));

@@ -9,10 +9,39 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ETAG, IF_MATCH, IF_NONE_MATCH},
 };
+use serde_json::{Value, json};
 use weir_domain::Position;
 use weir_flow::{Precondition, Unmet, Wanted};
 
-use crate::{answer, problem::Problem};
+use crate::{
+    answer,
+    openapi::{self, Member},
+    problem::Problem,
+};
+
+/// The names of the two headers in the OpenAPI document.
+pub(super) const IF_MATCH_NAME: &str = "IfMatch";
+pub(super) const IF_NONE_MATCH_NAME: &str = "IfNoneMatch";
+
+/// What both headers are: `*`, or entity tags with commas between them.
+const TAGS: &str = r#"^(\*|(W/)?"[^" ]*"(, *(W/)?"[^" ]*")*)$"#;
+
+/// Tells of the headers.
+pub(super) fn parameters() -> [(&'static str, Value); 2] {
+    let matches = Member::new("If-Match", || {
+        let about = "Only where it is at this tag, or one of several; `*` is any. Else 412, and nothing is changed. The check \
+                     and the change are one step.";
+        json!({ "type": "string", "description": about, "pattern": TAGS, "examples": ["\"17\""] })
+    });
+    let matches_none = Member::new("If-None-Match", || {
+        let about = "Where it is at this tag: 304 to `GET` and 412 to a change. `*` on `POST` is 412 where it exists.";
+        json!({ "type": "string", "description": about, "pattern": TAGS, "examples": ["\"17\""] })
+    });
+    [
+        (IF_MATCH_NAME, openapi::parameter("header", &matches)),
+        (IF_NONE_MATCH_NAME, openapi::parameter("header", &matches_none)),
+    ]
+}
 
 /// Reads `If-Match` and `If-None-Match`.
 ///

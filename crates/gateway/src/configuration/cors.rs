@@ -3,15 +3,81 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use weir_catalog::{
     CatalogError, ChangeKind, Command, Cors, CorsId, Detail, Method, Resource as Kind, SpaceCatalog, draft::CorsDraft,
+    limits,
 };
 use weir_domain::SpaceName;
 
 use super::{
+    described::Profile,
     fields::Fields,
     resource::{Resource, is_empty},
 };
+use crate::openapi::{self, Member};
+
+/// What a client may write, and is shown again.
+const MEMBERS: &[Member] = &[
+    Member::new("method", || openapi::word("The method of the route.", Method::ALL.map(Method::as_str))),
+    Member::new("path", || {
+        openapi::text("The path of the route, written as that of a subscription.", limits::ROUTE_BYTES_MAX)
+    }),
+    Member::new("allowedOrigins", || {
+        several("Origins that may call, each with at most one `*`; every origin where nothing is said.")
+    }),
+    Member::new("allowedMethods", || {
+        several("Methods that may be asked for; `HEAD`, `GET` and `POST` where nothing is said.")
+    }),
+    Member::new("allowedHeaders", || {
+        several("Request headers that may be asked for; `Origin`, `Accept` and `Content-Type` where nothing is said.")
+    }),
+    Member::new("allowCredentials", || openapi::flag("Whether cookies and the like may come along.")),
+    Member::new("metadata", || openapi::texts("Texts of its owner by name; lists can be filtered by them.")),
+];
+
+/// What a client is shown beside it.
+const SHOWN: &[Member] = &[
+    Member::new("space", || openapi::space("The space.")),
+    Member::new(
+        "corsId",
+        || json!({ "type": "string", "description": "Its identifier, which is derived from method and path." }),
+    ),
+];
+
+fn several(about: &str) -> Value {
+    json!({
+        "type": "array",
+        "description": about,
+        "items": { "type": "string" },
+        "maxItems": limits::ENTRIES_MAX,
+    })
+}
+
+fn given() -> Value {
+    json!({ "method": "GET", "path": "/hello", "allowedOrigins": ["https://example.com"] })
+}
+
+fn shown() -> Value {
+    json!({
+        "space": "default",
+        "corsId": "GET%2Fhello",
+        "method": "GET",
+        "path": "/hello",
+        "allowedOrigins": ["https://example.com"],
+        "allowedMethods": ["HEAD", "GET", "POST"],
+        "allowedHeaders": ["Origin", "Accept", "Content-Type"],
+        "allowCredentials": false,
+    })
+}
+
+fn schemas() -> Vec<(String, Value)> {
+    let input = openapi::object("What a CORS configuration is to be.", MEMBERS, &[]);
+    let needed =
+        ["space", "corsId", "method", "path", "allowedOrigins", "allowedMethods", "allowedHeaders", "allowCredentials"];
+    let output = openapi::object("A CORS configuration.", SHOWN.iter().chain(MEMBERS), &needed);
+    vec![("CorsConfigurationInput".to_owned(), input), ("CorsConfiguration".to_owned(), output)]
+}
 
 /// The resource `cors`.
 pub(super) struct CorsConfigurations;
@@ -39,6 +105,24 @@ impl Resource for CorsConfigurations {
     const KIND: Kind = Kind::Cors;
     const SEGMENT: &'static str = "cors";
     const LIST: &'static str = "cors";
+    const PROFILE: Profile = Profile {
+        name: "CorsConfiguration",
+        names: "CorsConfigurations",
+        tag: "CORS",
+        one: "a CORS configuration",
+        many: "CORS configurations",
+        id: || {
+            let about = "The identifier, as it was shown: `GET%2Fhello`. It may be escaped once more.";
+            json!({ "type": "string", "description": about, "minLength": 1 })
+        },
+        needed: &["method", "path"],
+        creating: "It says which other origins may call a route from a browser. It is no protection of the server.",
+        replacing: "Method and path cannot be changed; they need not be said again.",
+        deleting: "Browsers keep pages of other origins from reading answers of the route then.",
+        given,
+        shown,
+        schemas,
+    };
 
     fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Cors>> {
         present.all_cors()
@@ -107,7 +191,7 @@ fn invalid(detail: Detail) -> CatalogError {
 
 /// Reads what a client wrote; method and path of an update need not be said again, its identifier says them.
 fn draft(text: &str, known: Option<(Method, String)>) -> Result<CorsDraft, Detail> {
-    let mut fields = Fields::read(text, "")?;
+    let mut fields = Fields::read(text, "", MEMBERS)?;
     let (method, path) = known.map(|(method, path)| (method.to_string(), path)).unwrap_or_default();
     Ok(CorsDraft {
         method: fields.optional("method")?.unwrap_or(method),
@@ -127,9 +211,13 @@ fn list(fields: &mut Fields<'_>, name: &str) -> Result<Option<Vec<String>>, Deta
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
+    use crate::configuration::fields::check_taken;
+
+    #[test]
+    fn every_member_that_is_told_of_is_read() {
+        check_taken(MEMBERS, |text| draft(text, None).is_err());
+    }
 
     fn create(text: &str) -> Result<Value, String> {
         let (space, command) = CorsConfigurations::create(text, "shop").map_err(|error| error.to_string())?;

@@ -3,17 +3,85 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_catalog::{
-    CatalogError, ChangeKind, Command, Detail, EventType, OnInvalid, Resource as Kind, Schema, SpaceCatalog,
-    draft::EventTypeDraft,
+    CatalogError, ChangeKind, Command, Detail, EventType, EventTypeName, OnInvalid, Resource as Kind, Schema,
+    SpaceCatalog, draft::EventTypeDraft, limits,
 };
 use weir_domain::SpaceName;
 
 use super::{
+    described::Profile,
     fields::Fields,
     resource::{Resource, is_empty},
 };
+use crate::openapi::{self, Member};
+
+/// What a client may write, and is shown again.
+const MEMBERS: &[Member] = &[
+    Member::new("name", || {
+        let about =
+            "The CloudEvents `type` of its events. It must not begin with `weir.`, and has no control characters.";
+        openapi::text(about, EventTypeName::BYTES_MAX)
+    }),
+    Member::new("key", || {
+        let about = "What order is kept by: `/data/…` is a place in the JSON data (JSON Pointer, RFC 6901), `/subject` or \
+                     `/partitionkey` an attribute. Without it `partitionkey`, else `subject`.";
+        json!({ "type": "string", "description": about, "pattern": "^(/.*)?$" })
+    }),
+    Member::new("description", || openapi::text("For people.", limits::DESCRIPTION_BYTES_MAX)),
+    Member::new("authorizerId", || {
+        let about =
+            "A function of the space that allows or denies each event. It cannot be deleted while it is named here.";
+        openapi::text(about, 256)
+    }),
+    Member::new("authorizerCacheMs", || {
+        let about = "For how many milliseconds what the authorizer allowed holds for the same sender; 0 is never.";
+        openapi::number(about, 0, limits::AUTHORIZER_CACHE_MS_MAX.into())
+    }),
+    Member::new("schema", || {
+        let about = "The JSON Schema of the data, 2020-12 or draft-07: one document, which refers to nothing outside.";
+        json!({ "type": ["object", "boolean"], "description": about })
+    }),
+    Member::new("onInvalid", || {
+        let about = "What becomes of an event whose data break the schema: it is refused, which is the default, or kept in \
+                     quarantine.";
+        openapi::word(about, OnInvalid::ALL.map(OnInvalid::as_str))
+    }),
+    Member::new("metadata", || openapi::texts("Texts of its owner by name; lists can be filtered by them.")),
+];
+
+/// What a client is shown beside it.
+const SHOWN: &[Member] = &[
+    Member::new("space", || openapi::space("The space.")),
+    Member::new("schemaVersion", || {
+        let about =
+            "The number of the schema that is shown. Each one that differs from the one before gets the next number.";
+        openapi::number(about, 0, u32::MAX.into())
+    }),
+];
+
+fn given() -> Value {
+    json!({
+        "name": "parcel.arrived",
+        "key": "/data/parcel",
+        "description": "a parcel is at its place",
+        "metadata": { "team": "depot" },
+    })
+}
+
+fn shown() -> Value {
+    let mut shown = given();
+    shown["space"] = json!("default");
+    shown
+}
+
+fn schemas() -> Vec<(String, Value)> {
+    let about = "What an event type is to be.";
+    let input = openapi::object(about, MEMBERS, &[]);
+    let output = openapi::object("An event type.", SHOWN.iter().chain(MEMBERS), &["space", "name"]);
+    vec![("EventTypeInput".to_owned(), input), ("EventType".to_owned(), output)]
+}
 
 /// The resource `eventtypes`.
 pub(super) struct EventTypes;
@@ -50,6 +118,22 @@ impl Resource for EventTypes {
     const KIND: Kind = Kind::EventType;
     const SEGMENT: &'static str = "eventtypes";
     const LIST: &'static str = "eventTypes";
+    const PROFILE: Profile = Profile {
+        name: "EventType",
+        names: "EventTypes",
+        tag: "Event types",
+        one: "an event type",
+        many: "event types",
+        id: || openapi::text("The name of the event type.", EventTypeName::BYTES_MAX),
+        needed: &["name"],
+        creating: "Events of a type are taken only when it is registered in their space.",
+        replacing: "The name in the path counts. What the body leaves out has its default again. Another schema gets the \
+                    next number.",
+        deleting: "Refused with 400 while something subscribes to it. Its events stay in the log.",
+        given,
+        shown,
+        schemas,
+    };
 
     fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<EventType>> {
         present.event_types()
@@ -112,7 +196,7 @@ fn invalid(detail: Detail) -> CatalogError {
 
 /// Reads what a client wrote; a name from the path stands above the one in the body.
 fn draft(text: &str, name: Option<String>) -> Result<EventTypeDraft, Detail> {
-    let mut fields = Fields::read(text, "")?;
+    let mut fields = Fields::read(text, "", MEMBERS)?;
     let given = fields.text("name")?;
     Ok(EventTypeDraft {
         name: name.unwrap_or(given),
@@ -128,9 +212,15 @@ fn draft(text: &str, name: Option<String>) -> Result<EventTypeDraft, Detail> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::configuration::fields::check_taken;
+
+    #[test]
+    fn every_member_that_is_told_of_is_read() {
+        // A schema is any JSON, which is looked at later.
+        let others = MEMBERS.iter().filter(|member| member.name != "schema");
+        check_taken(others, |text| draft(text, None).is_err());
+    }
 
     fn create(text: &str) -> Result<Value, String> {
         let (space, command) = EventTypes::create(text, "shop").map_err(|error| error.to_string())?;

@@ -2,15 +2,33 @@
 //! whether in earnest.
 
 use axum::{extract::Request, response::Response};
+use serde_json::Value;
 use weir_catalog::{Change, Command};
 use weir_domain::{Position, SpaceName};
 use weir_flow::{Changed, Flow, Precondition};
 
 use super::{conditions, media, parameter::flag};
-use crate::{headers, problem::Problem};
+use crate::{
+    headers,
+    openapi::{self, Member},
+    problem::Problem,
+};
 
 /// Where true, everything is checked and nothing is changed.
 const DRY_RUN: &str = "dryRun";
+/// Its name in the OpenAPI document.
+pub(super) const DRY_RUN_NAME: &str = "DryRun";
+
+/// Tells of the parameter.
+pub(super) fn parameter() -> Value {
+    let member = Member::new(DRY_RUN, || {
+        openapi::flag(
+            "Where true, everything is checked that the change itself would check, and nothing is changed. The answer is that \
+             of the change, without `Weir-Position` and `ETag`.",
+        )
+    });
+    openapi::parameter("query", &member)
+}
 
 /// How somebody wants a change.
 pub(super) struct Intent {

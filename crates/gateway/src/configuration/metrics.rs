@@ -8,20 +8,45 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
 use weir_catalog::Resource;
 use weir_domain::SpaceName;
 
+use super::{described::AT_THE_DOOR, documents};
 use crate::{
     answer,
     gateway::Shared,
     metrics::{Api, Format, Operation, Scrape},
+    openapi::{self, Answer, Endpoint},
 };
+
+/// Where the metrics are.
+pub(super) const PATH: &str = "/v1/metrics";
 
 /// What is in front of the name of a space in a path.
 const PREFIX: &str = "/v1/spaces/";
 
+/// Makes the route.
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint::get(PATH, show, told)
+}
+
+fn told() -> openapi::Operation {
+    let text = || json!({ "type": "string", "description": "One metric after another." });
+    let statuses = AT_THE_DOOR.iter().copied().filter(|status| *status != 503);
+    openapi::Operation::new("getMetrics", documents::TAG, "Read the metrics of the server")
+        .about("For Prometheus. They are answered however busy the server is.")
+        .answer(
+            "200",
+            Answer::new("All metrics; in OpenMetrics where `Accept` names it.")
+                .content("text/plain", text())
+                .content("application/openmetrics-text", text()),
+        )
+        .problems(&statuses.collect::<Vec<_>>())
+}
+
 /// Answers with all metrics. It takes no place in the room: that there is none is what an operator wants to see.
-pub(super) async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
     let catalog = shared.flow.catalog();
     let end = *shared.log.durable_end().borrow();

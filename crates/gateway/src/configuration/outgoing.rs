@@ -8,14 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::metrics;
 use crate::gateway::Shared;
 
-/// Where the metrics are. That there is no room is what an operator wants to see there.
-pub(super) const METRICS: &str = "/v1/metrics";
-
-/// Counts every answer. One that only shows something is refused where there is no room for it; what was changed is told.
+/// Counts every answer. One that only shows something is refused where there is no room for it; what was changed is told,
+/// and so are the metrics: that there is no room is what an operator wants to see there.
 pub(super) async fn hold(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let shows = request.method().is_safe() && request.uri().path() != METRICS;
+    let shows = request.method().is_safe() && request.uri().path() != metrics::PATH;
     let response = next.run(request).await;
     let room = &shared.configuration_room;
     if shows {

@@ -8,9 +8,15 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header::LINK};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::parameter::{number, single, wrong};
-use crate::{answer, problem::Problem, query};
+use crate::{
+    answer,
+    openapi::{self, Member},
+    problem::Problem,
+    query,
+};
 
 /// The most that one page has.
 const LIMIT_MAX: u64 = 1000;
@@ -21,8 +27,25 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 const LIMIT: &str = "limit";
 const AFTER: &str = "after";
 
+/// The names of both in the OpenAPI document.
+pub(super) const LIMIT_NAME: &str = "Limit";
+pub(super) const AFTER_NAME: &str = "After";
+
 /// What a name or value in a query is escaped but for (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Tells of the parameters.
+pub(super) fn parameters() -> [(&'static str, Value); 2] {
+    let limit = Member::new(LIMIT, || {
+        openapi::number("The most that one answer has; without it, everything. It may be given once.", 1, LIMIT_MAX)
+    });
+    let after = Member::new(AFTER, || {
+        let about =
+            "A name or identifier: only what comes behind it, whether it still exists or not. It may be given once.";
+        json!({ "type": "string", "description": about, "minLength": 1 })
+    });
+    [(LIMIT_NAME, openapi::parameter("query", &limit)), (AFTER_NAME, openapi::parameter("query", &after))]
+}
 
 /// Which part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]

@@ -31,21 +31,63 @@ use weir_cloudevents::{json, time};
 use weir_domain::{AttributeValue, Key, Position, SpaceName};
 use weir_log::{Direction, Filter, LogEngine, LogError, Page, Read};
 
-use super::SpacePath;
-use crate::{answer, auth::Caller, gateway::Shared, headers, problem::Problem, space};
+use super::{
+    SpacePath,
+    described::{AT_THE_DOOR, SPACE_NAME},
+};
+use crate::{
+    answer,
+    auth::Caller,
+    gateway::Shared,
+    headers,
+    openapi::{self, Answer, Endpoint, Operation},
+    problem::Problem,
+    space,
+};
 use parameters::{Parameters, Start};
 
 /// About how many bytes of events one answer has at most.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The group of the operation.
+pub(super) const TAG: &str = "Events";
+
 /// How many pages are looked through for a matching event before an answer without one is given.
 const PAGES_MAX: usize = 16;
+
+/// Makes the route.
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint::get("/v1/spaces/{space}/events", events, told)
+}
+
+fn told() -> Operation {
+    let schema = serde_json::json!({
+        "type": "array",
+        "items": openapi::reference(openapi::RECORDED_SCHEMA),
+        "maxItems": parameters::LIMIT_MAX,
+    });
+    let about = "Events that match. There may be fewer than `limit`, even none, without this being the end.";
+    let answer = Answer::new(about).header(&openapi::NEXT).header(&openapi::END).example(
+        json::BATCH_CONTENT_TYPE,
+        schema,
+        serde_json::json!([openapi::recorded_example()]),
+    );
+    let operation = Operation::new("readEvents", TAG, "Read the events of a space from the log")
+        .about(
+            "Parameters that are not told of here are an error. Where the right to read is narrowed to event types, events of \
+             others are passed over, and asking for one of them by name is refused with 403.\n\nTo read your own write, pass \
+             the receipt: `?from=7&at-least=7&wait=5`.",
+        )
+        .shared(&[SPACE_NAME]);
+    let parameters = parameters::MEMBERS.iter().map(|member| openapi::parameter("query", member));
+    parameters.fold(operation, Operation::parameter).answer("200", answer).problems(&[400, 500]).problems(&AT_THE_DOOR)
+}
 
 /// Answers a read.
 ///
 /// # Errors
 /// Where a parameter is wrong, the log did not come to the position asked for in time, or cannot be read.
-pub(super) async fn events(
+async fn events(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     path: SpacePath,

@@ -6,10 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, Request, State},
     response::Response,
-    routing::get,
 };
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -19,14 +17,15 @@ use weir_domain::SpaceName;
 
 use super::{
     ItemPath, SpacePath, conditions,
+    described::{self, Profile},
     intent::{Done, Intent},
     media,
     paging::{self, Page},
 };
-use crate::{answer, gateway::Shared, problem::Problem, query, room::Place, space};
+use crate::{answer, gateway::Shared, openapi::Endpoint, problem::Problem, query, room::Place, space};
 
 /// In front of a metadata key in the query of a list.
-const FILTER_PREFIX: &str = "metadata.";
+pub(super) const FILTER_PREFIX: &str = "metadata.";
 
 /// One kind of resource: its names on the wire and its way into and out of the catalog.
 pub(super) trait Resource: 'static {
@@ -41,6 +40,8 @@ pub(super) trait Resource: 'static {
     const SEGMENT: &'static str;
     /// The name of the list in an answer.
     const LIST: &'static str;
+    /// What people and programs are told of it.
+    const PROFILE: Profile;
 
     /// Returns all that a space has, in order.
     fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Self::Item>>;
@@ -76,12 +77,16 @@ pub(super) trait Resource: 'static {
 }
 
 /// Makes the routes of a resource.
-pub(super) fn routes<R: Resource>() -> Router<Arc<Shared>> {
+pub(super) fn endpoints<R: Resource>() -> Vec<Endpoint> {
     let list_path = format!("/v1/spaces/{{space}}/{}", R::SEGMENT);
     let item_path = format!("{list_path}/{{id}}");
-    Router::new()
-        .route(&list_path, get(list::<R>).post(create::<R>))
-        .route(&item_path, get(read::<R>).put(replace::<R>).delete(delete::<R>))
+    vec![
+        Endpoint::get(&*list_path, list::<R>, described::list::<R>),
+        Endpoint::post(&*list_path, create::<R>, described::create::<R>),
+        Endpoint::get(&*item_path, read::<R>, described::read::<R>),
+        Endpoint::put(&*item_path, replace::<R>, described::replace::<R>),
+        Endpoint::delete(&*item_path, delete::<R>, described::delete::<R>),
+    ]
 }
 
 async fn list<R: Resource>(

@@ -11,22 +11,31 @@ use std::{
 };
 
 use axum::{
-    Router,
     extract::{Path, State, rejection::PathRejection},
     response::Response,
-    routing::get,
 };
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::Value;
-use weir_catalog::{CatalogError, ChangeKind, EventType, Resource as Kind, Schema, stored};
+use serde_json::{Value, json};
+use weir_catalog::{CatalogError, ChangeKind, EventType, EventTypeName, Resource as Kind, Schema, stored};
 use weir_cloudevents::time;
 use weir_domain::{Data, Key, Position, SpaceName, Timestamp};
 use weir_flow::system_space;
 use weir_log::{Filter, Read};
 
-use super::ItemPath;
-use crate::{answer, gateway::Shared, problem::Problem, space};
+use super::{
+    ItemPath,
+    described::{AT_THE_DOOR, SPACE_NAME},
+    event_types::EventTypes,
+    resource::Resource,
+};
+use crate::{
+    answer,
+    gateway::Shared,
+    openapi::{self, Answer, Endpoint, Member, Operation},
+    problem::Problem,
+    space,
+};
 
 /// The most versions that are listed: the newest.
 const LISTED_MAX: usize = 1000;
@@ -34,11 +43,86 @@ const LISTED_MAX: usize = 1000;
 /// The space, the name of the event type and the number of the schema in the path of a request, as texts.
 type VersionPath = Result<Path<(String, String, String)>, PathRejection>;
 
+/// The names of the schemas in the OpenAPI document.
+const SCHEMA: &str = "SchemaVersion";
+const LIST_SCHEMA: &str = "SchemaVersionList";
+
+/// What is told of a [`View`].
+const MEMBERS: &[Member] = &[
+    Member::new("version", || openapi::number("Its number, from 1.", 1, u32::MAX.into())),
+    Member::new(
+        "position",
+        || json!({ "type": "integer", "description": "The position of the change that brought it.", "minimum": 0 }),
+    ),
+    Member::new(
+        "time",
+        || json!({ "type": "string", "description": "When that was, by RFC 3339.", "format": "date-time" }),
+    ),
+    Member::new("schema", || {
+        let about = "The JSON Schema itself; not in lists.";
+        json!({ "type": ["object", "boolean"], "description": about })
+    }),
+];
+
 /// Makes the routes.
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
-        .route("/v1/spaces/{space}/eventtypes/{id}/schemas", get(list))
-        .route("/v1/spaces/{space}/eventtypes/{id}/schemas/{version}", get(read))
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/v1/spaces/{space}/eventtypes/{id}/schemas", list, told_of_list),
+        Endpoint::get("/v1/spaces/{space}/eventtypes/{id}/schemas/{version}", read, told_of_read),
+    ]
+}
+
+/// Tells what the schemas are.
+pub(super) fn schemas() -> Vec<(String, Value)> {
+    let list = json!({
+        "type": "object",
+        "description": format!("The last {LISTED_MAX} schemas that the event type had, the oldest first."),
+        "properties": {
+            "schemas": {
+                "type": "array",
+                "description": "In the order of their numbers.",
+                "items": openapi::reference(SCHEMA),
+                "maxItems": LISTED_MAX,
+            },
+        },
+        "required": ["schemas"],
+    });
+    let one = openapi::object("A schema that an event type had.", MEMBERS, &["version", "position", "time"]);
+    vec![(SCHEMA.to_owned(), one), (LIST_SCHEMA.to_owned(), list)]
+}
+
+fn told_of_list() -> Operation {
+    let example = json!({ "schemas": [{ "version": 1, "position": 7, "time": "2026-01-31T12:00:00Z" }] });
+    let schema = openapi::reference(LIST_SCHEMA);
+    Operation::new("listEventTypeSchemas", EventTypes::PROFILE.tag, "List the schemas that an event type had")
+        .about("They are read from the log. What was before the type was made belongs to another one of the same name.")
+        .shared(&[SPACE_NAME])
+        .parameter(openapi::parameter("path", &name()))
+        .answer("200", Answer::new("Their numbers.").example("application/json", schema, example))
+        .problems(&[400, 404, 500])
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_read() -> Operation {
+    let example = json!({
+        "version": 1,
+        "position": 7,
+        "time": "2026-01-31T12:00:00Z",
+        "schema": { "type": "object", "required": ["parcel"] },
+    });
+    let version = Member::new("version", || openapi::number("The number of the schema.", 1, u32::MAX.into()));
+    let schema = openapi::reference(SCHEMA);
+    Operation::new("getEventTypeSchema", EventTypes::PROFILE.tag, "Read a schema that an event type had")
+        .shared(&[SPACE_NAME])
+        .parameter(openapi::parameter("path", &name()))
+        .parameter(openapi::parameter("path", &version))
+        .answer("200", Answer::new("The schema.").example("application/json", schema, example))
+        .problems(&[400, 404, 500])
+        .problems(&AT_THE_DOOR)
+}
+
+fn name() -> Member {
+    Member::new("id", || openapi::text("The name of the event type.", EventTypeName::BYTES_MAX))
 }
 
 /// One schema as clients see it.

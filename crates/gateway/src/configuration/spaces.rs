@@ -5,23 +5,29 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, Request, State},
     response::Response,
-    routing::get,
 };
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use serde_json::{Value, json};
 use weir_catalog::{CatalogError, Command, Resource, SpaceCatalog, Target};
 
 use super::{
     SpacePath, conditions,
-    intent::Intent,
+    described::{self, AT_THE_DOOR, SPACE_NAME},
+    intent::{DRY_RUN_NAME, Intent},
     media,
     paging::{self, Page},
     parameter::flag,
 };
-use crate::{answer, gateway::Shared, problem::Problem, space};
+use crate::{
+    answer,
+    gateway::Shared,
+    openapi::{self, Answer, Endpoint, Member, Operation},
+    problem::Problem,
+    space,
+};
 
 const LIST_PATH: &str = "/v1/spaces";
 
@@ -51,9 +57,92 @@ impl<'a> View<'a> {
     }
 }
 
+/// The group of operations.
+const TAG: &str = "Spaces";
+/// The names of the schemas in the OpenAPI document.
+const SCHEMA: &str = "Space";
+const LIST_SCHEMA: &str = "SpaceList";
+
+/// What is told of a [`View`].
+const MEMBERS: &[Member] = &[
+    Member::new("space", || openapi::space("Its name.")),
+    Member::new("eventTypes", || count("How many event types it has.")),
+    Member::new("functions", || count("How many functions it has.")),
+    Member::new("subscriptions", || count("How many subscriptions it has.")),
+    Member::new("cors", || count("How many CORS configurations it has.")),
+];
+
+fn count(about: &str) -> Value {
+    json!({ "type": "integer", "description": about, "minimum": 0 })
+}
+
 /// Makes the routes.
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route(LIST_PATH, get(list)).route("/v1/spaces/{space}", get(read).delete(delete))
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    const ONE: &str = "/v1/spaces/{space}";
+    vec![
+        Endpoint::get(LIST_PATH, list, told_of_list),
+        Endpoint::get(ONE, read, told_of_read),
+        Endpoint::delete(ONE, delete, told_of_delete),
+    ]
+}
+
+/// Tells what the schemas are.
+pub(super) fn schemas() -> Vec<(String, Value)> {
+    let list = json!({
+        "type": "object",
+        "description": "The spaces that have anything, in the order of their names.",
+        "properties": {
+            "spaces": { "type": "array", "description": "In order.", "items": openapi::reference(SCHEMA) },
+        },
+        "required": ["spaces"],
+    });
+    let members = ["space", "eventTypes", "functions", "subscriptions", "cors"];
+    let one = openapi::object("A space, by how much it has.", MEMBERS, &members);
+    vec![(SCHEMA.to_owned(), one), (LIST_SCHEMA.to_owned(), list)]
+}
+
+fn example() -> Value {
+    json!({ "space": "default", "eventTypes": 2, "functions": 2, "subscriptions": 1, "cors": 0 })
+}
+
+fn told_of_list() -> Operation {
+    let answer = Answer::new("All spaces, or a page of them.")
+        .header(&openapi::ETAG)
+        .optional_header(&openapi::LINK)
+        .example("application/json", openapi::reference(LIST_SCHEMA), json!({ "spaces": [example()] }));
+    Operation::new("listSpaces", TAG, "List the spaces")
+        .about("A space is there while it has an event type, a function, a subscription or a CORS configuration.")
+        .shared(&[paging::LIMIT_NAME, paging::AFTER_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("200", answer)
+        .answer("304", described::not_modified())
+        .problems(&[400, 406, 412])
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_read() -> Operation {
+    let answer = Answer::new("How much it has.").header(&openapi::ETAG).example(
+        "application/json",
+        openapi::reference(SCHEMA),
+        example(),
+    );
+    Operation::new("getSpace", TAG, "Read a space")
+        .shared(&[SPACE_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("200", answer)
+        .answer("304", described::not_modified())
+        .problems(&[400, 404, 406, 412])
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_delete() -> Operation {
+    let force = Member::new(FORCE, || openapi::flag("Where true, it is deleted with everything that it has."));
+    Operation::new("deleteSpace", TAG, "Delete a space")
+        .about("Its events stay in the log. Without `force` it is refused with 400 while the space has anything.")
+        .shared(&[SPACE_NAME])
+        .parameter(openapi::parameter("query", &force))
+        .shared(&[DRY_RUN_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("204", Answer::new("It is gone, in one change.").optional_header(&openapi::POSITION))
+        .problems(&[400, 404, 412, 500])
+        .problems(&AT_THE_DOOR)
 }
 
 async fn list(

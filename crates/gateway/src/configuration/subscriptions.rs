@@ -3,17 +3,114 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 use weir_catalog::{
-    CatalogError, ChangeKind, Command, Detail, Resource as Kind, RetryPolicy, SpaceCatalog, Subscription,
-    draft::SubscriptionDraft,
+    CatalogError, ChangeKind, Command, Detail, EventTypeName, Method, Resource as Kind, RetryPolicy, SpaceCatalog,
+    Subscription, SubscriptionId, SubscriptionKind, draft::SubscriptionDraft, limits,
 };
 use weir_domain::SpaceName;
 
 use super::{
+    described::Profile,
     fields::Fields,
     resource::{Resource, is_empty},
 };
+use crate::openapi::{self, Member};
+
+/// What a client may write, and is shown again.
+const MEMBERS: &[Member] = &[
+    Member::new("type", || {
+        let about = "`async`: events are delivered from the log, at least once, in the order of their keys. `sync`: the caller \
+                     of a route waits for the function.";
+        openapi::word(about, [SubscriptionKind::Async, SubscriptionKind::Sync].map(SubscriptionKind::as_str))
+    }),
+    Member::new("eventType", || {
+        let about = "The event type, which is registered, or `http.request`: characters `a-z A-Z 0-9 . - _`.";
+        openapi::text(about, EventTypeName::BYTES_MAX)
+    }),
+    Member::new("functionId", || openapi::text("The function, which exists.", 256)),
+    Member::new("path", || {
+        let about = "The path of a route, `/` where nothing is said; `:name` stands for one segment and `*name` at the end for \
+                     the rest. Of an `async` one it is only part of its identity.";
+        openapi::text(about, limits::ROUTE_BYTES_MAX)
+    }),
+    Member::new("method", || {
+        let about = "The method of a route, in any case; `POST` where nothing is said. It is shown in capitals. Of an `async` \
+                     one it is only part of its identity.";
+        json!({ "type": "string", "description": about, "examples": Method::ALL.map(Method::as_str) })
+    }),
+    Member::new("retry", || openapi::reference("RetryPolicy")),
+    Member::new("metadata", || openapi::texts("Texts of its owner by name; lists can be filtered by them.")),
+];
+
+/// What a client is shown beside it.
+const SHOWN: &[Member] = &[
+    Member::new("space", || openapi::space("The space.")),
+    Member::new("subscriptionId", || {
+        openapi::text("Its identifier, which is derived from what it binds.", SubscriptionId::BYTES_MAX)
+    }),
+];
+
+/// The members of `retry`.
+const RETRY: &[Member] = &[
+    Member::new("attemptsMax", || {
+        let about =
+            format!("Deliveries of one event, the first included; {} where nothing is said.", usual().attempts_max);
+        openapi::number(&about, 1, limits::ATTEMPTS_MAX.into())
+    }),
+    Member::new("backoffFirstMs", || {
+        let about = format!(
+            "The wait in milliseconds after the first failure, which doubles with each further one; {} where nothing is said. \
+             Not more than `backoffMaxMs`.",
+            usual().backoff_first_ms
+        );
+        openapi::number(&about, 1, limits::BACKOFF_MS_MAX.into())
+    }),
+    Member::new("backoffMaxMs", || {
+        let about = format!("The longest wait in milliseconds; {} where nothing is said.", usual().backoff_max_ms);
+        openapi::number(&about, 1, limits::BACKOFF_MS_MAX.into())
+    }),
+    Member::new("ageMaxMs", || {
+        let about = "No delivery is tried when the first one is longer ago than this, in milliseconds; without it, there is no \
+                     such bound.";
+        json!({ "type": "integer", "description": about, "minimum": 1 })
+    }),
+];
+
+fn usual() -> RetryPolicy {
+    RetryPolicy::default()
+}
+
+fn given() -> Value {
+    json!({ "type": "async", "eventType": "parcel.sent", "functionId": "notice", "retry": { "attemptsMax": 5 } })
+}
+
+fn shown() -> Value {
+    json!({
+        "space": "default",
+        "subscriptionId": "YXN5bmMscGFyY2VsLnNlbnQsbm90aWNlLCUyRixQT1NU",
+        "type": "async",
+        "eventType": "parcel.sent",
+        "functionId": "notice",
+        "path": "/",
+        "method": "POST",
+        "retry": { "attemptsMax": 5, "backoffFirstMs": 100, "backoffMaxMs": 60_000 },
+    })
+}
+
+fn schemas() -> Vec<(String, Value)> {
+    let about = "What a subscription is to be.";
+    let input = openapi::object(about, MEMBERS, &["type", "eventType", "functionId"]);
+    let needed = ["space", "subscriptionId", "type", "eventType", "functionId", "path", "method"];
+    let output = openapi::object("A subscription.", SHOWN.iter().chain(MEMBERS), &needed);
+    let about =
+        "What happens when a delivery fails; of an `async` subscription. Shown where it differs from the default.";
+    vec![
+        ("SubscriptionInput".to_owned(), input),
+        ("Subscription".to_owned(), output),
+        ("RetryPolicy".to_owned(), openapi::object(about, RETRY, &[])),
+    ]
+}
 
 /// The resource `subscriptions`.
 pub(super) struct Subscriptions;
@@ -63,6 +160,21 @@ impl Resource for Subscriptions {
     const KIND: Kind = Kind::Subscription;
     const SEGMENT: &'static str = "subscriptions";
     const LIST: &'static str = "subscriptions";
+    const PROFILE: Profile = Profile {
+        name: "Subscription",
+        names: "Subscriptions",
+        tag: "Subscriptions",
+        one: "a subscription",
+        many: "subscriptions",
+        id: || openapi::text("The identifier of the subscription, as it was shown.", SubscriptionId::BYTES_MAX),
+        needed: &[],
+        creating: "An `async` subscription is given the events that come after it was made.",
+        replacing: "Only `retry` and `metadata` can be changed; the rest must be what it is.",
+        deleting: "What has not been delivered yet is not delivered any more.",
+        given,
+        shown,
+        schemas,
+    };
 
     fn all(present: &SpaceCatalog) -> impl Iterator<Item = &Arc<Subscription>> {
         present.subscriptions()
@@ -148,7 +260,7 @@ fn invalid(detail: Detail) -> CatalogError {
 
 /// Reads what a client wrote; the identifier follows from the rest.
 fn draft(text: &str) -> Result<SubscriptionDraft, Detail> {
-    let mut fields = Fields::read(text, "")?;
+    let mut fields = Fields::read(text, "", MEMBERS)?;
     Ok(SubscriptionDraft {
         kind: fields.text("type")?,
         event_type: fields.text("eventType")?,
@@ -161,8 +273,8 @@ fn draft(text: &str) -> Result<SubscriptionDraft, Detail> {
 }
 
 fn retry(given: &RawValue) -> Result<RetryPolicy, Detail> {
-    let mut fields = Fields::read(given.get(), "retry: ")?;
-    let usual = RetryPolicy::default();
+    let mut fields = Fields::read(given.get(), "retry: ", RETRY)?;
+    let usual = usual();
     Ok(RetryPolicy {
         attempts_max: fields.take("attemptsMax")?.or(usual.attempts_max),
         backoff_first_ms: fields.take("backoffFirstMs")?.unwrap_or(usual.backoff_first_ms),
@@ -173,9 +285,14 @@ fn retry(given: &RawValue) -> Result<RetryPolicy, Detail> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
+    use crate::configuration::fields::check_taken;
+
+    #[test]
+    fn every_member_that_is_told_of_is_read() {
+        check_taken(MEMBERS, |text| draft(text).is_err());
+        check_taken(RETRY, |text| draft(&format!(r#"{{"retry":{text}}}"#)).is_err());
+    }
 
     fn create(text: &str) -> Result<Value, String> {
         let (space, command) = Subscriptions::create(text, "default").map_err(|error| error.to_string())?;

@@ -6,28 +6,36 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     extract::{Path, RawQuery, Request, State, rejection::PathRejection},
     response::Response,
-    routing::get,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 use serde::Serialize;
-use weir_catalog::{CatalogError, ChangeKind, Command, Detail, Resource, Target, Token, TokenId, draft::TokenDraft};
+use serde_json::{Value, json};
+use weir_catalog::{
+    CatalogError, ChangeKind, Command, Detail, Resource, Scope, Target, Token, TokenId, draft::TokenDraft, limits,
+};
 use weir_cloudevents::time;
 use weir_domain::Timestamp;
 use weir_flow::system_space;
 
 use super::{
     conditions,
+    described::{self, AT_THE_DOOR, OF_BODIES},
     fields::Fields,
-    intent::Intent,
+    intent::{DRY_RUN_NAME, Intent},
     media,
     paging::{self, Page},
     resource::utf8,
 };
-use crate::{answer, auth::token, gateway::Shared, problem::Problem};
+use crate::{
+    answer,
+    auth::token,
+    gateway::Shared,
+    openapi::{self, Answer, Endpoint, Member, Operation},
+    problem::Problem,
+};
 
 /// The path of all tokens.
 pub(super) const PATH: &str = "/v1/tokens";
@@ -37,9 +45,138 @@ pub(super) const LIST: &str = "tokens";
 /// The identifier in the path of a request, as text.
 type IdPath = Result<Path<String>, PathRejection>;
 
+/// The group of operations.
+const TAG: &str = "Tokens";
+/// The names of the schemas in the OpenAPI document.
+const SCHEMA: &str = "Token";
+const INPUT_SCHEMA: &str = "TokenInput";
+const LIST_SCHEMA: &str = "TokenList";
+
+/// What a client may write, and is shown again.
+const MEMBERS: &[Member] = &[
+    Member::new("description", || openapi::text("What it is for, for people.", limits::DESCRIPTION_BYTES_MAX)),
+    Member::new("scopes", || {
+        json!({
+            "type": "array",
+            "description": "What it gives the right to: `ACTION[@SPACE,…][/TYPE,…]`.",
+            "items": {
+                "type": "string",
+                "maxLength": Scope::BYTES_MAX,
+                "pattern": "^(config:read|config:write|emit|read|admin)(@[^/]+)?(/.+)?$",
+            },
+            "minItems": 1,
+            "maxItems": limits::SCOPES_MAX,
+        })
+    }),
+    Member::new("expires", || {
+        let about = "From when on it is worth nothing, by RFC 3339; it must be to come. Without it, it stays until it is revoked.";
+        json!({ "type": "string", "description": about, "format": "date-time" })
+    }),
+];
+
+/// What a client is shown beside it.
+const SHOWN: &[Member] = &[
+    Member::new("tokenId", || openapi::text("Its identifier.", TokenId::BYTES_MAX)),
+    Member::new("token", || {
+        let about = "The text to send as `Authorization: Bearer …`. It is shown once, when the token is made.";
+        json!({ "type": "string", "description": about, "pattern": "^weir_[a-z0-9-]+_" })
+    }),
+];
+
 /// Makes the routes.
-pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route(PATH, get(list).post(create)).route("/v1/tokens/{id}", get(read).delete(delete))
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    const ONE: &str = "/v1/tokens/{id}";
+    vec![
+        Endpoint::get(PATH, list, told_of_list),
+        Endpoint::post(PATH, create, told_of_create),
+        Endpoint::get(ONE, read, told_of_read),
+        Endpoint::delete(ONE, delete, told_of_delete),
+    ]
+}
+
+/// Tells what the schemas are.
+pub(super) fn schemas() -> Vec<(String, Value)> {
+    let list = json!({
+        "type": "object",
+        "description": "The tokens of the server, in the order of their identifiers.",
+        "properties": {
+            (LIST): { "type": "array", "description": "In order.", "items": openapi::reference(SCHEMA) },
+        },
+        "required": [LIST],
+    });
+    let output = openapi::object("A token.", SHOWN.iter().chain(MEMBERS), &["tokenId", "scopes"]);
+    vec![
+        (INPUT_SCHEMA.to_owned(), openapi::object("What a token is to be.", MEMBERS, &["scopes"])),
+        (SCHEMA.to_owned(), output),
+        (LIST_SCHEMA.to_owned(), list),
+    ]
+}
+
+fn example() -> Value {
+    json!({ "tokenId": "0f8e1c", "scopes": ["emit@shop/order.*"], "description": "the till" })
+}
+
+fn told_of_list() -> Operation {
+    let answer = Answer::new("All tokens, or a page of them.")
+        .header(&openapi::ETAG)
+        .optional_header(&openapi::LINK)
+        .example("application/json", openapi::reference(LIST_SCHEMA), json!({ (LIST): [example()] }));
+    Operation::new("listTokens", TAG, "List the tokens of the server")
+        .about("Without what makes them tokens: the server keeps a hash only.")
+        .shared(&[paging::LIMIT_NAME, paging::AFTER_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("200", answer)
+        .answer("304", described::not_modified())
+        .problems(&[400, 406, 412])
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_create() -> Operation {
+    let mut made = example();
+    made["token"] = json!("weir_0f8e1c_3s4h2kq0c7");
+    let answer = Answer::new("It is made. This answer alone has its text.")
+        .header(&openapi::CACHE_CONTROL)
+        .optional_header(&openapi::ETAG)
+        .optional_header(&openapi::POSITION)
+        .example("application/json", openapi::reference(SCHEMA), made);
+    let given = json!({ "scopes": ["emit@shop/order.*"], "description": "the till" });
+    Operation::new("createToken", TAG, "Create a token")
+        .about("A token cannot be changed: who needs other rights gets another one.")
+        .shared(&[DRY_RUN_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .json_body("What is to be made.", openapi::reference(INPUT_SCHEMA), given)
+        .answer("201", answer)
+        .problems(&[400, 409, 412, 500])
+        .problems(&OF_BODIES)
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_read() -> Operation {
+    let answer = Answer::new("What it is, without its text.").header(&openapi::ETAG).example(
+        "application/json",
+        openapi::reference(SCHEMA),
+        example(),
+    );
+    Operation::new("getToken", TAG, "Read a token")
+        .parameter(identifier())
+        .shared(&[conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("200", answer)
+        .answer("304", described::not_modified())
+        .problems(&[400, 404, 406, 412])
+        .problems(&AT_THE_DOOR)
+}
+
+fn told_of_delete() -> Operation {
+    Operation::new("deleteToken", TAG, "Revoke a token")
+        .about("It is worth nothing for every request that comes then.")
+        .parameter(identifier())
+        .shared(&[DRY_RUN_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("204", Answer::new("It is revoked.").optional_header(&openapi::POSITION))
+        .problems(&[400, 404, 412, 500])
+        .problems(&AT_THE_DOOR)
+}
+
+fn identifier() -> Value {
+    let id = Member::new("id", || openapi::text("The identifier of the token.", TokenId::BYTES_MAX));
+    openapi::parameter("path", &id)
 }
 
 /// A token as clients see it.
@@ -131,7 +268,7 @@ fn invalid(detail: Detail) -> CatalogError {
 
 /// Reads what a client wrote. A token that is worth nothing from the beginning is a mistake.
 fn draft(body: &Bytes, now: Timestamp) -> Result<TokenDraft, Detail> {
-    let mut fields = Fields::read(utf8(body)?, "")?;
+    let mut fields = Fields::read(utf8(body)?, "", MEMBERS)?;
     let expires = fields.optional("expires")?.map(|text| {
         let read = time::parse(&text).map_err(|error| error.to_string());
         let later = read.and_then(|time| if time > now { Ok(time) } else { Err("it has passed".into()) });
@@ -142,4 +279,15 @@ fn draft(body: &Bytes, now: Timestamp) -> Result<TokenDraft, Detail> {
         scopes: fields.take("scopes")?.unwrap_or_default(),
         expires: expires.transpose()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::fields::check_taken;
+
+    #[test]
+    fn every_member_that_is_told_of_is_read() {
+        check_taken(MEMBERS, |text| draft(&Bytes::copy_from_slice(text.as_bytes()), Timestamp::default()).is_err());
+    }
 }

@@ -10,6 +10,7 @@ mod configuration_reads;
 mod cors;
 mod emit;
 mod legacy;
+mod openapi;
 mod reading;
 mod schemas;
 mod serving;

@@ -11,6 +11,7 @@
 //! only. What a client sends has all of it: [`Shown::whole`].
 
 mod aws;
+mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,10 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use weir_catalog::{AwsService, CloudEventsVersion, Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
 
-use crate::configuration::fields::Fields;
+use crate::{configuration::fields::Fields, openapi::Member};
+#[cfg(test)]
+pub(super) use members::tables;
+pub(super) use members::{choices, kinds, schemas};
 
 /// What the Event Gateway says before what is wrong with a provider.
 const CONTEXT: &str = "unable to load function provider config: ";
@@ -34,13 +38,13 @@ pub(in crate::configuration) const HIDDEN: &str = "*****";
 /// # Errors
 /// Where a member has another type than it should, or members contradict each other.
 pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraft, BTreeSet<String>), Detail> {
-    let fields = || Fields::read(given.map_or("{}", RawValue::get), CONTEXT);
+    let fields = |members: &'static [Member]| Fields::read(given.map_or("{}", RawValue::get), CONTEXT, members);
     match kind {
         "" => Ok((ProviderDraft::Unset, BTreeSet::new())),
-        "http" => http(fields()?),
-        "wasm" => wasm(fields()?),
+        "http" => http(fields(members::HTTP)?),
+        "wasm" => wasm(fields(members::WASM)?),
         other => match AwsService::parse(other) {
-            Some(service) => aws::read(service, fields()?),
+            Some(service) => aws::read(service, fields(members::AWS)?),
             None => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
         },
     }
@@ -52,10 +56,10 @@ pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraf
 /// # Errors
 /// As [`read`].
 pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<ProviderDraft, Detail> {
-    let fields = || Fields::read(given.map_or("{}", RawValue::get), CONTEXT);
+    let fields = |members: &'static [Member]| Fields::read(given.map_or("{}", RawValue::get), CONTEXT, members);
     match kind {
         "http" => {
-            let mut fields = fields()?;
+            let mut fields = fields(members::HTTP)?;
             Ok(ProviderDraft::Http {
                 url: fields.optional("url")?,
                 timeout_ms: fields.take("timeoutMs")?,
@@ -64,7 +68,7 @@ pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<Provide
             })
         }
         "wasm" => {
-            let mut fields = fields()?;
+            let mut fields = fields(members::WASM)?;
             let component: Option<u64> = fields.take("componentBytes")?;
             Ok(ProviderDraft::Wasm {
                 code: code(&mut fields)?.or(component.map(|_| Code::Component(Bytes::new()))),

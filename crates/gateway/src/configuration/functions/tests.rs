@@ -1,9 +1,28 @@
 //! Functions as JSON, in both directions.
 
-use serde_json::{Value, json};
-use weir_catalog::Catalog;
+use serde_json::value::RawValue;
+use weir_catalog::{AwsService, Catalog};
 
 use super::*;
+use crate::configuration::fields::check_taken;
+
+#[test]
+fn every_member_that_is_told_of_is_read() {
+    let with_type = |text: &str| {
+        if text.contains("\"type\"") { text.to_owned() } else { text.replacen('{', r#"{"type":"http","#, 1) }
+    };
+    check_taken(MEMBERS, |text| draft(&with_type(text), None).is_err());
+    for (kind, members) in provider::tables() {
+        // The size of a component is shown, and read where that is read.
+        check_taken(members, |text| {
+            let given: &RawValue = serde_json::from_str(text).expect("JSON");
+            provider::read(kind, Some(given)).is_err() || provider::read_shown(kind, Some(given)).is_err()
+        });
+    }
+    let kinds: Vec<&str> = provider::kinds().collect();
+    assert_eq!(kinds[..2], ["http", "wasm"]);
+    assert_eq!(kinds[2..], AwsService::ALL.map(AwsService::name));
+}
 
 fn shown(function: &Function) -> Value {
     serde_json::to_value(Functions::view("default", function)).expect("JSON")

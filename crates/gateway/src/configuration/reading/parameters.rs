@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use weir_cloudevents::time;
 use weir_domain::{Key, Position, Timestamp};
 use weir_log::Direction;
 
 use crate::{
     configuration::parameter::{number, short, twice, wrong},
+    openapi::{self, Member},
     problem::Problem,
     query,
 };
@@ -15,13 +17,55 @@ use crate::{
 /// Events in an answer where nothing is said.
 const LIMIT_DEFAULT: usize = 100;
 /// The most events in an answer.
-const LIMIT_MAX: usize = 1000;
+pub(super) const LIMIT_MAX: usize = 1000;
 /// The longest wait in seconds.
 const WAIT_SECONDS_MAX: u64 = 30;
 /// The most types that one read may name.
 const TYPES_MAX: usize = 256;
 
 const NAMES: &str = "from, since, type, key, limit, order, wait and at-least";
+
+/// What is told of the parameters; others are not known.
+pub(super) const MEMBERS: &[Member] = &[
+    Member::new("from", || {
+        let about =
+            "The first position that may be returned, or `end`: only what comes from now on. It excludes `since`.";
+        json!({ "type": "string", "description": about, "pattern": "^([0-9]{1,19}|end)$" })
+    }),
+    Member::new("since", || {
+        let about = "The same as a time (RFC 3339): what was recorded then or later. Not with `order=desc`.";
+        json!({ "type": "string", "description": about, "format": "date-time" })
+    }),
+    Member::new("type", || {
+        json!({
+            "type": "array",
+            "description": "Only events of these types: the parameter comes once for each.",
+            "items": { "type": "string", "minLength": 1 },
+            "maxItems": TYPES_MAX,
+        })
+    }),
+    Member::new("key", || {
+        json!({
+            "type": "string",
+            "description": "Only events of this key.",
+            "minLength": 1,
+            "maxLength": Key::BYTES_MAX,
+        })
+    }),
+    Member::new("limit", || {
+        let about = format!("The most events in the answer; {LIMIT_DEFAULT} where nothing is said.");
+        openapi::number(&about, 1, LIMIT_MAX as u64)
+    }),
+    Member::new("order", || openapi::word("Forwards, which is the default, or from newer to older.", ["asc", "desc"])),
+    Member::new("wait", || {
+        let about = "Up to how many seconds to wait for a matching event where there is none.";
+        openapi::number(about, 0, WAIT_SECONDS_MAX)
+    }),
+    Member::new("at-least", || {
+        let about = "Answer only when the log has come to this position, waiting as long as `wait` says; else 503.";
+        json!({ "type": "integer", "description": about, "minimum": 0 })
+    }),
+];
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +151,10 @@ impl Given {
     fn read(query: &str) -> Result<Self, Problem> {
         let mut given = Self::default();
         for (name, value) in query::pairs(query) {
+            // What nobody is told of is not read either.
+            if !MEMBERS.iter().any(|member| member.name == name) {
+                return Err(unknown(&name));
+            }
             let place = match &*name {
                 "from" => &mut given.from,
                 "since" => &mut given.since,
@@ -120,10 +168,7 @@ impl Given {
                     given.types.push(value.into_owned());
                     continue;
                 }
-                other => {
-                    let other = short(other);
-                    return Err(Problem::invalid(format!("parameter {other:?} is not known: use {NAMES}")));
-                }
+                other => return Err(unknown(other)),
             };
             if place.replace(value.into_owned()).is_some() {
                 return Err(twice(&name));
@@ -131,6 +176,10 @@ impl Given {
         }
         Ok(given)
     }
+}
+
+fn unknown(name: &str) -> Problem {
+    Problem::invalid(format!("parameter {:?} is not known: use {NAMES}", short(name)))
 }
 
 fn start(from: Option<&str>, since: Option<&str>, direction: Direction) -> Result<Start, Problem> {
@@ -194,6 +243,17 @@ mod tests {
         check("order=desc&from=3", at);
         let at_least = Some(Position::new(9));
         check("at-least=9&wait=1&order=asc", Parameters { at_least, wait: Duration::from_secs(1), ..usual() });
+    }
+
+    #[test]
+    fn every_parameter_that_is_told_of_is_read() {
+        let names: Vec<&str> = MEMBERS.iter().map(|member| member.name).collect();
+        let (last, others) = names.split_last().expect("parameters");
+        assert_eq!(format!("{} and {last}", others.join(", ")), NAMES);
+        for name in names {
+            let read = Given::read(&format!("{name}=7")).map_err(|problem| problem.message().to_owned());
+            assert!(read.is_ok(), "{name}: {:?}", read.err());
+        }
     }
 
     #[test]
