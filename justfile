@@ -28,6 +28,11 @@ crash rounds="200":
 fuzz target seconds="60":
     cargo xtask fuzz {{target}} --seconds {{seconds}}
 
-# Write what is made from the program: docs/settings.md.
+# Write what is made from the program: docs/settings.md and docs/openapi.
 docs:
     UPDATE_DOCS=1 cargo test -p weir reference
+    UPDATE_DOCS=1 cargo test -p weir-gateway openapi
+
+# Compare the answers of a server with the OpenAPI documents; needs Python and its package registry.
+schemathesis weir="target/release/weir":
+    scripts/schemathesis.sh {{weir}}
