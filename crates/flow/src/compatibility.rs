@@ -22,14 +22,13 @@ pub struct Compatibility {
 
 impl Compatibility {
     /// All of it.
-    pub const EVENT_GATEWAY: Self =
-        Self {
-            unregistered_types: true,
-            old_events: true,
-            only_500_fails: true,
-            exact_arrivals: true,
-            only_answer_objects: true,
-        };
+    pub const EVENT_GATEWAY: Self = Self {
+        unregistered_types: true,
+        old_events: true,
+        only_500_fails: true,
+        exact_arrivals: true,
+        only_answer_objects: true,
+    };
 
     /// Tells how async subscriptions are found for an event.
     pub(crate) const fn matching(self) -> Matching {

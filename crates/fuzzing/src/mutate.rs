@@ -108,7 +108,8 @@ mod tests {
     fn one_seed_gives_one_sequence_of_bounded_inputs() {
         let seeds = [Seed { name: "a".into(), data: vec![b'a'; 8 * INPUT_BYTES_MAX] }];
         let sequence = |seed: u64, seeds: &[Seed]| {
-            let mut mutator = Mutator::new(seeds, &[&b"piece"[..]], seed);
+            let dictionary = [&b"piece"[..]];
+            let mut mutator = Mutator::new(seeds, &dictionary, seed);
             (0..500).map(|_| mutator.input()).collect::<Vec<_>>()
         };
         assert_eq!(sequence(1, &seeds), sequence(1, &seeds));

@@ -107,7 +107,7 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Takes the next one off the input; shorter where the input ends.
     fn take(rest: &mut &'a [u8]) -> Option<Self> {
-        let input: &'a [u8] = *rest;
+        let input: &'a [u8] = rest;
         let (head, behind) = input.split_first_chunk::<DRAFT_BYTES>()?;
         let [flags, count, space_len, low, high] = *head;
         let (space, behind) = behind.split_at(usize::from(space_len % 16).min(behind.len()));

@@ -31,17 +31,24 @@ const MEMBERS: &[Member] = &[
     Member::new("functionId", || openapi::text("The function, which exists.", 256)),
     Member::new("path", || {
         let about = "The path of a route, `/` where nothing is said; `:name` stands for one segment and `*name` at the end for \
-                     the rest. Of an `async` one it is only part of its identity.";
+                     the rest. An `async` one is given what came in on such a path; with `POST` and `/`, every event.";
         openapi::text(about, limits::ROUTE_BYTES_MAX)
     }),
     Member::new("method", || {
-        let about = "The method of a route, in any case; `POST` where nothing is said. It is shown in capitals. Of an `async` \
-                     one it is only part of its identity.";
+        let about = "The method of a route, in any case; `POST` where nothing is said. It is shown in capitals. An `async` one \
+                     is given what came in by it; with `POST` and `/`, every event.";
         json!({ "type": "string", "description": about, "examples": Method::ALL.map(Method::as_str) })
     }),
     Member::new("retry", || openapi::reference("RetryPolicy")),
     Member::new("metadata", || openapi::texts("Texts of its owner by name; lists can be filtered by them.")),
 ];
+
+/// What a client may write where one is made, and is not shown again.
+const SUCCESSION: &[Member] = &[Member::new("continues", || {
+    let about = "Where one is made: the identifier of an `async` subscription in whose place it is made. That one is gone in \
+                 the same change, and the new one goes on where it stood. Both may differ in their function only.";
+    openapi::text(about, SubscriptionId::BYTES_MAX)
+})];
 
 /// What a client is shown beside it.
 const SHOWN: &[Member] = &[
@@ -54,9 +61,9 @@ const SHOWN: &[Member] = &[
 /// The members of `retry`.
 const RETRY: &[Member] = &[
     Member::new("attemptsMax", || {
-        let about =
-            format!("Deliveries of one event, the first included; {} where nothing is said.", usual().attempts_max);
-        openapi::number(&about, 1, limits::ATTEMPTS_MAX.into())
+        let about = "The most deliveries of one event, the first included; without it, there is no such bound. One that reached \
+                     nobody does not count.";
+        openapi::number(about, 1, limits::ATTEMPTS_MAX.into())
     }),
     Member::new("backoffFirstMs", || {
         let about = format!(
@@ -71,9 +78,9 @@ const RETRY: &[Member] = &[
         openapi::number(&about, 1, limits::BACKOFF_MS_MAX.into())
     }),
     Member::new("ageMaxMs", || {
-        let about = "No delivery is tried when the first one is longer ago than this, in milliseconds; without it, there is no \
-                     such bound.";
-        json!({ "type": "integer", "description": about, "minimum": 1 })
+        let about = "No delivery is tried when the first one is longer ago than this, in milliseconds; a day where nothing is \
+                     said, and 0 for no such bound.";
+        json!({ "type": "integer", "description": about, "minimum": 0 })
     }),
 ];
 
@@ -94,13 +101,13 @@ fn shown() -> Value {
         "functionId": "notice",
         "path": "/",
         "method": "POST",
-        "retry": { "attemptsMax": 5, "backoffFirstMs": 100, "backoffMaxMs": 60_000 },
+        "retry": { "attemptsMax": 5, "backoffFirstMs": 100, "backoffMaxMs": 60_000, "ageMaxMs": 86_400_000 },
     })
 }
 
 fn schemas() -> Vec<(String, Value)> {
     let about = "What a subscription is to be.";
-    let input = openapi::object(about, MEMBERS, &["type", "eventType", "functionId"]);
+    let input = openapi::object(about, MEMBERS.iter().chain(SUCCESSION), &["type", "eventType", "functionId"]);
     let needed = ["space", "subscriptionId", "type", "eventType", "functionId", "path", "method"];
     let output = openapi::object("A subscription.", SHOWN.iter().chain(MEMBERS), &needed);
     let about =
@@ -170,7 +177,7 @@ impl Resource for Subscriptions {
         needed: &[],
         creating: "An `async` subscription is given the events that come after it was made.",
         replacing: "Only `retry` and `metadata` can be changed; the rest must be what it is.",
-        deleting: "What has not been delivered yet is not delivered any more.",
+        deleting: "What has not been delivered yet is not delivered any more, and that is recorded.",
         given,
         shown,
         schemas,
@@ -251,7 +258,7 @@ impl<'a> Successor<'a> {
 
 /// Reads in whose place a subscription is to be made.
 fn continues(text: &str) -> Result<Option<String>, Detail> {
-    Fields::read(text, "")?.optional("continues")
+    Fields::read(text, "", SUCCESSION)?.optional("continues")
 }
 
 fn invalid(detail: Detail) -> CatalogError {
@@ -291,6 +298,7 @@ mod tests {
     #[test]
     fn every_member_that_is_told_of_is_read() {
         check_taken(MEMBERS, |text| draft(text).is_err());
+        check_taken(SUCCESSION, |text| continues(text).is_err());
         check_taken(RETRY, |text| draft(&format!(r#"{{"retry":{text}}}"#)).is_err());
     }
 

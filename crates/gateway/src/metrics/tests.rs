@@ -34,7 +34,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 21] = [
+const OWN: [(&str, &str, &[&str]); 22] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
