@@ -100,8 +100,8 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
-    /// Returns under which name requests are counted.
-    fn name(&self) -> Option<&str> {
+    /// Returns under which name requests are counted and told of: never a secret.
+    pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Anybody => None,
             Self::Operator => Some(OPERATOR),

@@ -17,10 +17,9 @@ mod document;
 mod emit;
 mod legacy;
 mod request;
-mod request_id;
 mod sender;
 mod stamp;
-mod trace;
+pub(crate) mod trace;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -49,13 +48,14 @@ use crate::{
     hosts,
     metrics::{Api, OpenRequest},
     problem::Problem,
+    request_id::RequestId,
     room::Place,
     serve::Arriving,
     space::{self, Target},
+    watch::{Notes, Watched},
 };
 use cors::Allowance;
 pub(crate) use document::document;
-use request_id::RequestId;
 use stamp::Stamp;
 
 /// The header that only events of 1.0 have.
@@ -90,15 +90,21 @@ async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> R
     let mut open = shared.metrics.request(Api::Events);
     let id = RequestId::of(request.headers());
     let is_head = request.method() == http::Method::HEAD;
-    let answered = answer(shared, request, &id, &mut open).await;
+    let watched = Watched::begin(shared, Api::Events, &request);
+    let notes = watched.as_deref().map(Watched::notes);
+    let answered = answer(shared, request, &id, notes, &mut open).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     let status = response.status();
     open.answered(status, || shared.flow.catalog());
-    if status.is_client_error() || status.is_server_error() {
+    if status.is_client_error() || status.is_server_error() || watched.is_some() {
         id.or_made(&*shared.ids);
     }
     id.tell(&mut response);
-    if is_head { answer::head_only(response) } else { shared.events_room.count_answer(response) }
+    let response = if is_head { answer::head_only(response) } else { shared.events_room.count_answer(response) };
+    if let Some(watched) = watched {
+        watched.answered(&id, &response);
+    }
+    response
 }
 
 /// A request without its body, with what is known about it.
@@ -110,12 +116,15 @@ struct Exchange<'a> {
     id: &'a RequestId,
     /// Who has sent it.
     caller: Caller,
+    /// Where it is noted what those who watch are told; nothing where nobody does.
+    notes: Option<&'a Notes>,
 }
 
 async fn answer<B: RequestBody>(
     shared: &Shared,
     request: http::Request<B>,
     id: &RequestId,
+    notes: Option<&Notes>,
     open: &mut OpenRequest<'_>,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
@@ -125,6 +134,9 @@ async fn answer<B: RequestBody>(
     let identified = auth::identify(shared, &mut parts.headers);
     let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
     open.names(&space);
+    if let Some(notes) = notes {
+        notes.space(&space);
+    }
     let present = shared.flow.catalog();
     let present = present.space_or_empty(&space);
     if let Some(response) = cors::preflight(present, &parts, path) {
@@ -132,8 +144,11 @@ async fn answer<B: RequestBody>(
     }
     let allowance = Allowance::of(present, &parts, path);
     let admitted = auth::admit(shared, Api::Events, identified, Some(&space));
+    if let (Some(notes), Ok(caller)) = (notes, &admitted) {
+        notes.caller(caller);
+    }
     let answered = async {
-        let exchange = Exchange { shared, parts: &parts, space, path, id, caller: admitted? };
+        let exchange = Exchange { shared, parts: &parts, space, path, id, caller: admitted?, notes };
         dispatch(exchange, body).await
     };
     let Some(allowance) = allowance else { return answered.await };
@@ -208,7 +223,7 @@ async fn single<B: RequestBody>(
     body: B,
     place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller } = exchange;
+    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
     check_encoding(parts)?;
     let limits = &shared.options.limits;
     // Of one event in binary mode the body is the data, and nothing else can be.
@@ -217,8 +232,12 @@ async fn single<B: RequestBody>(
     let body =
         shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
     let stamp = Stamp::of(parts, path);
+    let body_bytes = body.len();
     let decoded = form.decode(shared, parts, body, &stamp).await;
     let event = decoded.inspect_err(|problem| shared.unread(&space, problem))?;
+    if let Some(notes) = notes {
+        notes.event(&event, body_bytes);
+    }
     auth::check_emit(shared, &caller, &space, &event)?;
     refuse_request(&event)?;
     let catalog = shared.flow.catalog();
@@ -237,7 +256,7 @@ async fn single<B: RequestBody>(
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller } = exchange;
+    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
     if parts.method != http::Method::POST {
         let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -247,8 +266,12 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let limits = shared.options.limits;
     let unread = |problem: &Problem| shared.unread(&space, problem);
     let body = shared.read_event_body(body, place, limits.request_bytes_max).await.inspect_err(unread)?;
+    let body_bytes = body.len();
     let decoded = shared.decoder.decode(body, move |body| Ok(json::decode_batch(body, &limits)?)).await;
     let events = decoded.inspect_err(unread)?;
+    if let Some(notes) = notes {
+        notes.batch(events.len(), body_bytes);
+    }
     let stamp = Stamp::of(parts, path);
     place.hold(stamp.size() * events.len())?;
     let stamped = events.into_iter().enumerate().map(|(index, event)| {
@@ -264,7 +287,7 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller } = exchange;
+    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
     auth::check_request(shared, &caller, &space)?;
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
@@ -284,6 +307,9 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let event = request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp)?;
+    if let Some(notes) = notes {
+        notes.event(&event, body.len());
+    }
     let sender = sender::Request::new(shared, parts, path, params);
     match &found {
         Some(found) => {

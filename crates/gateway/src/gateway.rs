@@ -24,6 +24,7 @@ use crate::{
     room::{Place, Room},
     serve::{self, ServeOptions},
     tls::Tls,
+    watch::Watchers,
 };
 
 /// What a request to the Configuration API may have as its body: the largest component as base64, and room beside it.
@@ -62,6 +63,8 @@ pub struct Options {
     pub rates: RateOptions,
     /// What is done as the Event Gateway did.
     pub compatibility: Compatibility,
+    /// Who is told of every request. Without any, nothing is gathered for them.
+    pub watchers: Watchers,
 }
 
 impl Default for Options {
@@ -81,6 +84,7 @@ impl Default for Options {
             local_names_only: false,
             rates: RateOptions::default(),
             compatibility: Compatibility::default(),
+            watchers: Watchers::default(),
         }
     }
 }

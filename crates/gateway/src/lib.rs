@@ -33,10 +33,12 @@ mod metrics;
 mod openapi;
 mod problem;
 mod query;
+mod request_id;
 mod room;
 mod serve;
 mod space;
 mod tls;
+mod watch;
 
 pub use auth::{
     Algorithm, AuthOptions, FetchKeys, JwtOptions, KeyRefresher, Keys, KeysError, OperatorToken, Rate, RateOptions,
@@ -50,3 +52,4 @@ pub use metrics::{
 };
 pub use serve::{Peer, ServeOptions, serve};
 pub use tls::{Tls, TlsError, TlsOptions};
+pub use watch::{RequestObserver, Served, ServedEvent, Watchers};

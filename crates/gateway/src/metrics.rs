@@ -114,6 +114,11 @@ impl Metrics {
         self.series.configuration(space, labels::resource(resource), operation.as_str(), catalog);
     }
 
+    /// As many requests have no line in the access log.
+    pub fn access_log_dropped(&self, lines: u64) {
+        self.series.access_log_dropped.inc_by(lines);
+    }
+
     /// Writes all metrics down.
     #[must_use]
     pub fn render(&self, scrape: &Scrape<'_>, format: Format) -> String {

@@ -2,6 +2,7 @@
 //! then stopped from the edge inwards.
 
 mod certificates;
+mod observing;
 
 use std::{
     io,
@@ -29,6 +30,9 @@ use crate::{
 };
 
 use certificates::Certificates;
+use observing::Observing;
+
+pub(crate) use observing::Wanted;
 
 /// How long a stop may take to close the log where the grace period leaves less: a log that is closed whole opens at
 /// once.
@@ -51,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) keys: Option<KeyRefresher>,
     /// In whose name AWS is called for functions without credentials of their own.
     pub(crate) aws: Option<AwsCredentials>,
+    /// Who is to watch it from outside.
+    pub(crate) observing: Wanted,
     /// How long requests and calls in flight may take after a stop was asked for.
     pub(crate) grace: Duration,
 }
@@ -72,6 +78,7 @@ pub(crate) struct App {
     config: TcpListener,
     workers: Workers,
     certificates: Option<Certificates>,
+    observing: Observing,
     grace: Duration,
 }
 
@@ -115,11 +122,13 @@ impl App {
         let runtimes = Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits, clock.clone());
         let maker = runtimes.with_aws_credentials(plan.aws).with_compatibility(plan.flow.compatibility);
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
+        let observing = Observing::open(plan.observing, &metrics)?;
         let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
         let (flow, runner) =
             Flow::open(engine.clone(), Arc::new(maker), clock.clone(), ids.clone(), observer, plan.flow).await?;
         auth::check_somebody(plan.gateway.auth.as_ref(), &flow.catalog())?;
-        let gateway = Gateway::new(flow.clone(), engine, clock, ids, metrics, plan.gateway);
+        let options = weir_gateway::Options { watchers: observing.watchers.clone(), ..plan.gateway };
+        let gateway = Gateway::new(flow.clone(), engine, clock, ids, metrics, options);
         Ok(Self {
             flow,
             log,
@@ -134,6 +143,7 @@ impl App {
             config,
             workers,
             certificates,
+            observing,
             grace: plan.grace,
         })
     }
@@ -162,6 +172,8 @@ impl App {
         if let Some(keys) = self.keys {
             renewal.spawn(refresh(keys, stop.clone()));
         }
+        let mut observing = self.observing;
+        observing.start(&mut renewal, &stop);
         tokio::select! {
             () = before_doors => {}
             () = stop.cancelled() => {}
@@ -178,7 +190,7 @@ impl App {
             ended = threads.ended() => Some(ended),
             Some(ended) = doors.join_next() => Some(unexpected("a listener", ended)),
             Some(ended) = delivery.join_next() => Some(unexpected("the delivery", ended.map(Ok))),
-            Some(ended) = renewal.join_next() => Some(unexpected("the renewal of certificates and keys", ended)),
+            Some(ended) = renewal.join_next() => Some(unexpected("what runs beside the server", ended)),
         };
         stop.cancel();
         tracing::info!("stopping: requests and calls in flight are finished");
@@ -193,7 +205,7 @@ impl App {
         }
         // Calls are done or broken off: no guest runs any more.
         stop_ticker.stop();
-        let closed = close(self.log, threads, deadline).await;
+        let (closed, ()) = tokio::join!(close(self.log, threads, deadline), observing.close());
         tracing::info!("stopped");
         // What ended the server tells more than what that did to the log.
         failure.map_or(closed, Err)

@@ -18,7 +18,8 @@ use weir_domain::error_chain;
 use weir_gateway::{Tls, TlsOptions};
 
 use crate::{
-    app::{App, Plan},
+    access_log,
+    app::{App, Plan, Wanted},
     auth, aws,
     cli::{
         Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, log, man,
@@ -30,7 +31,7 @@ use crate::{
     manifest::{Loaded, Manifest},
     picture::{FailuresToLog, GuestToLog, Picture, picture},
     ports::{RandomIds, SystemClock},
-    settings::{self, Compatibility, Durability, LogFormat, Settings, Sources},
+    settings::{self, AccessLog, Compatibility, Durability, LogFormat, Settings, Sources},
     signals, threads,
 };
 
@@ -236,8 +237,18 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         aws: aws::credentials(&settings::environment()),
         // Read from files: `auth::guarded` adds what there is.
         keys: None,
+        observing: Wanted { access_log: access_log(settings) },
         grace: Duration::from_millis(settings.grace_period_ms),
     })
+}
+
+fn access_log(settings: &Settings) -> Option<access_log::Options> {
+    let format = match settings.access_log {
+        AccessLog::Off => return None,
+        AccessLog::Json => access_log::Format::Json,
+        AccessLog::Text => access_log::Format::Text,
+    };
+    Some(access_log::Options { format, file: settings.access_log_file.clone() })
 }
 
 fn tls(files: Option<TlsOptions>) -> anyhow::Result<Option<Tls>> {

@@ -60,6 +60,10 @@ pub(crate) struct Settings {
     pub(crate) grace_period_ms: u64,
     /// Size of a segment file of the log in bytes.
     pub(crate) log_segment_bytes: u64,
+    /// Whether each request is logged, and in which form.
+    pub(crate) access_log: AccessLog,
+    /// The file for that; without it, standard output.
+    pub(crate) access_log_file: Option<PathBuf>,
     /// What the server writes about itself.
     pub(crate) log: LogSettings,
     /// What events and requests may be.
@@ -96,6 +100,19 @@ pub(crate) enum Compatibility {
     None,
     /// Everything that can be.
     EventGateway,
+}
+
+/// Whether each request is logged, and in which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AccessLog {
+    /// None is.
+    #[default]
+    Off,
+    /// One JSON object a line, for programs.
+    Json,
+    /// A line as web servers write it.
+    Text,
 }
 
 /// What the server writes about itself, to standard error.
@@ -224,6 +241,8 @@ impl Default for Settings {
             compatibility: Compatibility::None,
             grace_period_ms: 30_000,
             log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
+            access_log: AccessLog::Off,
+            access_log_file: None,
             log: LogSettings { format: LogFormat::Json, level: "info".into() },
             limits: LimitSettings {
                 event_bytes_max: limits.event_bytes_max,
@@ -315,6 +334,12 @@ impl Settings {
                 "an event of {event} bytes cannot come in a request of {request}: \
                  lower limits.event_bytes_max or raise limits.request_bytes_max"
             );
+            faults.push(Fault::new(origins.changed(keys), message));
+        }
+        let keys = ["access_log_file", "access_log"];
+        if self.access_log_file.is_some() && self.access_log == AccessLog::Off && sound(keys) {
+            let message =
+                "access_log_file is set, but access_log is off and nothing is written there: set it to json or text";
             faults.push(Fault::new(origins.changed(keys), message));
         }
         faults.extend(auth::contradictions(self, origins, faulty));

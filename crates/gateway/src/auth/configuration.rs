@@ -21,7 +21,7 @@ use weir_catalog::Action;
 use weir_domain::SpaceName;
 
 use super::{Caller, admit, identify, insufficient};
-use crate::{gateway::Shared, metrics::Api, problem::Problem};
+use crate::{gateway::Shared, metrics::Api, problem::Problem, watch::Notes};
 
 /// What says nothing of what the server has: whether it runs, and what the APIs are.
 const OPEN: [&str; 5] = ["/v1/status", "/openapi.json", "/openapi/events.json", "/docs", "/docs/events"];
@@ -33,6 +33,9 @@ const SPACES: &str = "/v1/spaces/";
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     match enter(&shared, &mut request) {
         Ok(caller) => {
+            if let Some(notes) = request.extensions().get::<Notes>() {
+                notes.caller(&caller);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -18,6 +18,7 @@ use crate::{
     gateway::Shared,
     metrics::{Api, Format, Operation, Scrape},
     openapi::{self, Answer, Endpoint},
+    watch::Notes,
 };
 
 /// Where the metrics are.
@@ -70,6 +71,9 @@ pub(super) async fn count(State(shared): State<Arc<Shared>>, request: Request, n
     let Asked { space, call } = Asked::of(request.method(), request.uri().path());
     if let Some(space) = &space {
         open.names(space);
+        if let Some(notes) = request.extensions().get::<Notes>() {
+            notes.space(space);
+        }
     }
     let response = next.run(request).await;
     // Asked only now: the space may be new.

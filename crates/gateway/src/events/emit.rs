@@ -6,8 +6,7 @@ use weir_domain::{Event, SpaceName};
 use weir_flow::{Sender, is_quarantined};
 use weir_log::{LogError, NewEvent};
 
-use super::request_id::RequestId;
-use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem, room::Place};
+use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem, request_id::RequestId, room::Place};
 
 /// Appends one event.
 ///

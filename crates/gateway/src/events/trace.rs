@@ -20,10 +20,7 @@ pub(super) struct Trace<'h> {
 impl<'h> Trace<'h> {
     /// Reads the context; `None` where there is none that is well formed.
     pub(super) fn of(headers: &'h HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
-        let parent = values.next()?.to_str().ok()?;
-        let parent = parent.parse::<TraceParent>().ok().filter(|_| values.next().is_none())?.to_string();
-        Some(Self { parent, state: state(headers) })
+        Some(Self { parent: parent(headers)?.to_string(), state: state(headers) })
     }
 
     /// Returns the extension attributes.
@@ -45,6 +42,13 @@ impl<'h> Trace<'h> {
             && event.size() + self.size() <= limits.event_bytes_max;
         fits && !is_traced(event)
     }
+}
+
+/// Reads which trace a request belongs to; `None` where its header is missing, malformed, or there are several.
+pub(crate) fn parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let parent = values.next()?.to_str().ok()?.parse().ok()?;
+    values.next().is_none().then_some(parent)
 }
 
 /// Tells whether an event brings a context along that can be gone on with.

@@ -17,7 +17,9 @@ impl Api {
     /// Both, each at its own number.
     pub(super) const ALL: [Self; 2] = [Self::Events, Self::Configuration];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    /// Returns its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Configuration => "configuration",

@@ -96,6 +96,7 @@ pub(super) struct Series {
     configuration: Arc<Table<3, Counter>>,
     pub(super) configuration_duration: Histogram,
     pub(super) processing: Histogram,
+    pub(super) access_log_dropped: Counter,
 }
 
 impl OfSpace {
@@ -151,6 +152,7 @@ impl Series {
             configuration: Arc::new(Table::new(NAMED_MAX)),
             configuration_duration: Histogram::new(CONFIGURATION),
             processing: Histogram::new(PROCESSING),
+            access_log_dropped: Counter::default(),
         };
         series.register_old();
         series.register_door(&request_durations, &connections);
@@ -202,6 +204,8 @@ impl Series {
         registry.register("weir_unauthenticated_requests", "Requests of which it is not known who sent them", family);
         let family = Family::of(&self.spaces, SPACE, |of: &Arc<OfSpace>| &of.rate_limited);
         registry.register("weir_rate_limited_requests", "Requests beyond the rate that is allowed", family);
+        let help = "Requests that have no line in the access log, because it could not be written as fast";
+        registry.register("weir_access_log_dropped", help, self.access_log_dropped.clone());
     }
 
     fn register_events(&mut self) {

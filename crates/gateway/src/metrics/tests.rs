@@ -34,7 +34,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 22] = [
+const OWN: [(&str, &str, &[&str]); 23] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
@@ -53,6 +53,7 @@ const OWN: [(&str, &str, &[&str]); 22] = [
     ("weir_authorizer_calls_total", "counter", &["space", "outcome"]),
     ("weir_unauthenticated_requests_total", "counter", &["api", "reason"]),
     ("weir_rate_limited_requests_total", "counter", &["space"]),
+    ("weir_access_log_dropped_total", "counter", &[]),
     ("weir_log_position", "gauge", &[]),
     ("weir_build_info", "gauge", &["version"]),
     ("process_start_time_seconds", "gauge", &[]),

@@ -18,3 +18,4 @@ mod spaces;
 mod support;
 mod tls;
 mod unread;
+mod watching;

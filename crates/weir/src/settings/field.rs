@@ -73,6 +73,8 @@ pub(super) const FIELDS: [Field; 36] = [
     Field { key: "compatibility", rule: Rule::Word(&["none", "event-gateway"]) },
     Field { key: "grace_period_ms", rule: Rule::Number { least: 0, most: 3_600_000 } },
     Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
+    Field { key: "access_log", rule: Rule::Word(&["off", "json", "text"]) },
+    Field { key: "access_log_file", rule: Rule::File },
     Field { key: "log.format", rule: Rule::Word(&["text", "json"]) },
     Field { key: "log.level", rule: Rule::Levels },
     Field { key: "limits.event_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },

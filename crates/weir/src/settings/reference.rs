@@ -73,6 +73,15 @@ const PURPOSES: [(&str, &str); 36] = [
          after the next start; the log has five seconds at least to be closed.",
     ),
     ("log_segment_bytes", "Size of a segment file of the log, in bytes."),
+    (
+        "access_log",
+        "Whether each request is logged: one JSON object a line, or a line as web servers write it, which \
+         [observability.md](observability.md) describes.",
+    ),
+    (
+        "access_log_file",
+        "The file to which these lines are added, and which SIGHUP opens again; without it they go to standard output.",
+    ),
     ("log.format", "The form of the server's own log, on standard error: for people, or one JSON object a line."),
     ("log.level", "How much the server logs, as a whole or by parts of the program: `info,weir_flow=debug`."),
     ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),

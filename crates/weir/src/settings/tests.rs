@@ -116,6 +116,10 @@ fn values_that_exclude_one_another_are_mistakes() {
     let expected = "WEIR_LIMITS__REQUEST_BYTES_MAX: an event of 1048576 bytes cannot come in a request of 2048: \
                     lower limits.event_bytes_max or raise limits.request_bytes_max";
     assert_eq!(found, [expected]);
+    let found = faults(&sources(&[("WEIR_ACCESS_LOG_FILE", "access.log")], &[]));
+    let lonely = "WEIR_ACCESS_LOG_FILE: access_log_file is set, but access_log is off and nothing is written there: set it \
+                  to json or text";
+    assert_eq!(found, [lonely]);
     // What is a mistake by itself is not held against others.
     let found = faults(&sources(&[("WEIR_EVENTS_PORT", "x"), ("WEIR_CONFIG_PORT", "4000")], &[]));
     let mistake = "WEIR_EVENTS_PORT: events_port must be a number from 0 to 65535, but is \"x\"";

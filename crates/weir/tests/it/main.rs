@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start threads of their own and join them")]
 #![allow(clippy::print_stderr, reason = "the long proofs say how far they are")]
 
+mod access_log;
 mod cli;
 mod cli_resources;
 mod crash;

@@ -1,7 +1,8 @@
 //! The identifier of a request, by which a caller and the operator speak of the same one: `X-Request-Id`.
 //!
 //! What the caller sends is kept. Without it one is made where it is of use: for the call of a function, whose log
-//! lines carry it, and for an answer that tells of an error. A receipt says enough by its position, and costs no identifier.
+//! lines carry it, for an answer that tells of an error, and for every request where these are watched. Else a receipt says
+//! enough by its position, and costs no identifier.
 
 use std::sync::OnceLock;
 
@@ -17,11 +18,11 @@ const BYTES_MAX: usize = 128;
 
 /// The identifier of one request, as soon as there is one.
 #[derive(Debug)]
-pub(super) struct RequestId(OnceLock<HeaderValue>);
+pub(crate) struct RequestId(OnceLock<HeaderValue>);
 
 impl RequestId {
     /// Takes the identifier that a caller sent, where it is one that can stand in a line of a log.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(&REQUEST_ID).iter();
         match (values.next(), values.next()) {
             (Some(value), None) if is_sane(value) => Self(OnceLock::from(value.clone())),
@@ -30,21 +31,26 @@ impl RequestId {
     }
 
     /// Returns the identifier, which is made where there is none.
-    pub(super) fn or_made(&self, ids: &dyn Ids) -> &HeaderValue {
+    pub(crate) fn or_made(&self, ids: &dyn Ids) -> &HeaderValue {
         let unknown = |_| HeaderValue::from_static("unknown");
         self.0.get_or_init(|| HeaderValue::try_from(ids.unique()).unwrap_or_else(unknown))
     }
 
+    /// Returns the identifier, where there is one.
+    pub(crate) fn get(&self) -> Option<&HeaderValue> {
+        self.0.get()
+    }
+
     /// Returns the span of what is done for the request, which puts the identifier into its log lines.
-    pub(super) fn span(&self, ids: &dyn Ids) -> Span {
+    pub(crate) fn span(&self, ids: &dyn Ids) -> Span {
         // Made first: a span that nobody looks at does not ask for its fields.
         let id = self.or_made(ids).to_str().unwrap_or_default();
         tracing::info_span!("request", request_id = id)
     }
 
     /// Puts the identifier into an answer, where there is one and a function has not put its own there.
-    pub(super) fn tell(&self, response: &mut Response) {
-        if let Some(value) = self.0.get() {
+    pub(crate) fn tell(&self, response: &mut Response) {
+        if let Some(value) = self.get() {
             response.headers_mut().entry(&REQUEST_ID).or_insert_with(|| value.clone());
         }
     }

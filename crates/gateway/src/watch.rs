@@ -1,0 +1,262 @@
+//! Watching requests: what an access log is made of.
+//!
+//! Whoever watches is told of each request of both APIs when it is answered, or when its sender has gone away. Where nobody
+//! does, a request pays for one question: nothing is gathered, formatted or allocated.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::HttpBody,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header::USER_AGENT};
+use parking_lot::Mutex;
+use weir_cloudevents::trace::TraceParent;
+use weir_domain::{Event, SpaceName, Timestamp};
+
+use crate::{auth::Caller, events::trace, gateway::Shared, metrics::Api, request_id::RequestId, serve::Peer};
+
+/// As much of a path is told, in bytes. One that is longer ends with `…`.
+const PATH_BYTES_MAX: usize = 2048;
+/// As much is told of what the client says it is, in bytes.
+const USER_AGENT_BYTES_MAX: usize = 256;
+
+/// Watches requests. Called on the path of every request, so it must be quick and must not block.
+pub trait RequestObserver: Send + Sync + 'static {
+    /// Takes note of a request that was answered, or whose sender has gone away before.
+    fn served(&self, served: &Arc<Served>);
+}
+
+/// Those who watch, in their order.
+#[derive(Clone, Default)]
+pub struct Watchers(Vec<Arc<dyn RequestObserver>>);
+
+impl Watchers {
+    /// Makes the list.
+    #[must_use]
+    pub fn new(watchers: Vec<Arc<dyn RequestObserver>>) -> Self {
+        Self(watchers)
+    }
+
+    /// Tells whether nobody watches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watchers").field(&self.0.len()).finish()
+    }
+}
+
+/// A request and what became of it. No token, no query, and nothing of its body is in it.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Which API it was sent to.
+    pub api: Api,
+    /// When its head had come.
+    pub began: Timestamp,
+    /// How long it took until its answer was ready to be sent.
+    pub took: Duration,
+    /// The other end of the connection; nothing where it came without one.
+    pub client: Option<SocketAddr>,
+    /// The version of HTTP.
+    pub version: Version,
+    /// The method.
+    pub method: Method,
+    /// The path, still percent-encoded, without the query, which may hold secrets.
+    pub path: String,
+    /// The header `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The identifier of the request, which its answer has too.
+    pub request_id: Option<String>,
+    /// The status of the answer; nothing where the sender has gone away before it.
+    pub status: Option<StatusCode>,
+    /// The body of the request in bytes, where it was read or announced.
+    pub request_bytes: Option<u64>,
+    /// The body of the answer in bytes, where it is known.
+    pub response_bytes: Option<u64>,
+    /// The space it was for, where it names one that can be.
+    pub space: Option<SpaceName>,
+    /// What it carried.
+    pub event: Option<ServedEvent>,
+    /// Who has sent it: the name of a token or the subject of a JWT.
+    pub principal: Option<String>,
+    /// The trace that it belongs to, where it names one.
+    pub trace: Option<TraceParent>,
+}
+
+/// What a request carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServedEvent {
+    /// One event.
+    One {
+        /// Its attribute `type`.
+        event_type: String,
+        /// Its attribute `id`.
+        id: String,
+        /// Its attribute `source`.
+        source: String,
+    },
+    /// As many events in one request.
+    Batch(usize),
+}
+
+/// What is found out about a request while it is worked on: a handle, cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    space: Option<SpaceName>,
+    principal: Option<String>,
+    event: Option<ServedEvent>,
+    request_bytes: Option<u64>,
+}
+
+impl Notes {
+    /// Notes the space that the request is for.
+    pub(crate) fn space(&self, space: &SpaceName) {
+        self.0.lock().space = Some(space.clone());
+    }
+
+    /// Notes who has sent it.
+    pub(crate) fn caller(&self, caller: &Caller) {
+        let name = match caller {
+            // Under what it is counted is no name for people.
+            Caller::Operator => Some("operator"),
+            other => other.name(),
+        };
+        self.0.lock().principal = name.map(str::to_owned);
+    }
+
+    /// Notes the one event that it carries, in a body of as many bytes.
+    pub(crate) fn event(&self, event: &Event, body_bytes: usize) {
+        let one = ServedEvent::One {
+            event_type: event.event_type().to_owned(),
+            id: event.id().to_owned(),
+            source: event.source().to_owned(),
+        };
+        self.carries(one, body_bytes);
+    }
+
+    /// Notes how many events it carries, in a body of as many bytes.
+    pub(crate) fn batch(&self, events: usize, body_bytes: usize) {
+        self.carries(ServedEvent::Batch(events), body_bytes);
+    }
+
+    fn carries(&self, event: ServedEvent, body_bytes: usize) {
+        let mut noted = self.0.lock();
+        noted.event = Some(event);
+        noted.request_bytes = Some(body_bytes as u64);
+    }
+}
+
+/// A request that is watched. When it is dropped before it is answered, its sender has gone away.
+pub(crate) struct Watched<'s> {
+    shared: &'s Shared,
+    began: Instant,
+    notes: Notes,
+    /// What its head says; nothing any more when it was told.
+    served: Option<Served>,
+}
+
+impl<'s> Watched<'s> {
+    /// Begins to watch a request, where anybody does.
+    pub(crate) fn begin<B: HttpBody>(shared: &'s Shared, api: Api, request: &http::Request<B>) -> Option<Box<Self>> {
+        if shared.options.watchers.is_empty() {
+            return None;
+        }
+        let headers = request.headers();
+        let served = Served {
+            api,
+            began: shared.clock.now(),
+            took: Duration::ZERO,
+            client: request.extensions().get::<Peer>().map(|peer| peer.address),
+            version: request.version(),
+            method: request.method().clone(),
+            path: clipped(request.uri().path(), PATH_BYTES_MAX),
+            user_agent: user_agent(headers),
+            request_id: None,
+            status: None,
+            request_bytes: request.body().size_hint().exact(),
+            response_bytes: None,
+            space: None,
+            event: None,
+            principal: None,
+            trace: trace::parent(headers),
+        };
+        Some(Box::new(Self { shared, began: Instant::now(), notes: Notes::default(), served: Some(served) }))
+    }
+
+    /// Returns where to note what else is found out.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Tells of it with its answer.
+    pub(crate) fn answered(mut self: Box<Self>, id: &RequestId, response: &Response) {
+        let id = id.get().and_then(|id| id.to_str().ok()).map(str::to_owned);
+        self.tell(id, Some(response.status()), response.body().size_hint().exact());
+    }
+
+    fn tell(&mut self, request_id: Option<String>, status: Option<StatusCode>, response_bytes: Option<u64>) {
+        let Some(head) = self.served.take() else { return };
+        let Noted { space, principal, event, request_bytes } = std::mem::take(&mut *self.notes.0.lock());
+        let served = Arc::new(Served {
+            took: self.began.elapsed(),
+            request_id,
+            status,
+            request_bytes: request_bytes.or(head.request_bytes),
+            response_bytes,
+            space,
+            event,
+            principal,
+            ..head
+        });
+        self.shared.options.watchers.0.iter().for_each(|watcher| watcher.served(&served));
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.tell(None, None, None);
+    }
+}
+
+/// Watches the requests of the Configuration API.
+pub(crate) async fn configuration(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
+    let Some(watched) = Watched::begin(&shared, Api::Configuration, &request) else {
+        return next.run(request).await;
+    };
+    let id = RequestId::of(request.headers());
+    id.or_made(&*shared.ids);
+    request.extensions_mut().insert(watched.notes().clone());
+    let mut response = next.run(request).await;
+    id.tell(&mut response);
+    watched.answered(&id, &response);
+    response
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(USER_AGENT).map(HeaderValue::as_bytes)?;
+    Some(clipped(&String::from_utf8_lossy(text), USER_AGENT_BYTES_MAX))
+}
+
+/// A text of a client, bounded.
+fn clipped(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes_max);
+    format!("{}…", &text[..end])
+}
