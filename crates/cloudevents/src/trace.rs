@@ -24,8 +24,12 @@ const MEMBER_CHARS_LONG: usize = 128;
 /// The longest key of a member, and the longest value.
 const PART_CHARS_MAX: usize = 256;
 
-/// Flags of version 00 that have a meaning: sampled, and random trace id.
-const FLAGS: u8 = 0b11;
+/// The flag of a span that its system records.
+const SAMPLED: u8 = 0b01;
+/// The flag of a trace id of which the right half is random.
+const RANDOM: u8 = 0b10;
+/// Flags of version 00 that have a meaning.
+const FLAGS: u8 = SAMPLED | RANDOM;
 
 /// The value of [`TRACEPARENT`]: which trace an event belongs to and which span caused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,13 @@ impl TraceError {
 }
 
 impl TraceParent {
+    /// Begins a trace that is recorded, with a random identifier and its first span; the identifiers 0, which the standard
+    /// forbids, are taken for 1.
+    #[must_use]
+    pub fn begin(trace_id: u128, span_id: u64) -> Self {
+        Self { trace_id: trace_id.max(1), span_id: span_id.max(1), flags: SAMPLED | RANDOM }
+    }
+
     /// Returns the identifier of the whole trace, never 0.
     #[must_use]
     pub fn trace_id(self) -> u128 {
@@ -69,7 +80,13 @@ impl TraceParent {
     /// Tells whether the sender recorded its span.
     #[must_use]
     pub fn is_sampled(self) -> bool {
-        self.flags & 1 == 1
+        self.flags & SAMPLED != 0
+    }
+
+    /// Returns the flags: bit 0 says sampled, bit 1 that the trace id is random.
+    #[must_use]
+    pub fn flags(self) -> u8 {
+        self.flags
     }
 
     /// Returns the same trace one span further on; the span 0, which the standard forbids, is taken for 1.
@@ -180,6 +197,7 @@ mod tests {
         assert_eq!(child(GOOD, 0xabc), "00-0af7651916cd43dd8448eb211c80319c-0000000000000abc-01");
         assert_eq!(child(GOOD, 0), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-01");
         assert_eq!(child("", 0xabc), "00-00000000000000000000000000000abc-0000000000000abc-00");
+        assert_eq!(TraceParent::begin(0xa, 0).to_string(), "00-0000000000000000000000000000000a-0000000000000001-03");
         // Of a later version only what is known is passed on.
         let later = "cc-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-ff-what-else";
         assert_eq!(child(later, 1), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-03");

@@ -9,18 +9,26 @@ mod decisions;
 pub(crate) mod mark;
 mod verdict;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use weir_catalog::EventType;
 use weir_cloudevents::{
     json, time,
-    trace::{TRACEPARENT, TRACESTATE},
+    trace::{TRACEPARENT, TRACESTATE, TraceParent},
 };
 use weir_domain::{AttributeError, Data, Event, FunctionId, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, Outcome};
 
-use crate::{Authorized, Decision, Refusal, flow::Shared, snapshot::Snapshot};
+use crate::{
+    Authorized, Calling, Decision, Purpose, Refusal, TracedCall,
+    flow::{Shared, kind_of},
+    snapshot::Snapshot,
+};
 pub(crate) use decisions::Decisions;
 use decisions::Key;
 use verdict::Verdict;
@@ -40,6 +48,11 @@ pub trait Sender: Sync {
 
     /// Returns the request that brought the event, as the text of a JSON value.
     fn request(&self) -> String;
+
+    /// Returns the span of what the sender waits for, where it is traced.
+    fn span(&self) -> Option<TraceParent> {
+        None
+    }
 
     /// Hands over, part by part and always in the same order, everything by which an authorizer could tell this sender or
     /// request from another one: two events get one answer only where all parts are equal.
@@ -102,7 +115,11 @@ impl Guard<'_> {
     /// Makes the call, free of everything that is borrowed here: others may wait for it too.
     fn call(&self, event: &Event) -> BoxFuture<'static, Verdict> {
         let (space, observer) = (self.space.clone(), Arc::clone(&self.shared.observer));
-        let (function, call) = match (self.snapshot.function(self.space, self.function), self.question(event)) {
+        let calling = Calling { purpose: Purpose::Authorization, event, request: self.sender.span() };
+        let spans = observer.calling(&calling);
+        let kind = spans.and_then(|_| kind_of(&self.snapshot.catalog, self.space, self.function));
+        let question = self.question(event, spans.map(|spans| spans.call));
+        let (function, call) = match (self.snapshot.function(self.space, self.function), question) {
             (Some(function), Ok(call)) => (Arc::clone(function), call),
             (found, call) => {
                 let is_there = found.is_some();
@@ -113,6 +130,7 @@ impl Guard<'_> {
         };
         let bytes_max = self.shared.options.limits.attribute_bytes_max;
         async move {
+            let began = spans.map(|_| Instant::now());
             // A panic must not go on to all who wait.
             let outcome = AssertUnwindSafe(function.invoke(&call)).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| {
@@ -134,6 +152,28 @@ impl Guard<'_> {
                 Verdict::Failed => Some(Decision::Failed),
                 Verdict::NotAsked => None,
             };
+            if let (Some(spans), Some(began)) = (spans, began) {
+                let took = began.elapsed();
+                observer.traced(&TracedCall {
+                    purpose: Purpose::Authorization,
+                    space: &space,
+                    subscription: "",
+                    function: &call.function,
+                    kind,
+                    event: &call.event,
+                    position: None,
+                    attempt: 1,
+                    spans,
+                    called: Some(took),
+                    took,
+                    returned: &[],
+                    outcome: match &verdict {
+                        Verdict::Allowed(_) | Verdict::Denied(_) => Ok(None),
+                        Verdict::Failed => Err("the authorizer failed"),
+                        Verdict::NotAsked => Err("the authorizer was not called for want of room"),
+                    },
+                });
+            }
             if let Some(decision) = decision {
                 observer.authorized(&Authorized { space: &space, function: &call.function, decision });
             }
@@ -143,7 +183,7 @@ impl Guard<'_> {
     }
 
     /// Makes the call's event: the event in question and the request are its data.
-    fn question(&self, event: &Event) -> Result<Call, AttributeError> {
+    fn question(&self, event: &Event, span: Option<TraceParent>) -> Result<Call, AttributeError> {
         let request = self.sender.request();
         let mut data = Vec::with_capacity(event.size() + request.len() + 256);
         data.extend_from_slice(br#"{"event":"#);
@@ -169,6 +209,7 @@ impl Guard<'_> {
             subscription: "".into(),
             attempt: 1,
             mode: CallMode::Value,
+            span,
         })
     }
 }

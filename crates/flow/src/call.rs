@@ -1,6 +1,9 @@
 //! Calls on routes: the caller waits for the answer of the function.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use weir_catalog::{Catalog, HTTP_REQUEST, Subscription};
 use weir_domain::{ErrorKind, Event, Key, SpaceName, error_chain};
@@ -8,8 +11,8 @@ use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
 use weir_log::{EventReceipt, NewEvent, Receipt};
 
 use crate::{
-    CallFailure, Happening, Sender, Settled, Way, admission,
-    flow::Shared,
+    CallFailure, CallSpans, Calling, Happening, Purpose, Sender, Settled, TracedCall, Way, admission,
+    flow::{Shared, kind_of},
     reentry::{self, Cause},
     schema,
     snapshot::Snapshot,
@@ -35,6 +38,7 @@ pub(crate) async fn call(
         let receipt = record(shared, space, kept, &mut Vec::from_iter(received)).await?;
         return Ok(in_quarantine(receipt));
     }
+    let spans = shared.observer.calling(&Calling { purpose: Purpose::Route, event: &event, request: sender.span() });
     let call = Call {
         event,
         key,
@@ -42,6 +46,7 @@ pub(crate) async fn call(
         subscription: subscription.id.as_str().into(),
         attempt: 1,
         mode: CallMode::Sync,
+        span: spans.map(|spans| spans.call),
     };
     let about = About {
         space,
@@ -62,6 +67,7 @@ pub(crate) async fn call(
     };
     let began = Instant::now();
     let (outcome, mut told) = system_events::beside(shared, space, told, function.invoke(&call)).await;
+    let traced = spans.map(|spans| (spans, began.elapsed()));
     let outcome = match outcome {
         Ok(outcome) => answer(shared, &about, outcome, &mut told).await,
         Err(error) => Err(failure(&error)),
@@ -74,6 +80,9 @@ pub(crate) async fn call(
         tracing::error!(error = %error_chain(&error), %space, "what the platform tells of a call is not in the log");
     }
     observe(shared, &about, receipt, began, &outcome);
+    if let Some(traced) = traced {
+        trace(shared, &about, receipt, traced, &outcome, began.elapsed());
+    }
     outcome.map(|(answer, returned)| if returned.is_empty() { placed(answer, receipt) } else { answer })
 }
 
@@ -113,6 +122,39 @@ fn observe(shared: &Shared, about: &About<'_>, receipt: Option<EventReceipt>, be
         }),
     }
     shared.observer.settled(&Settled { space, function, event, way: Way::Route { receipt } });
+}
+
+/// Tells the observer of a call that is traced.
+fn trace(
+    shared: &Shared,
+    about: &About<'_>,
+    receipt: Option<EventReceipt>,
+    (spans, called): (CallSpans, Duration),
+    outcome: &Answered,
+    took: Duration,
+) {
+    let About { space, subscription, function, event, .. } = *about;
+    let problem = outcome.as_ref().err().map(|error: &CallFailure| error_chain(error));
+    let (returned, status) = match outcome {
+        Ok((answer, returned)) => (returned.as_slice(), Some(answer.status)),
+        Err(_) => (<&[Event]>::default(), None),
+    };
+    let kind = kind_of(&shared.state.borrow().catalog, space, function);
+    shared.observer.traced(&TracedCall {
+        purpose: Purpose::Route,
+        space,
+        subscription,
+        function,
+        kind,
+        event,
+        position: receipt.map(|entry| entry.position),
+        attempt: 1,
+        spans,
+        called: Some(called),
+        took,
+        returned,
+        outcome: problem.as_deref().map_or(Ok(status), Err),
+    });
 }
 
 /// An event that may enter.

@@ -15,7 +15,9 @@ use tokio::sync::{
     oneshot, watch,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Arrival, Catalog, Change, Command, EventTypeName, SpaceCatalog, Subscription, SubscriptionId};
+use weir_catalog::{
+    Arrival, Catalog, Change, Command, EventTypeName, FunctionKind, SpaceCatalog, Subscription, SubscriptionId,
+};
 use weir_domain::{Clock, Event, FunctionId, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, NewEvent};
@@ -319,6 +321,12 @@ impl Flow {
     ) -> Result<HttpAnswer, CallFailure> {
         call::call(&self.shared, space, subscription, event, sender).await
     }
+}
+
+/// Tells what kind of function one is, and whether it runs outside of this process: for those who trace its calls.
+pub(crate) fn kind_of(catalog: &Catalog, space: &SpaceName, id: &FunctionId) -> Option<(&'static str, bool)> {
+    let kind = &catalog.space_or_empty(space).function(id.as_str())?.kind;
+    Some((kind.name(), !matches!(kind, FunctionKind::Wasm { .. })))
 }
 
 impl Runner {

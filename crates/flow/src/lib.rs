@@ -33,8 +33,11 @@ pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Backlog, Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::MakeFunction;
-pub use observer::{Authorized, Decision, Happening, NoObserver, Observer, Observers, Settled, Way};
-pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS};
+pub use observer::{
+    Authorized, CallSpans, Calling, Decision, Happening, NoObserver, Observer, Observers, Purpose, Settled, TracedCall,
+    Way,
+};
+pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS, returned_span};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};
 pub use snapshot::Configuration;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use weir_cloudevents::trace::TraceParent;
 use weir_domain::{Event, FunctionId, Position, SpaceName};
 use weir_log::EventReceipt;
 
@@ -100,6 +101,68 @@ pub enum Decision {
     Failed,
 }
 
+/// Why a function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// With an event from the log, for an async subscription.
+    Delivery,
+    /// On a route, for a caller who waits.
+    Route,
+    /// To allow or deny an event.
+    Authorization,
+}
+
+/// A call that is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Calling<'a> {
+    /// Why.
+    pub purpose: Purpose,
+    /// The event that it is about.
+    pub event: &'a Event,
+    /// The span of the request that waits for it, where one does and is traced.
+    pub request: Option<TraceParent>,
+}
+
+/// The spans of a call that is traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSpans {
+    /// The span that the call is part of: of the delivery, or of the request that waits.
+    pub around: TraceParent,
+    /// The span of the call itself, with which a function outside goes on.
+    pub call: TraceParent,
+}
+
+/// A call that was traced and is over.
+#[derive(Clone, Copy, Debug)]
+pub struct TracedCall<'a> {
+    /// Why it was made.
+    pub purpose: Purpose,
+    /// The space.
+    pub space: &'a SpaceName,
+    /// The subscription; empty for an authorizer.
+    pub subscription: &'a str,
+    /// The function.
+    pub function: &'a FunctionId,
+    /// What kind of function it is, and whether it runs outside of this process; nothing where it does not exist.
+    pub kind: Option<(&'static str, bool)>,
+    /// The event that it was about.
+    pub event: &'a Event,
+    /// Where that event stands, if it was recorded.
+    pub position: Option<Position>,
+    /// Which attempt this was, from 1.
+    pub attempt: u32,
+    /// Its spans.
+    pub spans: CallSpans,
+    /// How long the call took; nothing where none was made, because that of an earlier attempt had given its events.
+    pub called: Option<Duration>,
+    /// How long all of it took: the call, and until its events stood in the log.
+    pub took: Duration,
+    /// The events that the function returned and that now stand in the log.
+    pub returned: &'a [Event],
+    /// The status it answered, on a route; else what went wrong.
+    pub outcome: Result<Option<u16>, &'a str>,
+}
+
 /// Watches. Called on the path of every event, so it must be quick and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// Takes note.
@@ -110,6 +173,14 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Takes note of what an authorizer said. An answer that was kept from an earlier call comes here no second time.
     fn authorized(&self, _authorized: &Authorized<'_>) {}
+
+    /// Gives a call its spans, where it is to be traced. For all others nothing of a trace is looked at or measured.
+    fn calling(&self, _calling: &Calling<'_>) -> Option<CallSpans> {
+        None
+    }
+
+    /// Takes note that a call is over that was given spans.
+    fn traced(&self, _traced: &TracedCall<'_>) {}
 }
 
 /// Watches nothing.
@@ -134,5 +205,13 @@ impl Observer for Observers {
 
     fn authorized(&self, authorized: &Authorized<'_>) {
         self.0.iter().for_each(|observer| observer.authorized(authorized));
+    }
+
+    fn calling(&self, calling: &Calling<'_>) -> Option<CallSpans> {
+        self.0.iter().find_map(|observer| observer.calling(calling))
+    }
+
+    fn traced(&self, traced: &TracedCall<'_>) {
+        self.0.iter().for_each(|observer| observer.traced(traced));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> 
 }
 
 fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation: &str) -> Result<Event, Unfit> {
-    let seed = derive(cause, index);
+    let seed = derive(cause.space, cause.subscription, cause.event, index);
     // A function that copies the event it was given and changes its type means a new event, not the old one again.
     if draft.id.as_deref() == Some(cause.event.id()) && draft.source.as_deref() == Some(cause.event.source()) {
         (draft.id, draft.source) = (None, None);
@@ -87,19 +87,30 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         .extension(HOPS, AttributeValue::Integer(hops));
     let parent = cause.event.extension_str(TRACEPARENT).and_then(|parent| parent.parse::<TraceParent>().ok());
     if let Some(parent) = parent.filter(|_| !builder.has_extension(TRACEPARENT)) {
-        // Any number but 0 is a span id; that this one is derived keeps repeated runs equal.
-        let span = u64::from_le_bytes(std::array::from_fn(|byte| seed.as_bytes()[16 + byte])).max(1);
+        // That it is derived keeps repeated runs equal.
         builder = builder
-            .extension(TRACEPARENT, AttributeValue::String(&parent.child(span).to_string()))
+            .extension(TRACEPARENT, AttributeValue::String(&parent.child(span_of(&seed)).to_string()))
             .extension_opt(TRACESTATE, cause.event.extension_str(TRACESTATE).and_then(trace::state).as_deref());
     }
     builder.build().map_err(Unfit::Attribute)
 }
 
+/// Returns the span that an event gets which a function returned for an event with a trace, where it says nothing itself:
+/// by it whoever records spans knows that the event names no span of the function's own.
+#[must_use]
+pub fn returned_span(space: &SpaceName, subscription: &str, cause: &Event, index: usize) -> u64 {
+    span_of(&derive(space, subscription, cause, index))
+}
+
+/// Any number but 0 is a span id.
+fn span_of(seed: &blake3::Hash) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|byte| seed.as_bytes()[16 + byte])).max(1)
+}
+
 /// Equal for every run of the same function on the same event, different for everything else.
-fn derive(cause: &Cause<'_>, index: usize) -> blake3::Hash {
+fn derive(space: &SpaceName, subscription: &str, cause: &Event, index: usize) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    for part in [cause.space.as_str(), cause.event.source(), cause.event.id(), cause.subscription] {
+    for part in [space.as_str(), cause.source(), cause.id(), subscription] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     hasher.update(&(index as u64).to_le_bytes());

@@ -206,6 +206,7 @@ fn call() -> Call {
         subscription: "orders".into(),
         attempt: 1,
         mode: CallMode::Async,
+        span: None,
     }
 }
 

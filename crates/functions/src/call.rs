@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 
+use weir_cloudevents::trace::TraceParent;
 use weir_domain::{AttributeValue, Data, Event, EventBuilder, FunctionId, Key};
 
 use crate::{CallError, HttpAnswer};
@@ -25,6 +26,8 @@ pub struct Call {
     pub attempt: u32,
     /// What is asked for, and whether somebody waits for it.
     pub mode: CallMode,
+    /// The span of this call, where it is recorded: a function outside goes on with it, else with that of the event.
+    pub span: Option<TraceParent>,
 }
 
 /// What is asked for, and whether somebody waits for it.

@@ -198,19 +198,24 @@ impl Inner {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.clone();
-        add_trace(&call.event, request.headers_mut());
+        add_trace(&call.event, call.span, request.headers_mut());
         request
     }
 }
 
 /// Puts the trace that an event belongs to where HTTP has it, so that the function goes on with it (W3C Trace Context).
 ///
-/// A context that is broken goes no further than the event. The span stays that of the event: no other is recorded here
-/// that could be named.
-fn add_trace(event: &Event, headers: &mut HeaderMap) {
-    let parent = event.extension_str(trace::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
-    let Some(parent) = parent.and_then(|parent| HeaderValue::try_from(parent.to_string()).ok()) else { return };
-    headers.insert(HeaderName::from_static(trace::TRACEPARENT), parent);
+/// A context that is broken goes no further than the event. Where the call is recorded as a span, the function goes on with
+/// that; else the span stays that of the event, because there is no other that could be named.
+fn add_trace(event: &Event, span: Option<TraceParent>, headers: &mut HeaderMap) {
+    let of_event = event.extension_str(trace::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
+    let Some(parent) = span.or(of_event) else { return };
+    let Ok(value) = HeaderValue::try_from(parent.to_string()) else { return };
+    headers.insert(HeaderName::from_static(trace::TRACEPARENT), value);
+    // A state belongs to its trace.
+    if of_event.is_none_or(|of_event| of_event.trace_id() != parent.trace_id()) {
+        return;
+    }
     let state = event.extension_str(trace::TRACESTATE).and_then(trace::state);
     if let Some(state) = state.and_then(|state| HeaderValue::from_str(&state).ok()) {
         headers.insert(HeaderName::from_static(trace::TRACESTATE), state);
@@ -289,6 +294,7 @@ mod tests {
             subscription: "s".into(),
             attempt: 1,
             mode,
+            span: None,
         };
         let one = function.inner.turns.take(CallMode::Async).await;
         assert_eq!(function.invoke(&call(CallMode::Async)).await, Err(CallError::Busy));
@@ -304,7 +310,7 @@ mod tests {
             let event = Event::builder("1", "/s", "t").extension_opt("traceparent", parent);
             let event = event.extension_opt("tracestate", state).build().expect("valid");
             let mut headers = HeaderMap::new();
-            add_trace(&event, &mut headers);
+            add_trace(&event, None, &mut headers);
             let sent = ["traceparent", "tracestate"].map(|name| headers.get(name).and_then(|it| it.to_str().ok()));
             assert_eq!(sent, expected, "{parent:?} {state:?}");
         };
@@ -319,8 +325,19 @@ mod tests {
         check(Some(later), Some("a=1"), [Some(parent), Some("a=1")]);
         let number = Event::builder("1", "/s", "t").extension("traceparent", AttributeValue::Integer(7));
         let mut headers = HeaderMap::new();
-        add_trace(&number.build().expect("valid"), &mut headers);
+        add_trace(&number.build().expect("valid"), None, &mut headers);
         assert!(headers.is_empty());
+
+        // The span of the call takes the place of that of the event, and a state stays with its trace.
+        let event = Event::builder("1", "/s", "t").extension("traceparent", AttributeValue::String(parent));
+        let event = event.extension("tracestate", AttributeValue::String("a=1")).build().expect("valid");
+        let of_event: TraceParent = parent.parse().expect("valid");
+        for (span, state) in [(of_event.child(7), Some("a=1")), (TraceParent::begin(8, 9), None)] {
+            let mut headers = HeaderMap::new();
+            add_trace(&event, Some(span), &mut headers);
+            let sent = ["traceparent", "tracestate"].map(|name| headers.get(name).and_then(|it| it.to_str().ok()));
+            assert_eq!(sent, [Some(&*span.to_string()), state]);
+        }
     }
 
     #[test]

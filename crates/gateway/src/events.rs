@@ -187,9 +187,8 @@ enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// Reads the event, and stamps it. The body of a structured one may be much larger than an event, because of its
-    /// escapes.
-    async fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes, stamp: &Stamp<'_>) -> Result<Event, Problem> {
+    /// Reads the event. The body of a structured one may be much larger than an event, because of its escapes.
+    async fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes) -> Result<Event, Problem> {
         let limits = shared.options.limits;
         let event = match self {
             Self::Structured => shared.decoder.decode(body, move |body| structured(body, &limits)).await?,
@@ -199,7 +198,7 @@ impl Form<'_> {
                 let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, &limits));
                 match own {
                     Some(Ok(event)) => event,
-                    _ => return legacy::wrap(shared, parts, event_type, body, stamp),
+                    _ => return legacy::wrap(shared, parts, event_type, body),
                 }
             }
         };
@@ -231,9 +230,8 @@ async fn single<B: RequestBody>(
     let bytes_max = if is_structured { limits.request_bytes_max } else { limits.event_bytes_max };
     let body =
         shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
-    let stamp = Stamp::of(parts, path);
     let body_bytes = body.len();
-    let decoded = form.decode(shared, parts, body, &stamp).await;
+    let decoded = form.decode(shared, parts, body).await;
     let event = decoded.inspect_err(|problem| shared.unread(&space, problem))?;
     if let Some(notes) = notes {
         notes.event(&event, body_bytes);
@@ -243,7 +241,11 @@ async fn single<B: RequestBody>(
     let catalog = shared.flow.catalog();
     let present = catalog.space_or_empty(&space);
     let found = route(present, parts, event.event_type(), path);
+    let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
+    let stamped = Stamp::of(parts, path).within(trace_span).given_to(event, limits);
+    let event = stamped.inspect_err(|problem| shared.unread(&space, problem))?;
     let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
+    let sender = sender.within(trace_span);
     if let Some(found) = &found {
         let span = id.span(&*shared.ids);
         return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
@@ -252,7 +254,7 @@ async fn single<B: RequestBody>(
         let routed = present.methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
-    emit::one(shared, id, space, event, &sender).await
+    appended(notes, emit::one(shared, id, space, event, &sender)).await
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
@@ -272,7 +274,8 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     if let Some(notes) = notes {
         notes.batch(events.len(), body_bytes);
     }
-    let stamp = Stamp::of(parts, path);
+    let trace_span = notes.and_then(|notes| notes.span_of(false));
+    let stamp = Stamp::of(parts, path).within(trace_span);
     place.hold(stamp.size() * events.len())?;
     let stamped = events.into_iter().enumerate().map(|(index, event)| {
         let stamped = stamp.given_to(event, &limits);
@@ -283,7 +286,8 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         let checked = auth::check_emit(shared, &caller, &space, event).and_then(|()| refuse_request(event));
         checked.map_err(|problem| problem.in_batch(index))?;
     }
-    emit::batch(shared, id, space, events, &sender::Request::new(shared, parts, path, None), place).await
+    let sender = sender::Request::new(shared, parts, path, None).within(trace_span);
+    appended(notes, emit::batch(shared, id, space, events, &sender, place)).await
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
@@ -306,18 +310,29 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
-    let event = request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp)?;
+    let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
+    let event = request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp.within(trace_span))?;
     if let Some(notes) = notes {
         notes.event(&event, body.len());
     }
-    let sender = sender::Request::new(shared, parts, path, params);
-    match &found {
-        Some(found) => {
-            let span = id.span(&*shared.ids);
-            call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await
-        }
-        None => emit::one(shared, id, space, event, &sender).await,
+    let sender = sender::Request::new(shared, parts, path, params).within(trace_span);
+    if let Some(found) = &found {
+        let span = id.span(&*shared.ids);
+        return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
     }
+    appended(notes, emit::one(shared, id, space, event, &sender)).await
+}
+
+/// Notes when an append begins and what has come of it, where anybody watches.
+async fn appended(
+    notes: Option<&Notes>,
+    appending: impl Future<Output = Result<Response, Problem>>,
+) -> Result<Response, Problem> {
+    let Some(notes) = notes else { return appending.await };
+    notes.append_begins();
+    let answered = appending.await;
+    notes.append_ended(&answered);
+    answered
 }
 
 /// Finds the sync subscription of a request; one for GET takes HEAD too (RFC 9110, section 9.3.2).

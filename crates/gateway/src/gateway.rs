@@ -8,8 +8,9 @@ use http::StatusCode;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use weir_catalog::Catalog;
 use weir_domain::{Clock, Event, Ids, Limits, SpaceName};
-use weir_flow::Flow;
+use weir_flow::{Backlog, Flow};
 use weir_log::LogEngine;
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     configuration,
     decoding::Decoder,
     events,
-    metrics::{Api, EventSeries, Metrics, Refused},
+    metrics::{Api, EventSeries, Measured, Metrics, Refused, Scrape},
     problem::Problem,
     room::{Place, Room},
     serve::{self, ServeOptions},
@@ -117,6 +118,18 @@ impl Shared {
         self.metrics.event(space, event.event_type(), || self.flow.catalog())
     }
 
+    /// Reads what metrics read at the moment of a scrape.
+    pub(crate) fn scrape<'c>(&self, catalog: &'c Catalog, backlogs: &'c [Backlog]) -> Scrape<'c> {
+        Scrape {
+            catalog,
+            end: *self.log.durable_end().borrow(),
+            backlog: self.flow.backlog(),
+            backlogs,
+            events: self.events_room.in_flight(),
+            configuration: self.configuration_room.in_flight(),
+        }
+    }
+
     /// Counts a request whose event could not be read.
     pub(crate) fn unread(&self, space: &SpaceName, problem: &Problem) {
         let catalog = || self.flow.catalog();
@@ -193,6 +206,13 @@ impl Gateway {
     /// Returns the Configuration API.
     pub fn configuration_api(&self) -> Router {
         configuration::router(Arc::clone(&self.shared))
+    }
+
+    /// Reads all metrics: the same series that `GET /v1/metrics` shows.
+    #[must_use]
+    pub fn measure(&self) -> Vec<Measured> {
+        let catalog = self.shared.flow.catalog();
+        self.shared.metrics.measure(&self.shared.scrape(&catalog, &self.shared.flow.backlogs()))
     }
 
     /// Returns how the APIs are to be served: with these, reads that wait for events end when the server stops.

@@ -47,9 +47,9 @@ pub use compatibility::Compatibility;
 pub use configuration::wire;
 pub use gateway::{Gateway, Options};
 pub use metrics::{
-    Api, EventSeries, Format, InFlight, Metrics, OpenConnection, OpenRequest, Operation, Refused, Scrape,
-    Unauthenticated,
+    Api, EventSeries, Format, InFlight, Measured, Metrics, OpenConnection, OpenRequest, Operation, Point, Refused,
+    Scrape, Signal, Unauthenticated, Value,
 };
 pub use serve::{Peer, ServeOptions, serve};
 pub use tls::{Tls, TlsError, TlsOptions};
-pub use watch::{RequestObserver, Served, ServedEvent, Watchers};
+pub use watch::{Appending, RequestObserver, RequestSpans, Served, ServedEvent, Watchers};

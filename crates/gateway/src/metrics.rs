@@ -13,6 +13,7 @@ mod exposition;
 mod family;
 mod histogram;
 mod labels;
+mod measured;
 mod observing;
 mod series;
 mod table;
@@ -30,7 +31,8 @@ use weir_log::EventReceipt;
 
 pub use exposition::{Format, InFlight, Scrape};
 pub(crate) use labels::AcceptPause;
-pub use labels::{Api, Operation, Refused, Unauthenticated};
+pub use labels::{Api, Operation, Refused, Signal, Unauthenticated};
+pub use measured::{Measured, Point, Value};
 
 use series::{Gauge, OfType, Series};
 
@@ -119,10 +121,26 @@ impl Metrics {
         self.series.access_log_dropped.inc_by(lines);
     }
 
+    /// An export by OTLP was given up.
+    pub fn export_failed(&self, signal: Signal) {
+        self.series.export_failed(signal);
+    }
+
+    /// As many spans are exported to nowhere.
+    pub fn spans_dropped(&self, spans: u64) {
+        self.series.spans_dropped(spans);
+    }
+
     /// Writes all metrics down.
     #[must_use]
     pub fn render(&self, scrape: &Scrape<'_>, format: Format) -> String {
-        exposition::render(&self.series.registry, scrape, format)
+        exposition::render(&self.series.registered, scrape, format)
+    }
+
+    /// Reads all metrics: the same series that [`render`](Self::render) writes.
+    #[must_use]
+    pub fn measure(&self, scrape: &Scrape<'_>) -> Vec<Measured> {
+        exposition::measure(&self.series.registered, scrape)
     }
 }
 

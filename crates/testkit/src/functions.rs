@@ -66,6 +66,7 @@ impl Invoke for FakeFunction {
             subscription: call.subscription.clone(),
             attempt: call.attempt,
             mode: call.mode,
+            span: call.span,
         })
     }
 }

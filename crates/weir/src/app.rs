@@ -122,8 +122,10 @@ impl App {
         let runtimes = Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits, clock.clone());
         let maker = runtimes.with_aws_credentials(plan.aws).with_compatibility(plan.flow.compatibility);
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
-        let observing = Observing::open(plan.observing, &metrics)?;
-        let observer: Arc<dyn Observer> = Arc::new(Observers(vec![observer, Arc::new(metrics.clone())]));
+        let observing = Observing::open(plan.observing, &metrics, &clock, &ids)?;
+        let mut observers: Vec<Arc<dyn Observer>> = vec![observer, Arc::new(metrics.clone())];
+        observers.extend(observing.observer());
+        let observer: Arc<dyn Observer> = Arc::new(Observers(observers));
         let (flow, runner) =
             Flow::open(engine.clone(), Arc::new(maker), clock.clone(), ids.clone(), observer, plan.flow).await?;
         auth::check_somebody(plan.gateway.auth.as_ref(), &flow.catalog())?;
@@ -173,7 +175,7 @@ impl App {
             renewal.spawn(refresh(keys, stop.clone()));
         }
         let mut observing = self.observing;
-        observing.start(&mut renewal, &stop);
+        observing.start(&mut renewal, &self.gateway, &stop);
         tokio::select! {
             () = before_doors => {}
             () = stop.cancelled() => {}

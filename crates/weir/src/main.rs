@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod settings;
 mod signals;
+mod telemetry;
 mod threads;
 
 fn main() -> std::process::ExitCode {

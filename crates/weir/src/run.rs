@@ -237,7 +237,7 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         aws: aws::credentials(&settings::environment()),
         // Read from files: `auth::guarded` adds what there is.
         keys: None,
-        observing: Wanted { access_log: access_log(settings) },
+        observing: Wanted { access_log: access_log(settings), telemetry: settings.otlp().map_err(Failure::invalid)? },
         grace: Duration::from_millis(settings.grace_period_ms),
     })
 }

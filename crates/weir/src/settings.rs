@@ -6,6 +6,7 @@
 mod auth;
 mod field;
 mod layer;
+mod otlp;
 mod tls;
 
 use std::{
@@ -24,6 +25,7 @@ use crate::report::{self, Fault};
 
 use field::FIELDS;
 use layer::Layer;
+use otlp::Ratio;
 
 /// What every variable of the environment that sets something begins with.
 const VARIABLE_PREFIX: &str = "WEIR_";
@@ -64,6 +66,14 @@ pub(crate) struct Settings {
     pub(crate) access_log: AccessLog,
     /// The file for that; without it, standard output.
     pub(crate) access_log_file: Option<PathBuf>,
+    /// Where traces and metrics are sent by OTLP; without it, nowhere.
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Headers that go along, as names and values. They are secrets.
+    pub(crate) otlp_headers: Option<String>,
+    /// Which part of the traces that begin here is recorded.
+    pub(crate) otlp_sample_ratio: Ratio,
+    /// The name that traces and metrics carry.
+    pub(crate) otlp_service_name: String,
     /// What the server writes about itself.
     pub(crate) log: LogSettings,
     /// What events and requests may be.
@@ -243,6 +253,10 @@ impl Default for Settings {
             log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
             access_log: AccessLog::Off,
             access_log_file: None,
+            otlp_endpoint: None,
+            otlp_headers: None,
+            otlp_sample_ratio: Ratio::WHOLE,
+            otlp_service_name: "weir".into(),
             log: LogSettings { format: LogFormat::Json, level: "info".into() },
             limits: LimitSettings {
                 event_bytes_max: limits.event_bytes_max,
@@ -360,6 +374,9 @@ pub(crate) struct Sources {
     /// Keys and values that were given as flags; the flag of `log.level` is `--log-level`.
     pub(crate) flags: Vec<(&'static str, String)>,
 }
+
+/// Settings whose values are shown to nobody.
+pub(crate) const SECRETS: [&str; 1] = ["otlp_headers"];
 
 /// What every command shows to a server, where no flag says otherwise. It is no setting: a server passes it over.
 const TOKEN_VARIABLE: &str = "WEIR_TOKEN";

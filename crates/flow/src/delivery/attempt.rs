@@ -15,8 +15,8 @@ use weir_log::{NewEvent, Recorded};
 
 use super::backoff;
 use crate::{
-    DELIVERY_FAILED, Happening, Settled, Way, admission,
-    flow::Shared,
+    CallSpans, Calling, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
+    flow::{Shared, kind_of},
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
     system_events::{self, About, Given},
 };
@@ -47,6 +47,15 @@ pub(crate) struct Delivery {
     /// What the platform tells of this delivery and is not appended yet: it goes into the next append. A few for each
     /// attempt.
     told: Vec<NewEvent>,
+    /// The spans of the present attempt, where it is traced. Apart, so that all others need no room for them.
+    trace: Option<Box<Trace>>,
+}
+
+/// The spans of an attempt, and what is measured for them.
+struct Trace {
+    spans: CallSpans,
+    /// How long the call took, where one was made.
+    called: Option<Duration>,
 }
 
 /// What is left to do after a call: the function is not called again for it.
@@ -61,7 +70,8 @@ impl Delivery {
     /// Begins the delivery of an event.
     pub(crate) fn new(recorded: Recorded) -> Self {
         let since = Instant::now();
-        Self { recorded, attempt: 1, failures: 0, since, rest: None, platform_failures: 0, told: Vec::new() }
+        let (rest, told, trace) = (None, Vec::new(), None);
+        Self { recorded, attempt: 1, failures: 0, since, rest, platform_failures: 0, told, trace }
     }
 
     /// Returns what the platform tells about the call of this attempt.
@@ -142,6 +152,8 @@ pub(crate) async fn attempt(
     if let Some(Rest::GiveUp(why)) = delivery.rest.take_if(|rest| matches!(rest, Rest::GiveUp(_))) {
         return give_up(&shared, &space, &subscription, delivery, why).await;
     }
+    let calling = Calling { purpose: Purpose::Delivery, event: &delivery.recorded.event, request: None };
+    delivery.trace = shared.observer.calling(&calling).map(|spans| Box::new(Trace { spans, called: None }));
     let began = Instant::now();
     // A panic of one event must not take the others along, and counts as a failed attempt.
     let outcome = deliver(&shared, &space, &subscription, &mut delivery, &stop);
@@ -150,6 +162,7 @@ pub(crate) async fn attempt(
     let took = began.elapsed();
     let failure = match outcome {
         Ok(returned) => {
+            traced(&shared, &space, &subscription, &delivery, took, Ok(&returned));
             let Delivery { recorded, attempt, .. } = &delivery;
             shared.observer.observe(&Happening::Called {
                 space: &space,
@@ -166,6 +179,7 @@ pub(crate) async fn attempt(
         }
         Err(failure) => failure,
     };
+    traced(&shared, &space, &subscription, &delivery, took, Err(&failure.text));
     if !failure.platform {
         let failed = system_events::failed(&shared, &delivery.about(&space, &subscription), &failure.text);
         delivery.told.extend(failed);
@@ -223,6 +237,34 @@ async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) {
             tracing::warn!(error = %error_chain(&error), %space, "what the platform tells of a call is appended later");
         }
     }
+}
+
+/// Tells the observer of an attempt that is traced, with the events that came of it, or why it failed.
+fn traced(
+    shared: &Shared,
+    space: &SpaceName,
+    subscription: &Subscription,
+    delivery: &Delivery,
+    took: Duration,
+    outcome: Result<&[Event], &str>,
+) {
+    let Delivery { recorded, attempt, trace: Some(trace), .. } = delivery else { return };
+    let kind = kind_of(&shared.state.borrow().catalog, space, &subscription.function);
+    shared.observer.traced(&TracedCall {
+        purpose: Purpose::Delivery,
+        space,
+        subscription: subscription.id.as_str(),
+        function: &subscription.function,
+        kind,
+        event: &recorded.event,
+        position: Some(recorded.position),
+        attempt: *attempt,
+        spans: trace.spans,
+        called: trace.called,
+        took,
+        returned: outcome.unwrap_or_default(),
+        outcome: outcome.map(|_| None),
+    });
 }
 
 /// Tells the observer that nothing more happens to an event here.
@@ -295,9 +337,14 @@ async fn call(
         subscription: subscription.id.as_str().into(),
         attempt: delivery.attempt,
         mode: CallMode::Async,
+        span: delivery.trace.as_ref().map(|trace| trace.spans.call),
     };
     let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
+    let began = delivery.trace.is_some().then(Instant::now);
     let (outcome, told) = system_events::beside(shared, space, invoking, in_turn(&*function, &call, stop)).await;
+    if let (Some(trace), Some(began)) = (&mut delivery.trace, began) {
+        trace.called = Some(began.elapsed());
+    }
     delivery.told.extend(told);
     let outcome = outcome.map_err(|error| Failure {
         text: error_chain(&error),

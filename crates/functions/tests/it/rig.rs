@@ -139,7 +139,15 @@ pub(crate) fn event(event_type: &str, data: Data) -> Event {
 }
 
 pub(crate) fn call(mode: CallMode, event: Event) -> Call {
-    Call { key: event.default_key(), event, function: id(), subscription: "orders".into(), attempt: 2, mode }
+    Call {
+        key: event.default_key(),
+        event,
+        function: id(),
+        subscription: "orders".into(),
+        attempt: 2,
+        mode,
+        span: None,
+    }
 }
 
 /// Calls from the log.

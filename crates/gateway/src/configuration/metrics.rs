@@ -16,7 +16,7 @@ use super::{described::AT_THE_DOOR, documents};
 use crate::{
     answer,
     gateway::Shared,
-    metrics::{Api, Format, Operation, Scrape},
+    metrics::{Api, Format, Operation},
     openapi::{self, Answer, Endpoint},
     watch::Notes,
 };
@@ -50,17 +50,7 @@ fn told() -> openapi::Operation {
 async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
     let catalog = shared.flow.catalog();
-    let end = *shared.log.durable_end().borrow();
-    let backlogs = shared.flow.backlogs();
-    let scrape = Scrape {
-        catalog: &catalog,
-        end,
-        backlog: shared.flow.backlog(),
-        backlogs: &backlogs,
-        events: shared.events_room.in_flight(),
-        configuration: shared.configuration_room.in_flight(),
-    };
-    let text = shared.metrics.render(&scrape, format);
+    let text = shared.metrics.render(&shared.scrape(&catalog, &shared.flow.backlogs()), format);
     answer::with_body(StatusCode::OK, format.content_type(), text.into_bytes())
 }
 

@@ -47,7 +47,7 @@ fn data(shared: &Shared, body: Bytes, media_type: &str) -> Result<Data, Problem>
     Ok(v01::data_of_body(body, Some(media_type))?)
 }
 
-/// Wraps a body, with this stamp.
+/// Wraps a body.
 ///
 /// # Errors
 /// Where the type cannot be one, or the event would be larger than one may be.
@@ -56,15 +56,13 @@ pub(super) fn wrap(
     parts: &Parts,
     event_type: &str,
     body: Bytes,
-    stamp: &Stamp<'_>,
 ) -> Result<Event, Problem> {
     let (id, now) = (shared.ids.unique(), time::format(shared.clock.now()));
     let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = given.filter(|text| !text.is_empty()).unwrap_or(BYTES);
     let fixed = [Some(&*id), Some(SOURCE), Some(event_type), None, Some(&*now), Some(media_type), None];
-    let mark = (MARK.0, AttributeValue::String(MARK.1));
-    let extensions: Vec<_> = std::iter::once(mark).chain(stamp.attributes()).collect();
-    let event = Event::assemble(fixed, extensions.iter().copied(), data(shared, body, media_type)?)
+    let mark = [(MARK.0, AttributeValue::String(MARK.1))];
+    let event = Event::assemble(fixed, mark.into_iter(), data(shared, body, media_type)?)
         .map_err(|error| Problem::of(ErrorKind::Invalid, &error))?;
     let event_bytes_max = shared.options.limits.event_bytes_max;
     if event.size() > event_bytes_max {

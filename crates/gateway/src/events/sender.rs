@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, request::Parts};
 use weir_catalog::Params;
+use weir_cloudevents::trace::TraceParent;
 use weir_flow::Sender;
 
 use super::request;
@@ -22,12 +23,19 @@ pub(super) struct Request<'a> {
     /// The parameters of the route, where one matched.
     params: Option<&'a Params<'a>>,
     compatibility: Compatibility,
+    /// The span that it waits for, where it is traced.
+    span: Option<TraceParent>,
 }
 
 impl<'a> Request<'a> {
     /// Tells of the request with this head, path within the space, still percent-encoded, and parameters of its route.
     pub(super) fn new(shared: &Shared, parts: &'a Parts, path: &'a str, params: Option<&'a Params<'a>>) -> Self {
-        Self { parts, path, params, compatibility: shared.options.compatibility }
+        Self { parts, path, params, compatibility: shared.options.compatibility, span: None }
+    }
+
+    /// Says which span waits for what is done for the request.
+    pub(super) fn within(self, span: Option<TraceParent>) -> Self {
+        Self { span, ..self }
     }
 }
 
@@ -42,6 +50,10 @@ impl Sender for Request<'_> {
 
     fn request(&self) -> String {
         request::without_body(self.parts, self.path, self.params, self.compatibility)
+    }
+
+    fn span(&self) -> Option<TraceParent> {
+        self.span
     }
 
     /// All of the head but what is of the message: which header a sender is known by, only the authorizer knows.
@@ -75,7 +87,8 @@ mod tests {
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let mut all = Vec::new();
         let compatibility = Compatibility::default();
-        Request { parts: &parts, path: "/", params: None, compatibility }.identity(&mut |part| all.push(part.to_vec()));
+        Request { parts: &parts, path: "/", params: None, compatibility, span: None }
+            .identity(&mut |part| all.push(part.to_vec()));
         all
     }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::request::Parts;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use weir_catalog::Arrival;
-use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE};
+use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
 use weir_domain::{AttributeValue, ErrorKind, Event, Limits};
 
 use super::trace::Trace;
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 /// What is written into all events of one request.
 pub(super) struct Stamp<'r> {
-    method: &'r str,
+    parts: &'r Parts,
     /// Printable ASCII, whatever the client sent: an attribute could not take every other character, and routes mean the
     /// same by both.
     path: Cow<'r, str>,
@@ -28,12 +28,20 @@ impl<'r> Stamp<'r> {
     /// Makes it for a request with this head and path within the space, still percent-encoded.
     pub(super) fn of(parts: &'r Parts, path: &'r str) -> Self {
         let path = Cow::from(utf8_percent_encode(path, CONTROLS));
-        Self { method: parts.method.as_str(), path, trace: Trace::of(&parts.headers) }
+        Self { parts, path, trace: Trace::of(&parts.headers, None) }
+    }
+
+    /// Lets events go on with a span of ours, where there is one.
+    pub(super) fn within(self, span: Option<TraceParent>) -> Self {
+        match span {
+            Some(_) => Self { trace: Trace::of(&self.parts.headers, span), ..self },
+            None => self,
+        }
     }
 
     /// Returns by what events come in.
     pub(super) fn arrival(&self) -> Arrival<'_> {
-        Arrival { method: self.method, path: &self.path }
+        Arrival { method: self.parts.method.as_str(), path: &self.path }
     }
 
     /// Returns the extension attributes of an event that is made here.

@@ -18,9 +18,13 @@ pub(super) struct Trace<'h> {
 }
 
 impl<'h> Trace<'h> {
-    /// Reads the context; `None` where there is none that is well formed.
-    pub(super) fn of(headers: &'h HeaderMap) -> Option<Self> {
-        Some(Self { parent: parent(headers)?.to_string(), state: state(headers) })
+    /// Reads the context, which goes on with a span of ours where the request is traced; `None` where there is neither a
+    /// span nor a context that is well formed.
+    pub(super) fn of(headers: &'h HeaderMap, span: Option<TraceParent>) -> Option<Self> {
+        let given = parent(headers);
+        // A state belongs to the trace that it came with.
+        let state = given.and_then(|_| state(headers));
+        Some(Self { parent: span.or(given)?.to_string(), state })
     }
 
     /// Returns the extension attributes.
@@ -90,12 +94,12 @@ mod tests {
     fn the_context_is_read_where_it_is_well_formed() {
         let check = |list: &[(&'static str, &'static str)], expected: Option<(&str, Option<&str>)>| {
             let map = headers(list);
-            let found = Trace::of(&map);
+            let found = Trace::of(&map, None);
             let found = found.as_ref().map(|trace| (trace.parent.as_str(), trace.state.as_deref()));
             assert_eq!(found, expected, "{list:?}");
         };
         check(&[], None);
-        check(&[(TRACESTATE, "a=1")], None);
+        check(&[(TRACESTATE, "a=1")][..], None);
         check(&[(TRACEPARENT, "00-nonsense")], None);
         check(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)], None);
         check(&[(TRACEPARENT, PARENT)], Some((PARENT, None)));
@@ -108,5 +112,15 @@ mod tests {
         // What a later version adds is not kept: it may be of any length.
         let later = "01-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01-and-more";
         check(&[(TRACEPARENT, later)], Some((PARENT, None)));
+
+        // A span of ours goes on with the trace, and begins one without the state of another.
+        let span = TraceParent::begin(7, 8);
+        for (list, state) in
+            [(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")][..], Some("a=1")), (&[(TRACESTATE, "a=1")][..], None)]
+        {
+            let map = headers(list);
+            let trace = Trace::of(&map, Some(span)).expect("a span");
+            assert_eq!((trace.parent, trace.state.as_deref()), (span.to_string(), state));
+        }
     }
 }

@@ -10,10 +10,7 @@ use std::{
 };
 
 use http::{HeaderMap, header::ACCEPT};
-use prometheus_client::{
-    encoding::text::{encode_eof, encode_registry},
-    registry::Registry,
-};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use weir_catalog::{Catalog, Resource};
 use weir_domain::Position;
 use weir_flow::Backlog;
@@ -21,6 +18,7 @@ use weir_flow::Backlog;
 use super::{
     family::Readings,
     labels::Api,
+    measured::{Measured, Registered},
     series::{NAMED_MAX, OTHER},
 };
 
@@ -95,7 +93,7 @@ fn names_open_metrics(range: &str) -> bool {
 }
 
 /// Writes down what is registered and what is read now.
-pub(super) fn render(counted: &Registry, scrape: &Scrape<'_>, format: Format) -> String {
+pub(super) fn render(counted: &Registered, scrape: &Scrape<'_>, format: Format) -> String {
     let mut text = String::new();
     if write(&mut text, counted, scrape).is_err() {
         // A String takes everything, so a metric of ours has refused; what was written is whole up to it.
@@ -107,9 +105,14 @@ pub(super) fn render(counted: &Registry, scrape: &Scrape<'_>, format: Format) ->
     }
 }
 
-fn write(text: &mut String, counted: &Registry, scrape: &Scrape<'_>) -> fmt::Result {
-    encode_registry(text, counted)?;
-    encode_registry(text, &read(scrape))?;
+/// Reads what is registered, and what is read now.
+pub(super) fn measure(counted: &Registered, scrape: &Scrape<'_>) -> Vec<Measured> {
+    counted.measure().chain(read(scrape).measure()).collect()
+}
+
+fn write(text: &mut String, counted: &Registered, scrape: &Scrape<'_>) -> fmt::Result {
+    encode_registry(text, counted.registry())?;
+    encode_registry(text, read(scrape).registry())?;
     encode_eof(text)
 }
 
@@ -137,8 +140,8 @@ fn to_text(open: &str) -> String {
 }
 
 /// Reads what is not counted.
-fn read(scrape: &Scrape<'_>) -> Registry {
-    let mut registry = Registry::default();
+fn read(scrape: &Scrape<'_>) -> Registered {
+    let mut registry = Registered::default();
     let resources = [
         (Resource::EventType, "eventgateway_eventtypes_total", "Event types that are registered"),
         (Resource::Function, "eventgateway_functions_total", "Functions that are registered"),

@@ -7,7 +7,10 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric},
 };
 
-use super::table::Table;
+use super::{
+    measured::{Point, Points, Readable, Value},
+    table::Table,
+};
 
 /// A label with a value that the code knows.
 type FixedLabel = (&'static str, &'static str);
@@ -58,6 +61,30 @@ impl<const N: usize, V, M: EncodeMetric + TypedMetric> EncodeMetric for Family<N
     }
 }
 
+impl<const N: usize, V, M> Clone for Family<N, V, M> {
+    fn clone(&self) -> Self {
+        Self { table: Arc::clone(&self.table), names: self.names, parts: self.parts.clone() }
+    }
+}
+
+impl<const N: usize, V, M> Points for Family<N, V, M>
+where
+    V: Send + Sync + 'static,
+    M: Readable + 'static,
+{
+    fn points(&self) -> Vec<Point> {
+        let mut points = Vec::new();
+        for (values, entry) in self.table.sorted() {
+            for (fixed, metric) in &self.parts {
+                let labels = self.names.into_iter().zip(values.iter().cloned());
+                let fixed = fixed.map(|(name, value)| (name, Box::<str>::from(value)));
+                points.push(Point { labels: labels.chain(fixed).collect(), value: metric(entry).read() });
+            }
+        }
+        points
+    }
+}
+
 impl<const N: usize, V, M> fmt::Debug for Family<N, V, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Family").field("names", &self.names).field("table", &self.table).finish_non_exhaustive()
@@ -65,7 +92,7 @@ impl<const N: usize, V, M> fmt::Debug for Family<N, V, M> {
 }
 
 /// Numbers that were read a moment ago, with the values of their labels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Readings<const N: usize> {
     /// The names of the labels.
     pub(super) names: [&'static str; N],
@@ -95,6 +122,13 @@ impl<const N: usize> EncodeMetric for Readings<N> {
 
     fn metric_type(&self) -> MetricType {
         MetricType::Gauge
+    }
+}
+
+impl<const N: usize> Points for Readings<N> {
+    fn points(&self) -> Vec<Point> {
+        let labels = |values: &[Box<str>; N]| self.names.into_iter().zip(values.iter().cloned()).collect();
+        self.rows.iter().map(|(values, value)| Point { labels: labels(values), value: Value::Level(*value) }).collect()
     }
 }
 

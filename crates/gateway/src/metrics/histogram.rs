@@ -16,6 +16,8 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric},
 };
 
+use super::measured::{self, Point, Points, Readable, Value};
+
 /// The upper bounds of a histogram: each is twice the one before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Buckets {
@@ -94,6 +96,23 @@ impl EncodeMetric for Histogram {
 
     fn metric_type(&self) -> MetricType {
         Self::TYPE
+    }
+}
+
+impl Readable for Histogram {
+    fn read(&self) -> Value {
+        let cells = &*self.cells;
+        Value::Spread {
+            bounds: cells.buckets.seconds().collect(),
+            counts: cells.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
+            sum: cells.sum_micros.load(Ordering::Relaxed) as f64 / 1e6,
+        }
+    }
+}
+
+impl Points for Histogram {
+    fn points(&self) -> Vec<Point> {
+        measured::one(self.read())
     }
 }
 

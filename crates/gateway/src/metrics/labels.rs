@@ -45,6 +45,28 @@ impl AcceptPause {
     }
 }
 
+/// What is exported by OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// What is counted and measured.
+    Metrics,
+}
+
+impl Signal {
+    pub(super) const ALL: [Self; 2] = [Self::Traces, Self::Metrics];
+
+    /// Returns its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
 /// Why an event, or a request that should have brought one, was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {

@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
-use prometheus_client::{
-    metrics::{counter, gauge},
-    registry::Registry,
-};
+use prometheus_client::metrics::{counter, gauge};
 use weir_catalog::Catalog;
 use weir_domain::{SpaceName, Timestamp};
 
 use super::{
     family::{Family, Readings},
     histogram::{Buckets, Histogram},
-    labels::{Api, Refused},
+    labels::{Api, Refused, Signal},
+    measured::Registered,
     table::Table,
 };
 
@@ -81,7 +79,7 @@ pub(super) struct OfFunction {
 
 /// All that is counted and measured.
 pub(super) struct Series {
-    pub(super) registry: Registry,
+    pub(super) registered: Registered,
     requests: Arc<Table<3, Counter>>,
     pub(super) request_durations: [Histogram; Api::ALL.len()],
     pub(super) connections: [Gauge; Api::ALL.len()],
@@ -97,6 +95,8 @@ pub(super) struct Series {
     pub(super) configuration_duration: Histogram,
     pub(super) processing: Histogram,
     pub(super) access_log_dropped: Counter,
+    exports_failed: Arc<Table<1, Counter>>,
+    spans_dropped: Counter,
 }
 
 impl OfSpace {
@@ -137,7 +137,7 @@ impl Series {
         let measured = |api: Api| request_durations.fixed([api.as_str()], || Histogram::new(LATENCY)).clone();
         let opened = |api: Api| connections.fixed([api.as_str()], Gauge::default).clone();
         let mut series = Self {
-            registry: Registry::default(),
+            registered: Registered::default(),
             requests: Arc::new(Table::new(NAMED_MAX)),
             request_durations: Api::ALL.map(measured),
             connections: Api::ALL.map(opened),
@@ -153,7 +153,12 @@ impl Series {
             configuration_duration: Histogram::new(CONFIGURATION),
             processing: Histogram::new(PROCESSING),
             access_log_dropped: Counter::default(),
+            exports_failed: Arc::new(Table::new(0)),
+            spans_dropped: Counter::default(),
         };
+        for signal in Signal::ALL {
+            series.exports_failed.fixed([signal.as_str()], Counter::default);
+        }
         series.register_old();
         series.register_door(&request_durations, &connections);
         series.register_events();
@@ -164,7 +169,7 @@ impl Series {
 
     /// What the Event Gateway had, but for what is read when somebody scrapes.
     fn register_old(&mut self) {
-        let registry = &mut self.registry;
+        let registry = &mut self.registered;
         let name = "eventgateway_events_received";
         let family = Family::of(&self.types, SPACE_TYPE, |of: &OfType| &of.received);
         registry.register(name, "Events that came in through the door", family);
@@ -185,7 +190,7 @@ impl Series {
     }
 
     fn register_door(&mut self, durations: &Arc<Table<1, Histogram>>, connections: &Arc<Table<1, Gauge>>) {
-        let registry = &mut self.registry;
+        let registry = &mut self.registered;
         let family = Family::of(&self.requests, ["api", "space", "code"], |count: &Counter| count);
         registry.register("weir_http_requests", "Requests by the status of their answer", family);
         let family = Family::of(durations, ["api"], |duration: &Histogram| duration);
@@ -206,10 +211,14 @@ impl Series {
         registry.register("weir_rate_limited_requests", "Requests beyond the rate that is allowed", family);
         let help = "Requests that have no line in the access log, because it could not be written as fast";
         registry.register("weir_access_log_dropped", help, self.access_log_dropped.clone());
+        let family = Family::of(&self.exports_failed, ["signal"], |count: &Counter| count);
+        registry.register("weir_otlp_exports_failed", "Exports by OTLP that were given up", family);
+        let help = "Spans that could not be exported, or not as fast as they came";
+        registry.register("weir_otlp_spans_dropped", help, self.spans_dropped.clone());
     }
 
     fn register_events(&mut self) {
-        let registry = &mut self.registry;
+        let registry = &mut self.registered;
         let family = Family::of(&self.types, SPACE_TYPE, |of: &OfType| &of.appended);
         registry.register("weir_events_appended", "Events that were written to the log", family);
         let family = Family::of(&self.spaces, SPACE, |of: &Arc<OfSpace>| &of.duplicate);
@@ -219,7 +228,7 @@ impl Series {
     }
 
     fn register_functions(&mut self) {
-        let registry = &mut self.registry;
+        let registry = &mut self.registered;
         let family = Family::<2, OfFunction, Counter>::of_parts(
             &self.functions,
             SPACE_FUNCTION,
@@ -236,10 +245,10 @@ impl Series {
 
     fn register_process(&mut self, version: &str, started: Timestamp) {
         let build = Readings { names: ["version"], rows: vec![([version.into()], 1)] };
-        self.registry.register("weir_build_info", "The version that runs", build);
+        self.registered.register("weir_build_info", "The version that runs", build);
         let seconds = gauge::Gauge::<f64, AtomicU64>::default();
         seconds.set(started.unix_micros() as f64 / 1e6);
-        self.registry.register("process_start_time_seconds", "When the process began, since 1970", seconds);
+        self.registered.register("process_start_time_seconds", "When the process began, since 1970", seconds);
     }
 }
 
@@ -358,6 +367,16 @@ impl Series {
     /// Counts that a listener accepts no further connection for a while.
     pub(super) fn accept_paused(&self, api: Api, reason: &'static str) {
         self.accept_pauses.fixed([api.as_str(), reason], Counter::default).inc();
+    }
+
+    /// Counts an export that was given up.
+    pub(super) fn export_failed(&self, signal: Signal) {
+        self.exports_failed.fixed([signal.as_str()], Counter::default).inc();
+    }
+
+    /// Counts spans that are exported to nowhere.
+    pub(super) fn spans_dropped(&self, spans: u64) {
+        self.spans_dropped.inc_by(spans);
     }
 
     /// Counts a request of which it is not known who sent it.

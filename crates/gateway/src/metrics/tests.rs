@@ -34,7 +34,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 23] = [
+const OWN: [(&str, &str, &[&str]); 25] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
@@ -54,6 +54,8 @@ const OWN: [(&str, &str, &[&str]); 23] = [
     ("weir_unauthenticated_requests_total", "counter", &["api", "reason"]),
     ("weir_rate_limited_requests_total", "counter", &["space"]),
     ("weir_access_log_dropped_total", "counter", &[]),
+    ("weir_otlp_exports_failed_total", "counter", &["signal"]),
+    ("weir_otlp_spans_dropped_total", "counter", &[]),
     ("weir_log_position", "gauge", &[]),
     ("weir_build_info", "gauge", &["version"]),
     ("process_start_time_seconds", "gauge", &[]),
@@ -455,6 +457,36 @@ fn no_family_has_more_series_than_it_may() {
     metrics.settled(&Settled { space: &space, function: &function, event: &event, way });
     let labels = [("space", "shop"), ("type", "0")];
     seen(&metrics, &Catalog::new()).check("eventgateway_events_processed_total", &labels, 2.0);
+}
+
+#[test]
+fn what_is_read_as_numbers_is_what_is_written_as_text() {
+    let (metrics, catalog) = (metrics(), shop());
+    let series = metrics.event(&name("shop"), "order.placed", || Arc::clone(&catalog));
+    series.received();
+    deliver(&metrics, "order.placed", Way::Delivery { age: Duration::from_millis(3), is_given_up: true });
+    metrics.export_failed(Signal::Metrics);
+    metrics.spans_dropped(7);
+    let exposition = seen(&metrics, &catalog);
+    let measured = metrics.measure(&scrape(&catalog));
+    assert_eq!(measured.len(), exposition.families.len());
+    for Measured { name, points, .. } in measured {
+        for Point { labels, value } in points {
+            let labels: Vec<_> = labels.iter().map(|(name, value)| (*name, &**value)).collect();
+            match value {
+                Value::Count(count) => exposition.check(&format!("{name}_total"), &labels, count as f64),
+                // Memory changes while it is read.
+                Value::Level(_) if name == "process_resident_memory_bytes" => {}
+                Value::Level(level) => exposition.check(name, &labels, level as f64),
+                Value::Fraction(fraction) => exposition.check(name, &labels, fraction),
+                Value::Spread { bounds, counts, sum } => {
+                    assert_eq!(bounds.len() + 1, counts.len(), "{name}");
+                    exposition.check(&format!("{name}_sum"), &labels, sum);
+                    exposition.check(&format!("{name}_count"), &labels, counts.iter().sum::<u64>() as f64);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl<'a> Line<'a> {
             event_type,
             event_id,
             events,
-            trace_id: served.trace.map(|trace| format!("{:032x}", trace.trace_id())),
+            trace_id: served.trace_id().map(|id| format!("{id:032x}")),
             user_agent: served.user_agent.as_deref(),
         }
     }

@@ -33,6 +33,10 @@ fn served() -> Served {
         }),
         principal: Some("jwt:ada b".to_owned()),
         trace: "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01".parse().ok(),
+        is_tls: false,
+        spans: None,
+        event_trace: None,
+        append: None,
     }
 }
 

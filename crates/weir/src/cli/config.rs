@@ -49,5 +49,7 @@ pub(crate) fn run(command: &ConfigCommand, output: &Output) -> anyhow::Result<Ex
 }
 
 fn value(values: &Value, key: &str) -> Value {
-    values.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default()
+    let value = values.pointer(&format!("/{}", key.replace('.', "/"))).cloned().unwrap_or_default();
+    // That it is set may be seen.
+    if settings::SECRETS.contains(&key) && !value.is_null() { "*****".into() } else { value }
 }

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use crate::{
     document::with_article,
     report::did_you_mean,
-    settings::{Settings, VARIABLE_PREFIX},
+    settings::{Settings, VARIABLE_PREFIX, otlp},
 };
 
 /// One setting.
@@ -35,6 +35,12 @@ pub(super) enum Rule {
     Text,
     /// Where something is published: `https`, or `http` on this machine.
     Url,
+    /// A receiver of OTLP.
+    Endpoint,
+    /// Names and values that nobody is shown.
+    Headers,
+    /// A number from 0 to 1, which may have a fraction.
+    Ratio,
     /// Several of these, separated by commas.
     Words(&'static [&'static str]),
 }
@@ -58,7 +64,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 36] = [
+pub(super) const FIELDS: [Field; 40] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -75,6 +81,10 @@ pub(super) const FIELDS: [Field; 36] = [
     Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
     Field { key: "access_log", rule: Rule::Word(&["off", "json", "text"]) },
     Field { key: "access_log_file", rule: Rule::File },
+    Field { key: "otlp_endpoint", rule: Rule::Endpoint },
+    Field { key: "otlp_headers", rule: Rule::Headers },
+    Field { key: "otlp_sample_ratio", rule: Rule::Ratio },
+    Field { key: "otlp_service_name", rule: Rule::Text },
     Field { key: "log.format", rule: Rule::Word(&["text", "json"]) },
     Field { key: "log.level", rule: Rule::Levels },
     Field { key: "limits.event_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
@@ -126,6 +136,9 @@ impl Rule {
         if let Self::Number { least, most } = self {
             return number(given, *least, *most);
         }
+        if let Self::Ratio = self {
+            return ratio(given);
+        }
         let text = match given {
             Given::Text(text) => text,
             Given::Toml(DeValue::String(text)) => &**text,
@@ -147,6 +160,10 @@ impl Rule {
             Self::Url if !is_url(text) => Err(format!(
                 "must be an absolute URL such as https://issuer.example/keys, http only for 127.0.0.1 or [::1], but is {text:?}"
             )),
+            Self::Endpoint if !otlp::is_endpoint(text) => Err(format!(
+                "must be the URL of a receiver of OTLP over HTTP such as http://127.0.0.1:4318, but is {text:?}"
+            )),
+            Self::Headers => otlp::headers(text).map(|_| Value::from(text)),
             Self::Words(words) => match text.split(',').find(|word| !words.contains(word)) {
                 Some(word) => Err(format!("cannot be {text:?}: {}", did_you_mean(word, words))),
                 None => Ok(Value::from(text)),
@@ -176,6 +193,19 @@ fn number(given: Given<'_>, least: u64, most: u64) -> Result<Value, String> {
     match number {
         Some(number) if (least..=most).contains(&number) => Ok(Value::from(number)),
         _ => Err(format!("must be a number from {least} to {most}, but is {shown}")),
+    }
+}
+
+fn ratio(given: Given<'_>) -> Result<Value, String> {
+    let (number, shown) = match given {
+        Given::Text(text) => (text.parse::<f64>().ok(), format!("{text:?}")),
+        Given::Toml(DeValue::Float(float)) => (float.as_str().parse().ok(), float.to_string()),
+        Given::Toml(DeValue::Integer(digits)) => (digits.as_str().parse().ok(), digits.to_string()),
+        Given::Toml(other) => (None, with_article(other.type_str())),
+    };
+    match number {
+        Some(number) if (0.0..=1.0).contains(&number) => Ok(Value::from(number)),
+        _ => Err(format!("must be a number from 0 to 1, but is {shown}")),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     settings::{
         Settings, TOKEN_VARIABLE, VARIABLE_PREFIX,
         field::{self, FIELDS, Field, Given, Rule},
+        otlp,
     },
 };
 
@@ -120,6 +121,7 @@ impl Layer {
     /// Reads the variables of the environment that set something.
     pub(super) fn environment(variables: &[(OsString, OsString)]) -> Self {
         let mut layer = Self::default();
+        layer.standard(variables);
         for (name, value) in variables.iter().filter(|(name, _)| name != TOKEN_VARIABLE) {
             let name = name.to_string_lossy();
             let rest = name.strip_prefix(VARIABLE_PREFIX).filter(|rest| !is_service_link(rest, value));
@@ -140,6 +142,28 @@ impl Layer {
             }
         }
         layer
+    }
+
+    /// Reads the variables that all programs with OpenTelemetry share. One that is empty counts as none, and one of Weir
+    /// for the same setting takes its place.
+    fn standard(&mut self, variables: &[(OsString, OsString)]) {
+        if !otlp::is_standard_wanted(variables) {
+            return;
+        }
+        for (name, key) in otlp::STANDARD {
+            let Some(field) = Field::find(key) else { continue };
+            let own = field.variable();
+            let is_ours = variables.iter().any(|(name, _)| *name == *own);
+            let value = variables.iter().find(|(given, value)| given == name && !value.is_empty());
+            match value.map(|(_, value)| value.to_str()) {
+                Some(Some(text)) if !is_ours => self.set_text(field, text, name),
+                Some(None) if !is_ours => {
+                    self.faulty.push(field.key);
+                    self.faults.push(Fault::new(name, format!("{key} must be UTF-8, but is not")));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Takes what was given as flags, which the command line has told apart.

@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 36] = [
+const PURPOSES: [(&str, &str); 40] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -82,6 +82,23 @@ const PURPOSES: [(&str, &str); 36] = [
         "access_log_file",
         "The file to which these lines are added, and which SIGHUP opens again; without it they go to standard output.",
     ),
+    (
+        "otlp_endpoint",
+        "Where traces and metrics are sent by OTLP over HTTP with binary protobuf: the URL without `/v1/traces` and \
+         `/v1/metrics`. Without it nothing is traced or sent: [observability.md](observability.md). \
+         `OTEL_EXPORTER_OTLP_ENDPOINT` sets it too, and `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_SERVICE_NAME` the ones below.",
+    ),
+    (
+        "otlp_headers",
+        "Headers that go with every export, as `name=value,name=value` with other characters percent-encoded. Nobody is \
+         shown them.",
+    ),
+    (
+        "otlp_sample_ratio",
+        "Which part of the traces that begin here is recorded. A request that brings a trace along is recorded where its \
+         sender records it.",
+    ),
+    ("otlp_service_name", "The name of this server in traces and metrics: `service.name`."),
     ("log.format", "The form of the server's own log, on standard error: for people, or one JSON object a line."),
     ("log.level", "How much the server logs, as a whole or by parts of the program: `info,weir_flow=debug`."),
     ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),
@@ -170,6 +187,9 @@ fn allowed(rule: &Rule) -> String {
         Rule::Levels => format!("`{}`", LEVELS.join("`, `")),
         Rule::Text => "a text".into(),
         Rule::Url => "a URL that begins with `https://`, or with `http://` of this machine".into(),
+        Rule::Endpoint => "a URL that begins with `http://` or `https://`".into(),
+        Rule::Headers => "names and values".into(),
+        Rule::Ratio => "a number from 0 to 1".into(),
         Rule::Words(words) => format!("`{}`, separated by commas", words.join("`, `")),
     }
 }

@@ -242,6 +242,43 @@ fn what_an_orchestrator_says_about_services_sets_nothing() {
 }
 
 #[test]
+fn the_words_of_opentelemetry_are_understood() {
+    let standard = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b"),
+        ("OTEL_SERVICE_NAME", "shop"),
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+    ];
+    let load = |more: &[(&str, &str)]| Settings::load(&sources(&[&standard[..], more].concat(), &[])).expect("good");
+    let (settings, origins) = load(&[]);
+    let otlp = settings.otlp().expect("good").expect("set");
+    assert_eq!(otlp.traces, "http://collector:4318/v1/traces");
+    assert_eq!(otlp.metrics, "http://collector:4318/v1/metrics");
+    assert_eq!(otlp.headers.get("api-key").map(|value| value.as_bytes()), Some(&b"a b"[..]));
+    assert_eq!((otlp.service_name.as_str(), otlp.sample_ratio), ("shop", 1.0));
+    assert_eq!(origins.get("otlp_endpoint"), "OTEL_EXPORTER_OTLP_ENDPOINT");
+
+    let (settings, origins) =
+        load(&[("WEIR_OTLP_ENDPOINT", "https://other.example"), ("WEIR_OTLP_SAMPLE_RATIO", "0.25")]);
+    let otlp = settings.otlp().expect("good").expect("set");
+    assert_eq!((otlp.traces.to_string().as_str(), otlp.sample_ratio), ("https://other.example/v1/traces", 0.25));
+    assert_eq!(origins.get("otlp_endpoint"), "WEIR_OTLP_ENDPOINT");
+    // What is not meant for this way of sending, or for nobody, sets nothing.
+    for off in [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_SDK_DISABLED", "True")] {
+        assert_eq!(load(&[off]).0, Settings::default());
+    }
+    assert!(load(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]).0.otlp_endpoint.is_some());
+
+    let check =
+        |name: &str, value: &str, expected: &str| assert_eq!(faults(&sources(&[(name, value)], &[])), [expected]);
+    let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT: otlp_endpoint must be the URL of a receiver of OTLP over HTTP such as \
+                    http://127.0.0.1:4318, but is \"collector:4317\"";
+    check("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", endpoint);
+    let ratio = "WEIR_OTLP_SAMPLE_RATIO: otlp_sample_ratio must be a number from 0 to 1, but is \"NaN\"";
+    check("WEIR_OTLP_SAMPLE_RATIO", "NaN", ratio);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_one_mistake() {
     let mut sources = sources(&[], &[]);
     sources.file = Some("/nowhere/weir.toml".into());

@@ -15,5 +15,6 @@ mod parity;
 mod process;
 mod providers;
 mod readme;
+mod telemetry;
 mod tls;
 mod token;
