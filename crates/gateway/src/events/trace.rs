@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(found, expected, "{list:?}");
         };
         check(&[], None);
-        check(&[(TRACESTATE, "a=1")][..], None);
+        check(&[(TRACESTATE, "a=1")], None);
         check(&[(TRACEPARENT, "00-nonsense")], None);
         check(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)], None);
         check(&[(TRACEPARENT, PARENT)], Some((PARENT, None)));
