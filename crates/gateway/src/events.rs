@@ -190,7 +190,7 @@ impl Form<'_> {
     /// Reads the event. The body of a structured one may be much larger than an event, because of its escapes.
     async fn decode(&self, shared: &Shared, parts: &Parts, body: Bytes) -> Result<Event, Problem> {
         let limits = shared.options.limits;
-        let event = match self {
+        Ok(match self {
             Self::Structured => shared.decoder.decode(body, move |body| structured(body, &limits)).await?,
             Self::Binary => binary::decode(&parts.headers, body, &limits)?,
             Self::Binary01 => v01::decode_binary(&parts.headers, body, &limits)?,
@@ -198,11 +198,10 @@ impl Form<'_> {
                 let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, &limits));
                 match own {
                     Some(Ok(event)) => event,
-                    _ => return legacy::wrap(shared, parts, event_type, body),
+                    _ => legacy::wrap(shared, parts, event_type, body)?,
                 }
             }
-        };
-        stamp.given_to(event, &limits)
+        })
     }
 }
 
@@ -311,7 +310,8 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
-    let event = request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp.within(trace_span))?;
+    let event =
+        request::event(shared, &request::Plain { parts, path, body: &body, params }, &stamp.within(trace_span))?;
     if let Some(notes) = notes {
         notes.event(&event, body.len());
     }

@@ -194,7 +194,6 @@ impl Problem {
         listed.chain(rest.map(|message| entry(message, None))).collect()
     }
 
-    #[cfg(test)]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderName, header::CONTENT_TYPE, request::Parts};
 use weir_cloudevents::{time, v01};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event};
 
-use super::stamp::Stamp;
 use crate::{compatibility::OldBody, gateway::Shared, problem::Problem};
 
 const EVENT: HeaderName = HeaderName::from_static("event");
@@ -51,12 +50,7 @@ fn data(shared: &Shared, body: Bytes, media_type: &str) -> Result<Data, Problem>
 ///
 /// # Errors
 /// Where the type cannot be one, or the event would be larger than one may be.
-pub(super) fn wrap(
-    shared: &Shared,
-    parts: &Parts,
-    event_type: &str,
-    body: Bytes,
-) -> Result<Event, Problem> {
+pub(super) fn wrap(shared: &Shared, parts: &Parts, event_type: &str, body: Bytes) -> Result<Event, Problem> {
     let (id, now) = (shared.ids.unique(), time::format(shared.clock.now()));
     let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = given.filter(|text| !text.is_empty()).unwrap_or(BYTES);

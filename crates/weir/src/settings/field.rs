@@ -64,7 +64,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 40] = [
+pub(super) const FIELDS: [Field; 42] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },

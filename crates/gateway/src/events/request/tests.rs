@@ -21,7 +21,7 @@ fn shown(parts: &Parts, body: &'static [u8], params: Option<&Params<'_>>) -> Val
 }
 
 fn shown_by(compatibility: Compatibility, parts: &Parts, body: Bytes, params: Option<&Params<'_>>) -> Value {
-    let text = data(&Plain { parts, path: parts.uri.path(), body: &body, params, span: None }, compatibility);
+    let text = data(&Plain { parts, path: parts.uri.path(), body: &body, params }, compatibility);
     serde_json::from_str(&text).expect("JSON")
 }
 
