@@ -16,7 +16,7 @@ pub(super) const SPACE_NAME: &str = "Space";
 const FILTER_NAME: &str = "MetadataFilter";
 
 /// Why whoever asks is not let in; and that there is no room.
-pub(super) const AT_THE_DOOR: [u16; 6] = [401, 403, 421, 429, 431, 503];
+pub(super) const AT_THE_DOOR: [u16; 7] = [401, 403, 414, 421, 429, 431, 503];
 /// Why a body of JSON is not read.
 pub(super) const OF_BODIES: [u16; 4] = [406, 408, 413, 415];
 

@@ -27,7 +27,7 @@ use crate::{
 pub(super) const TAG: &str = "Server";
 
 /// Why whoever asks is refused where nobody is asked for a token.
-pub(super) const OF_OPEN: [u16; 2] = [421, 431];
+pub(super) const OF_OPEN: [u16; 3] = [414, 421, 431];
 
 const CONFIGURATION: &str = "/openapi.json";
 const EVENTS: &str = "/openapi/events.json";

@@ -148,7 +148,7 @@ fn emitting(method: Method, in_space: bool) -> Operation {
         .body(body(method))
         .answer("202", kept())
         .answer("default", of_function())
-        .problems(&[400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 431, 500, 503])
+        .problems(&[400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 429, 431, 500, 503])
 }
 
 fn body(method: Method) -> Value {
@@ -211,5 +211,5 @@ fn with_answers(operation: Operation) -> Operation {
     operation
         .answer("202", kept())
         .answer("default", of_function())
-        .problems(&[400, 401, 403, 404, 405, 408, 413, 415, 421, 429, 431, 500, 503])
+        .problems(&[400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 429, 431, 500, 503])
 }

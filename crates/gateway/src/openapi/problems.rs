@@ -24,7 +24,7 @@ pub(crate) enum Side {
 }
 
 /// Status, name in the document, meaning.
-const STATUSES: [(u16, &str, &str); 16] = [
+const STATUSES: [(u16, &str, &str); 17] = [
     (400, "BadRequest", "The request, an event or a declaration breaks a rule: correct it."),
     (401, "Unauthorized", "No token is shown, or one that is not valid."),
     (
@@ -44,6 +44,7 @@ const STATUSES: [(u16, &str, &str); 16] = [
         "It is at another version than `If-Match` or `If-None-Match` say; the message names the present tag.",
     ),
     (413, "ContentTooLarge", "An event, a body or a batch is too large."),
+    (414, "UriTooLong", "The target of the request is too long. There is no body."),
     (
         415,
         "UnsupportedMediaType",
@@ -91,7 +92,7 @@ pub(crate) fn responses(side: Side) -> Map<String, Value> {
 
 fn response(side: Side, status: u16, about: &str) -> Answer {
     let answer = Answer::new(about);
-    if status == 431 {
+    if status == 414 || status == 431 {
         return answer;
     }
     let answer = match status {
