@@ -58,7 +58,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Token(command) => in_runtime(token::run(command, &output, &SystemClock)),
-        Command::Serve(args) => without_json(&output).and_then(|()| serve(&args)),
+        Command::Serve(args) => without_json(&output).and_then(|()| serve(&args, &output)),
         Command::Dev(args) => without_json(&output).and_then(|()| develop(&args, &output)),
     };
     outcome.unwrap_or_else(|error| output.failure(&error)).into()
@@ -85,11 +85,11 @@ fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime cannot be started")
 }
 
-fn serve(args: &ServeArgs) -> anyhow::Result<Exit> {
+fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<Exit> {
     let (settings, _) = config::load(&args.settings)?;
     auth::check_reach(&settings, args.insecure)?;
     let plan = auth::guarded(plan(&settings)?, &settings)?;
-    start_logging(&settings)?;
+    start_logging(&settings, output)?;
     run_server(plan, &settings)
 }
 
@@ -105,7 +105,7 @@ fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
     let (settings, _) = Settings::load(&server.sources())?;
     // Open to the network without being told so: what it stands in for was, and its clients have no token to show.
     let plan = auth::guarded(plan(&settings)?, &settings)?;
-    start_logging(&settings)?;
+    start_logging(&settings, output)?;
     server.warn();
     run_server(plan, &settings)
 }
@@ -133,7 +133,7 @@ fn develop(args: &DevArgs, output: &Output) -> anyhow::Result<Exit> {
         flags: args.flags(),
     };
     let (settings, _) = Settings::load(&sources)?;
-    start_logging(&settings)?;
+    start_logging(&settings, output)?;
     let loaded = Manifest::load(&args.directory)?;
     let (picture, printer) = picture(output.colour());
     let (printing, printed) = sync_channel::<()>(1);
@@ -255,24 +255,25 @@ fn tls(files: Option<TlsOptions>) -> anyhow::Result<Option<Tls>> {
     files.map(Tls::load).transpose().map_err(|error| Failure::new(error.kind(), error_chain(&error)).into())
 }
 
-fn start_logging(settings: &Settings) -> anyhow::Result<()> {
+fn start_logging(settings: &Settings, output: &Output) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log.level).context("the log level cannot be understood")?;
+    let format = settings.log.format;
     // Whatever the level: a server that promises less than others, or asks less, says so at every start.
-    let always = logging(settings.log.format, EnvFilter::new("warn"));
+    let always = logging(format, EnvFilter::new("warn"), output.remark_colour());
     tracing::dispatcher::with_default(&always, || {
         if settings.durability == Durability::Os {
             tracing::warn!("durability is \"os\": an acknowledged event can be lost with the machine");
         }
         auth::warn_if_open(settings);
     });
-    logging(settings.log.format, filter).init();
+    logging(format, filter, output.remark_colour()).init();
     Ok(())
 }
 
-fn logging(format: LogFormat, filter: EnvFilter) -> Dispatch {
+fn logging(format: LogFormat, filter: EnvFilter, is_coloured: bool) -> Dispatch {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).finish().into(),
-        LogFormat::Text => builder.with_target(false).finish().into(),
+        LogFormat::Text => builder.with_target(false).with_ansi(is_coloured).finish().into(),
     }
 }

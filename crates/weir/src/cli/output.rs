@@ -167,6 +167,11 @@ impl Output {
         self.out_colour
     }
 
+    /// Tells whether remarks may be in colour, and so may the log that a server writes beside them.
+    pub(crate) const fn remark_colour(&self) -> bool {
+        self.err_colour
+    }
+
     /// Returns the columns of the terminal that shows the results, if one does.
     pub(crate) const fn width(&self) -> Option<usize> {
         self.width

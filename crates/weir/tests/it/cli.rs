@@ -193,6 +193,29 @@ fn a_relaxed_durability_is_said_whatever_the_level() {
 }
 
 #[test]
+fn a_port_in_use_is_a_sentence_behind_a_log_without_colours() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("UTF-8");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound");
+    let port = address.port().to_string();
+    let serve = ["serve", "--data-dir", path, "--log-format", "text", "--events-port", &port];
+    // The warning is a line of the log.
+    let variables = [("WEIR_DURABILITY", "os")];
+    let ended = weir(&serve, &variables);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(5), ""), "{ended:?}");
+    let expected = format!(
+        "error: the events API cannot listen on {address}: the port is in use; stop the other program or choose a port \
+         with --events-port\n"
+    );
+    assert!(ended.err.contains(" WARN ") && ended.err.ends_with(&expected), "{ended:?}");
+    assert!(!ended.err.contains('\u{1b}'), "no colour where no terminal shows it: {ended:?}");
+    let coloured = weir(&[&serve[..], &["--color", "always"]].concat(), &variables);
+    let warning = coloured.err.lines().find(|line| line.contains("WARN")).expect("the line of the log");
+    assert!(warning.contains('\u{1b}'), "{warning:?}");
+}
+
+#[test]
 fn damage_is_in_the_exit_code_even_where_nobody_reads_on() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(data.path());
