@@ -15,6 +15,7 @@ mod parity;
 mod process;
 mod providers;
 mod readme;
+mod reload;
 mod telemetry;
 mod tls;
 mod token;
