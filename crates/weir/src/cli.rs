@@ -338,7 +338,7 @@ pub(crate) struct TailArgs {
     #[arg(long, value_name = "SPACE", default_value = "default", value_parser = space)]
     pub(crate) space: SpaceName,
     /// The Configuration API of the server
-    #[arg(long, value_name = "URL", default_value = CONFIG_URL)]
+    #[arg(long, visible_alias = "config-url", value_name = "URL", default_value = CONFIG_URL)]
     pub(crate) url: BaseUrl,
     /// How the server is spoken to.
     #[command(flatten)]

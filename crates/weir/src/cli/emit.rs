@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use http::StatusCode;
 use indicatif::{HumanCount, ProgressBar};
 use serde::Serialize;
 use serde_json::json;
@@ -76,7 +77,13 @@ impl Transport for Door<'_> {
     }
 
     fn refused(&self, answer: &Answer) -> ClientError {
-        self.client.refused(answer)
+        match answer.status {
+            // An Events API takes events at every path; a function that answers so has an event with a receipt.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if Receipt::of(answer).is_none() => {
+                self.client.unreadable(format!("it takes no events ({})", answer.status))
+            }
+            _ => self.client.refused(answer),
+        }
     }
 
     async fn rest(&self, wait: Duration) {

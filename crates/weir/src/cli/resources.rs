@@ -19,13 +19,23 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Which server.
 #[derive(Clone, Debug, Args)]
-pub(super) struct ServerArgs {
+pub(crate) struct ServerArgs {
     /// The Configuration API of the server
     #[arg(long, visible_alias = "url", value_name = "URL", default_value = CONFIG_URL)]
-    pub(super) config_url: BaseUrl,
+    config_url: BaseUrl,
     /// How it is spoken to.
     #[command(flatten)]
-    pub(super) access: AccessArgs,
+    access: AccessArgs,
+}
+
+impl ServerArgs {
+    /// Makes a client of the server; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Where the certificates or the token that it is to use cannot be read.
+    pub(super) async fn client(&self) -> anyhow::Result<Client> {
+        self.access.client(&self.config_url).await
+    }
 }
 
 /// The kinds of resources, under the names that people give them.
@@ -111,7 +121,7 @@ impl Api {
     /// # Errors
     /// Where the certificates or the token that it is to use cannot be read.
     pub(super) async fn new(server: ServerArgs, space: SpaceName) -> anyhow::Result<Self> {
-        let client = server.access.client(&server.config_url).await?;
+        let client = server.client().await?;
         Ok(Self { client, space })
     }
 

@@ -212,8 +212,13 @@ impl<'a, S: Source> Tail<'a, S> {
 
     async fn page(&mut self, query: &str, wait: Duration) -> Result<Page, ClientError> {
         let answer = self.source.get(&format!("{}?{query}", self.path), wait + ANSWER_TIMEOUT).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.source.refused(&answer));
+        match answer.status {
+            StatusCode::OK => {}
+            // A Configuration API has the events of every space.
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                return Err(self.source.unreadable(format!("it has no events to read ({})", answer.status)));
+            }
+            _ => return Err(self.source.refused(&answer)),
         }
         let page = read(&answer).map_err(|detail| self.source.unreadable(detail))?;
         self.met = true;

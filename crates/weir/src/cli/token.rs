@@ -13,10 +13,10 @@ use weir_domain::{Clock, Timestamp};
 
 use crate::{
     cli::{
-        AccessArgs, CONFIG_URL,
         output::{Exit, Output, Paint, Table},
+        resources::ServerArgs,
     },
-    client::{Answer, BaseUrl, Client},
+    client::{Answer, Client},
 };
 
 const PATH: &str = "/v1/tokens";
@@ -31,27 +31,16 @@ const DAY_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
 pub(crate) enum TokenCommand {
     /// Make a token and print it, once: the server keeps only its hash
     #[command(after_help = "Examples:\n  weir token create --scope admin > operator.token\n  \
-                            weir token create --scope emit@shop/order.* --scope read@shop --days 90 --description 'the till'\n\n\
+                            weir token create --scope 'emit@shop/order.*' --scope read@shop --days 90 --description 'the till'\n\n\
                             A scope is ACTION[@SPACE,…][/TYPE,…]: config:read, config:write, emit, read or admin; without \
                             spaces in all of them, without event types for all of them.")]
     Create(TokenCreateArgs),
     /// List the tokens, without what makes them tokens
     #[command(after_help = "Example: weir token list --token-file operator.token")]
-    List(TokenListArgs),
+    List(ServerArgs),
     /// Take a token away, at once
     #[command(after_help = "Example: weir token revoke 0f8e1c")]
     Revoke(TokenRevokeArgs),
-}
-
-/// Which server, and who asks.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct TokenListArgs {
-    /// The Configuration API of the server
-    #[arg(long, value_name = "URL", default_value = CONFIG_URL)]
-    url: BaseUrl,
-    /// How the server is spoken to.
-    #[command(flatten)]
-    access: AccessArgs,
 }
 
 /// Flags of `weir token create`.
@@ -68,7 +57,7 @@ pub(crate) struct TokenCreateArgs {
     days: Option<u32>,
     /// Which server, and who asks.
     #[command(flatten)]
-    server: TokenListArgs,
+    server: ServerArgs,
 }
 
 /// Flags of `weir token revoke`.
@@ -79,14 +68,7 @@ pub(crate) struct TokenRevokeArgs {
     id: String,
     /// Which server, and who asks.
     #[command(flatten)]
-    server: TokenListArgs,
-}
-
-impl TokenListArgs {
-    /// Makes a client of the server.
-    async fn client(&self) -> anyhow::Result<Client> {
-        self.access.client(&self.url).await
-    }
+    server: ServerArgs,
 }
 
 /// Carries out the command.
@@ -149,8 +131,8 @@ async fn create(args: &TokenCreateArgs, output: &Output, clock: &dyn Clock) -> a
     Ok(())
 }
 
-async fn list(args: &TokenListArgs, output: &Output) -> anyhow::Result<()> {
-    let client = args.client().await?;
+async fn list(server: &ServerArgs, output: &Output) -> anyhow::Result<()> {
+    let client = server.client().await?;
     let (mut tokens, mut path) = (Vec::new(), PATH.to_owned());
     loop {
         let answer = client.get(&path, ANSWER_TIMEOUT).await?;
@@ -198,8 +180,13 @@ async fn revoke(args: &TokenRevokeArgs, output: &Output) -> anyhow::Result<()> {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(client: &Client, answer: &Answer, expected: StatusCode) -> anyhow::Result<T> {
-    if answer.status != expected {
-        return Err(client.refused(answer).into());
+    match answer.status {
+        status if status == expected => {}
+        // A Configuration API has tokens, if only none.
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+            return Err(client.unreadable(format!("it has no tokens ({})", answer.status)).into());
+        }
+        _ => return Err(client.refused(answer).into()),
     }
     Ok(serde_json::from_slice(&answer.body).map_err(|error| client.unreadable(error.to_string()))?)
 }

@@ -173,9 +173,16 @@ fn resources_are_shown_and_deleted_by_name() {
     assert_eq!(rig.json(&["delete", "fn", "greet", "--space", "shop"], 0)[0]["result"], "deleted");
 
     let events = format!("http://{}", rig.server.events);
-    let wrong = weir(&["get", "functions", "--url", &events], &[]);
-    assert_eq!(wrong.code, Some(2), "{wrong:?}");
-    assert!(wrong.err.contains("is it the right port?"), "{wrong:?}");
+    let configuration = format!("http://{}", rig.server.config);
+    for wrong in [
+        weir(&["get", "functions", "--url", &events], &[]),
+        weir(&["tail", "--config-url", &events], &[]),
+        weir(&["token", "list", "--config-url", &events], &[]),
+        weir(&["emit", "--type", "order.placed", "--source", "/shop", "--url", &configuration], &[]),
+    ] {
+        assert_eq!(wrong.code, Some(2), "{wrong:?}");
+        assert!(wrong.err.contains("is it the right port?"), "{wrong:?}");
+    }
 }
 
 #[test]
