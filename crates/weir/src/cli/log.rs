@@ -10,7 +10,7 @@ use weir_log_embedded::tools::{self, Damage, Repaired, Stage, Verified};
 
 use crate::cli::{
     InspectArgs, LogCommand, RepairArgs,
-    output::{Exit, Failure, Output, Paint, Table, clip, ending},
+    output::{Exit, Failure, Output, Paint, Table, clean, clip, ending},
 };
 
 /// How much of the data of an event is shown where no terminal bounds it, in characters.
@@ -66,6 +66,10 @@ fn show_verified(verified: &Verified, output: &Output) -> anyhow::Result<()> {
         ));
     }
     output.pairs(&pairs)?;
+    if let Some(error) = &verified.index_error {
+        let unknown = format!("the index cannot be read, so events missing from the very end go unnoticed: {error}");
+        output.line(output.paint(Paint::Warn, clean(&unknown)))?;
+    }
     if verified.damage.is_empty() {
         output.line(output.paint(Paint::Good, "the log is whole: every frame is what was written"))?;
     } else {
@@ -201,14 +205,21 @@ fn repair(directory: &Path, args: &RepairArgs, output: &Output, clock: &dyn Cloc
     let repaired = tools::repair(directory, args.accept_loss, clock, &mut progress);
     bar.finish_and_clear();
     let repaired = repaired?;
+    show_repaired(&repaired, output)?;
+    Ok(Exit::Done)
+}
+
+fn show_repaired(repaired: &Repaired, output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
-        output.json(&repaired_json(&repaired))?;
-        return Ok(Exit::Done);
+        return Ok(output.json(&repaired_json(repaired))?);
     }
     if !repaired.given_up.is_empty() {
         output.table(&damage_table(&repaired.given_up))?;
         let places = repaired.given_up.len();
         output.line(output.paint(Paint::Warn, format!("{places} damaged place(s) were given up, as listed")))?;
+    }
+    for copy in &repaired.kept_in {
+        output.line(format!("a copy of what stood there is in {copy}"))?;
     }
     let recovered = &repaired.recovered;
     match &recovered.cut {
@@ -223,7 +234,7 @@ fn repair(directory: &Path, args: &RepairArgs, output: &Output, clock: &dyn Cloc
     }
     output.line(format!("the index was built anew from {} events", HumanCount(recovered.scanned_events)))?;
     output.line(output.paint(Paint::Good, format!("the log is whole up to position {}", recovered.end)))?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn advance(bar: &ProgressBar, done: u64, total: u64) {
@@ -283,6 +294,7 @@ fn verified_json(verified: &Verified) -> Value {
         "gaps": verified.gaps.iter().copied().map(range_json).collect::<Vec<Value>>(),
         "damage": damage_json(&verified.damage),
         "unfinished_bytes": verified.unfinished_bytes,
+        "index_error": verified.index_error,
     })
 }
 
@@ -294,6 +306,7 @@ fn repaired_json(repaired: &Repaired) -> Value {
         .map(|cut| json!({ "file": cut.file, "offset": cut.offset, "bytes": cut.bytes, "kept_in": cut.kept_in }));
     json!({
         "given_up": damage_json(&repaired.given_up),
+        "kept_in": repaired.kept_in,
         "cut": cut,
         "indexed_events": recovered.scanned_events,
         "end": recovered.end.get(),
@@ -352,5 +365,28 @@ mod tests {
         assert_eq!(shown["gaps"], json!([{ "first": 3, "last": 4 }]));
         assert_eq!((&shown["end"], &shown["damage"], &shown["last_recorded"]), (&json!(9), &json!([]), &Value::Null));
         assert_eq!(shown["head"], json!("ab".repeat(32)));
+    }
+
+    #[test]
+    fn what_verify_could_not_look_at_is_told() {
+        let verified = Verified { index_error: Some("it is locked".into()), ..Verified::default() };
+        let captured = Captured::default();
+        show_verified(&verified, &captured.output(false, None)).expect("shown");
+        let told = "the index cannot be read, so events missing from the very end go unnoticed: it is locked\n";
+        assert!(captured.text().contains(told), "{}", captured.text());
+        assert_eq!(verified_json(&verified)["index_error"], "it is locked");
+        assert_eq!(verified_json(&Verified::default())["index_error"], Value::Null);
+    }
+
+    #[test]
+    fn a_repair_says_where_the_damaged_bytes_are_kept() {
+        let recovered = weir_log_embedded::Recovered { end: Position::new(7), ..Default::default() };
+        let repaired = Repaired { given_up: Vec::new(), kept_in: vec!["1.seg.cut-489".into()], recovered };
+        let captured = Captured::default();
+        show_repaired(&repaired, &captured.output(false, None)).expect("shown");
+        let shown = captured.text();
+        assert!(shown.contains("a copy of what stood there is in 1.seg.cut-489\n"), "{shown}");
+        assert!(shown.ends_with("the log is whole up to position 7\n"), "{shown}");
+        assert_eq!(repaired_json(&repaired)["kept_in"], json!(["1.seg.cut-489"]));
     }
 }
