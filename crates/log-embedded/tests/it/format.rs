@@ -1,14 +1,25 @@
 //! Version 1 of the file format, kept as a fixture and opened for ever.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tempfile::TempDir;
 use weir_domain::{Data, Event, Key, Position, SpaceName};
-use weir_log::{Append, LogEngine, NewEvent, Read, conformance::StoppedClock};
+use weir_log::{Append, LogEngine, LogError, NewEvent, Read, conformance::StoppedClock};
 use weir_log_embedded::{EmbeddedLog, Options, tools};
 
 fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
+}
+
+fn copy_fixture(to: &Path) {
+    for entry in fs::read_dir(fixture()).expect("the fixture is there") {
+        let entry = entry.expect("readable");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
 }
 
 fn events() -> Vec<NewEvent> {
@@ -37,10 +48,7 @@ async fn version_1_opens() {
     fs::create_dir(&log).expect("created");
     let write = std::env::var_os("WEIR_WRITE_FIXTURE").is_some();
     if !write {
-        for entry in fs::read_dir(fixture()).expect("the fixture is there") {
-            let entry = entry.expect("readable");
-            fs::copy(entry.path(), log.join(entry.file_name())).expect("copied");
-        }
+        copy_fixture(&log);
     }
     let options = Options { segment_bytes: 4096, ..Options::default() };
     let (opened, workers, _) =
@@ -68,4 +76,26 @@ async fn version_1_opens() {
     threads.into_iter().for_each(|thread| thread.join().expect("the worker ends"));
     let found = tools::verify(copy.path(), &mut |_, _| {}).expect("readable");
     assert_eq!((found.events, found.damage.len()), (4, 0));
+}
+
+/// A program that meets a version which it does not know names both, and leaves everything as it is.
+#[test]
+fn a_later_version_is_refused_by_its_number() {
+    let copy = TempDir::new().expect("a temporary directory");
+    let log = copy.path().join("log");
+    fs::create_dir(&log).expect("created");
+    copy_fixture(&log);
+    let segment = log.join("00000000000000000001.seg");
+    let mut bytes = fs::read(&segment).expect("readable");
+    // A sound header of version 2.
+    bytes[8] = 2;
+    let crc = crc32c::crc32c(&bytes[..64]);
+    bytes[64..68].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&segment, &bytes).expect("written");
+    let opened = EmbeddedLog::open(copy.path(), Options::default(), Arc::new(StoppedClock), &mut |_| {});
+    let Err(error) = opened.map(|_| ()) else { panic!("a later version opened") };
+    let LogError::Unusable { path, detail } = &error else { panic!("{error}") };
+    assert!(path.ends_with("log/00000000000000000001.seg"), "{error}");
+    assert!(detail.contains("its format is version 2, and this program knows version 1"), "{error}");
+    assert_eq!(fs::read(&segment).expect("readable"), bytes);
 }

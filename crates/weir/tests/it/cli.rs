@@ -216,6 +216,26 @@ fn a_port_in_use_is_a_sentence_behind_a_log_without_colours() {
 }
 
 #[test]
+fn a_directory_in_use_is_told_with_its_process() {
+    let data = tempfile::tempdir().expect("a directory");
+    let path = data.path().to_str().expect("UTF-8");
+    let server = Server::start(data.path());
+    let told = format!("process {} uses it: stop that process, or use another data directory\n", server.pid());
+    for args in [
+        &["log", "verify", "--data-dir", path][..],
+        &["log", "repair", "--data-dir", path][..],
+        &["serve", "--data-dir", path, "--events-port", "0", "--config-port", "0"][..],
+    ] {
+        let ended = weir(args, &[]);
+        assert_eq!(ended.code, Some(2), "{args:?}: {ended:?}");
+        assert!(ended.err.ends_with(&told), "{args:?}: {ended:?}");
+    }
+    let looked = weir(&["log", "inspect", "--data-dir", path], &[]);
+    assert_eq!(looked.code, Some(0), "whoever only looks needs no lock: {looked:?}");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
 fn damage_is_in_the_exit_code_even_where_nobody_reads_on() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Server::start(data.path());
