@@ -65,17 +65,32 @@ impl Profile {
 /// Tells of the schemas of a resource.
 pub(super) fn schemas<R: Resource>() -> Vec<(String, Value)> {
     let profile = R::PROFILE;
-    let list = json!({
-        "type": "object",
-        "description": format!("The {} of a space, in the order of their names or identifiers.", profile.many),
-        "properties": {
-            (R::LIST): { "type": "array", "description": "In order.", "items": openapi::reference(profile.name) },
-        },
-        "required": [R::LIST],
-    });
+    let about = format!("The {} of a space, in the order of their names or identifiers.", profile.many);
     let mut all = (profile.schemas)();
-    all.push((profile.list(), list));
+    all.push((profile.list(), list_schema(R::LIST, profile.name, &about)));
     all
+}
+
+/// Tells of the schema of a list: the name of its member, and the schema of what is in it.
+pub(super) fn list_schema(name: &str, of: &str, about: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": about,
+        "properties": {
+            (name): { "type": "array", "description": "In order.", "items": openapi::reference(of) },
+        },
+        "required": [name],
+    })
+}
+
+/// Tells of a list what all lists have in common: pages, tags, and why it is not given.
+pub(super) fn listing(operation: Operation, answer: Answer) -> Operation {
+    operation
+        .shared(&[paging::LIMIT_NAME, paging::AFTER_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
+        .answer("200", answer.header(&openapi::ETAG).optional_header(&openapi::LINK))
+        .answer("304", not_modified())
+        .problems(&[400, 406, 412])
+        .problems(&AT_THE_DOOR)
 }
 
 /// Tells of the parameters that operations share.
@@ -110,18 +125,16 @@ pub(super) fn parameters() -> Vec<(&'static str, Value)> {
 pub(super) fn list<R: Resource>() -> Operation {
     let profile = R::PROFILE;
     let example = json!({ (R::LIST): [(profile.shown)()] });
-    let answer = Answer::new(format!("The {} that match, or a page of them.", profile.many))
-        .header(&openapi::ETAG)
-        .optional_header(&openapi::LINK)
-        .example("application/json", openapi::reference(&profile.list()), example);
-    Operation::new(format!("list{}", profile.names), profile.tag, format!("List the {} of a space", profile.many))
+    let answer = Answer::new(format!("The {} that match, or a page of them.", profile.many)).example(
+        "application/json",
+        openapi::reference(&profile.list()),
+        example,
+    );
+    let summary = format!("List the {} of a space", profile.many);
+    let operation = Operation::new(format!("list{}", profile.names), profile.tag, summary)
         .about("Without `limit` all of them are in one answer. A space that nothing is in has none.")
-        .shared(&[SPACE_NAME, FILTER_NAME, paging::LIMIT_NAME, paging::AFTER_NAME])
-        .shared(&[conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
-        .answer("200", answer)
-        .answer("304", not_modified())
-        .problems(&[400, 406, 412])
-        .problems(&AT_THE_DOOR)
+        .shared(&[SPACE_NAME, FILTER_NAME]);
+    listing(operation, answer)
 }
 
 pub(super) fn create<R: Resource>() -> Operation {

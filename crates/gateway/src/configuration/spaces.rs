@@ -88,14 +88,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// Tells what the schemas are.
 pub(super) fn schemas() -> Vec<(String, Value)> {
-    let list = json!({
-        "type": "object",
-        "description": "The spaces that have anything, in the order of their names.",
-        "properties": {
-            "spaces": { "type": "array", "description": "In order.", "items": openapi::reference(SCHEMA) },
-        },
-        "required": ["spaces"],
-    });
+    let about = "The spaces that have anything, in the order of their names.";
+    let list = described::list_schema("spaces", SCHEMA, about);
     let members = ["space", "eventTypes", "functions", "subscriptions", "cors"];
     let one = openapi::object("A space, by how much it has.", MEMBERS, &members);
     vec![(SCHEMA.to_owned(), one), (LIST_SCHEMA.to_owned(), list)]
@@ -106,17 +100,14 @@ fn example() -> Value {
 }
 
 fn told_of_list() -> Operation {
-    let answer = Answer::new("All spaces, or a page of them.")
-        .header(&openapi::ETAG)
-        .optional_header(&openapi::LINK)
-        .example("application/json", openapi::reference(LIST_SCHEMA), json!({ "spaces": [example()] }));
-    Operation::new("listSpaces", TAG, "List the spaces")
-        .about("A space is there while it has an event type, a function, a subscription or a CORS configuration.")
-        .shared(&[paging::LIMIT_NAME, paging::AFTER_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
-        .answer("200", answer)
-        .answer("304", described::not_modified())
-        .problems(&[400, 406, 412])
-        .problems(&AT_THE_DOOR)
+    let answer = Answer::new("All spaces, or a page of them.").example(
+        "application/json",
+        openapi::reference(LIST_SCHEMA),
+        json!({ "spaces": [example()] }),
+    );
+    let operation = Operation::new("listSpaces", TAG, "List the spaces")
+        .about("A space is there while it has an event type, a function, a subscription or a CORS configuration.");
+    described::listing(operation, answer)
 }
 
 fn told_of_read() -> Operation {

@@ -96,14 +96,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 /// Tells what the schemas are.
 pub(super) fn schemas() -> Vec<(String, Value)> {
-    let list = json!({
-        "type": "object",
-        "description": "The tokens of the server, in the order of their identifiers.",
-        "properties": {
-            (LIST): { "type": "array", "description": "In order.", "items": openapi::reference(SCHEMA) },
-        },
-        "required": [LIST],
-    });
+    let list = described::list_schema(LIST, SCHEMA, "The tokens of the server, in the order of their identifiers.");
     let output = openapi::object("A token.", SHOWN.iter().chain(MEMBERS), &["tokenId", "scopes"]);
     vec![
         (INPUT_SCHEMA.to_owned(), openapi::object("What a token is to be.", MEMBERS, &["scopes"])),
@@ -117,17 +110,14 @@ fn example() -> Value {
 }
 
 fn told_of_list() -> Operation {
-    let answer = Answer::new("All tokens, or a page of them.")
-        .header(&openapi::ETAG)
-        .optional_header(&openapi::LINK)
-        .example("application/json", openapi::reference(LIST_SCHEMA), json!({ (LIST): [example()] }));
-    Operation::new("listTokens", TAG, "List the tokens of the server")
-        .about("Without what makes them tokens: the server keeps a hash only.")
-        .shared(&[paging::LIMIT_NAME, paging::AFTER_NAME, conditions::IF_MATCH_NAME, conditions::IF_NONE_MATCH_NAME])
-        .answer("200", answer)
-        .answer("304", described::not_modified())
-        .problems(&[400, 406, 412])
-        .problems(&AT_THE_DOOR)
+    let answer = Answer::new("All tokens, or a page of them.").example(
+        "application/json",
+        openapi::reference(LIST_SCHEMA),
+        json!({ (LIST): [example()] }),
+    );
+    let operation = Operation::new("listTokens", TAG, "List the tokens of the server")
+        .about("Without what makes them tokens: the server keeps a hash only.");
+    described::listing(operation, answer)
 }
 
 fn told_of_create() -> Operation {
