@@ -3,7 +3,8 @@
 //! Such a client says for each answer how much of it may be sent. One that never says so keeps its answer in memory,
 //! however lively its connection is, and no write to the socket fails. So an answer is given out in pieces, its end is not
 //! told before all of them are written, and a request of whose answer nothing moves for some time is given up, alone: the
-//! other requests of the connection go on.
+//! other requests of the connection go on. A small answer is given out whole, but waits no longer than that either: it
+//! takes little itself, the request behind it does not.
 
 use std::{
     future::Future,
@@ -22,7 +23,8 @@ use tokio::{sync::Notify, time::timeout};
 /// What is given out at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Answers up to this size are not watched: they take less than the head of their request may.
+/// Answers up to this size are not watched once the connection has them: they take less than the head of their request
+/// may.
 const SMALL_BYTES: u64 = 4 * 1024;
 
 tokio::task_local! {
@@ -33,7 +35,7 @@ tokio::task_local! {
 /// What is known about the answer of one request on its way out.
 #[derive(Default)]
 struct Pace {
-    /// Told of every piece that is given out or written.
+    /// Told of an answer, and of every piece that is given out or written.
     moved: Notify,
     pieces: Mutex<Pieces>,
 }
@@ -66,7 +68,7 @@ pub(super) async fn watched(request: impl Future<Output = ()> + Send, stall_max:
 }
 
 impl Pace {
-    /// Waits until nothing has moved for this time, counted from the first piece on.
+    /// Waits until nothing has moved for this time, counted from when there is an answer.
     async fn stalls(&self, stall_max: Duration) {
         self.moved.notified().await;
         while timeout(stall_max, self.moved.notified()).await.is_ok() {}
@@ -121,8 +123,11 @@ impl Paced {
     /// To be called in the task that answers the request.
     pub(super) fn new(body: Body) -> Self {
         let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BYTES);
-        let pace = if is_small { None } else { PACE.try_with(Arc::clone).ok() };
-        Self { body: Some(body), rest: Bytes::new(), pace }
+        let pace = PACE.try_with(Arc::clone).ok();
+        if let Some(pace) = &pace {
+            pace.moved.notify_one();
+        }
+        Self { body: Some(body), rest: Bytes::new(), pace: pace.filter(|_| !is_small) }
     }
 }
 
@@ -211,16 +216,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_nobody_takes_is_given_up() {
-        let began = Instant::now();
-        let answering = async {
-            // To find the answer may take any time.
-            tokio::time::advance(10 * STALL_MAX).await;
-            let mut body = Paced::new(Body::from(vec![7_u8; 2 * PIECE_BYTES]));
-            let _first = next(&mut body).await.expect("a piece");
-            std::future::pending().await
+        let check = async |bytes: usize| {
+            let began = Instant::now();
+            let answering = async {
+                // To find the answer may take any time.
+                tokio::time::advance(10 * STALL_MAX).await;
+                let mut body = Paced::new(Body::from(vec![7_u8; bytes]));
+                let _first = next(&mut body).await.expect("a piece");
+                std::future::pending().await
+            };
+            watched(answering, STALL_MAX).await;
+            assert_eq!(began.elapsed().as_secs(), 11 * STALL_MAX.as_secs(), "{bytes}");
         };
-        watched(answering, STALL_MAX).await;
-        assert_eq!(began.elapsed().as_secs(), 11 * STALL_MAX.as_secs());
+        check(2 * PIECE_BYTES).await;
+        // This one is given out whole, and then hyper waits for the window of the client.
+        check(5).await;
     }
 
     #[tokio::test]

@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, routing::get};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    routing::get,
+};
 use bytes::Bytes;
 use http::Request;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -97,6 +101,27 @@ async fn with_http2_only_the_request_ends_whose_answer_nobody_reads() {
     timeout(BOUND, dropped.recv()).await.expect("it is given up in time").expect("it is told");
     assert_eq!(ask("/small").await.status().as_u16(), 200);
     drop(unread);
+}
+
+#[tokio::test]
+async fn with_http2_a_request_ends_of_whose_small_answer_nothing_may_be_sent() {
+    let mut tasks = JoinSet::new();
+    let (address, _) = served(&mut tasks).await;
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let mut client = http2::Builder::new(TokioExecutor::new());
+    // Such a client lets the server send heads, and not a byte of a body.
+    client.initial_stream_window_size(0_u32);
+    let begun = client.handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection): (SendRequest<Body>, _) = begun.expect("a connection of HTTP/2");
+    tasks.spawn(async move { drop(connection.await) });
+    for _ in 0..2 {
+        let request = Request::get("http://localhost/small").body(Body::empty()).expect("a request");
+        let answer =
+            timeout(BOUND, sender.send_request(request)).await.expect("in time").expect("the connection goes on");
+        assert_eq!(answer.status().as_u16(), 200);
+        let body = timeout(BOUND, to_bytes(Body::new(answer.into_body()), 64)).await;
+        body.expect("it is given up in time").expect_err("it never came");
+    }
 }
 
 #[tokio::test]
