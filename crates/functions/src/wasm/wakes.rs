@@ -9,10 +9,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{
-            AtomicU8,
-            Ordering::{AcqRel, Acquire},
-        },
+        atomic::{AtomicU8, Ordering::AcqRel},
     },
     task::{Context, Wake, Waker},
 };
@@ -23,7 +20,7 @@ use futures_util::task::AtomicWaker;
 const RESTING: u8 = 0;
 /// A poll is under way.
 const POLLED: u8 = 1;
-/// A poll is under way, and there was a wake-up in it.
+/// Beside it: there was a wake-up in the poll. Without it, there was one since the last poll, of which the task was told.
 const WOKEN: u8 = 2;
 
 /// Runs a future; what wakes it while it is polled is told to the task only if it is not done then.
@@ -35,7 +32,7 @@ pub(super) async fn kept_inside<F: Future>(future: F) -> F::Output {
         wakes.task.register(context.waker());
         wakes.state.swap(POLLED, AcqRel);
         let polled = future.as_mut().poll(&mut Context::from_waker(&inside));
-        let was_woken = wakes.state.swap(RESTING, AcqRel) == WOKEN;
+        let was_woken = wakes.state.swap(RESTING, AcqRel) & WOKEN != 0;
         if was_woken && polled.is_pending() {
             context.waker().wake_by_ref();
         }
@@ -55,8 +52,9 @@ impl Wake for Wakes {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Where it fails, it tells why: nobody polls, or it is noted already.
-        if self.state.compare_exchange(POLLED, WOKEN, AcqRel, Acquire) == Err(RESTING) {
+        // Written even where it is noted already: only who reads what was written here sees what came before. Who merely
+        // looked, and found it noted, could wake the task for a poll that does not see yet what it is woken for.
+        if self.state.fetch_or(WOKEN, AcqRel) & POLLED == 0 {
             self.task.wake();
         }
     }
@@ -125,6 +123,31 @@ mod tests {
         });
         let between = || taken.lock().as_ref().expect("it was polled").wake_by_ref();
         assert_eq!(woken(future, between), [0, 1]);
+    }
+
+    #[test]
+    fn the_task_that_polled_last_hears_of_wake_ups() {
+        let taken = parking_lot::Mutex::new(None::<Waker>);
+        let mut kept = Box::pin(kept_inside(poll_fn(|context| {
+            taken.lock().get_or_insert_with(|| context.waker().clone());
+            Poll::<()>::Pending
+        })));
+        let [first, second] = [(); 2].map(|()| Arc::new(Count::default()));
+        let mut poll = |count: &Arc<Count>| {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(kept.poll_unpin(&mut Context::from_waker(&waker)).is_pending());
+        };
+        let wake = || taken.lock().as_ref().expect("it was polled").wake_by_ref();
+        let heard = || [&first, &second].map(|count| count.0.load(SeqCst));
+        poll(&first);
+        wake();
+        assert_eq!(heard(), [1, 0]);
+        // The wake-up was told: it is none of the next poll.
+        poll(&second);
+        assert_eq!(heard(), [1, 0]);
+        // A waker of an earlier poll wakes who polls now.
+        wake();
+        assert_eq!(heard(), [1, 1]);
     }
 
     #[test]
