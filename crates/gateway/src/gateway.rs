@@ -6,7 +6,10 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::StatusCode;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, SemaphorePermit},
+};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::Catalog;
 use weir_domain::{Clock, Event, Ids, Limits, SpaceName};
@@ -30,6 +33,10 @@ use crate::{
 
 /// What a request to the Configuration API may have as its body: the largest component as base64, and room beside it.
 const CONFIGURATION_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Requests that read the log at once. Each has a page of events in memory, and its answer beside it, before anybody knows
+/// whether there is room for that answer.
+const LOG_READS_MAX: usize = 8;
 
 /// Bounds of the door.
 #[derive(Clone, Debug)]
@@ -106,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) configuration_room: Room,
     /// For reads that wait for events to come.
     pub(crate) waiting_room: Room,
+    /// For pages of the log.
+    log_reads: Semaphore,
     /// For bodies of events.
     pub(crate) decoder: Decoder,
     /// Ends the waiting of reads, when the server stops.
@@ -138,6 +147,12 @@ impl Shared {
             StatusCode::PAYLOAD_TOO_LARGE => self.metrics.refused(space, Refused::TooLarge, catalog),
             _ => self.metrics.refused(space, Refused::Malformed, catalog),
         }
+    }
+
+    /// Waits for a turn to read the log, which is to be given back when the answer is made. Nobody waits for a client with
+    /// one: turns come soon.
+    pub(crate) async fn log_turn(&self) -> SemaphorePermit<'_> {
+        self.log_reads.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Reads the body of a request to the Events API.
@@ -192,6 +207,7 @@ impl Gateway {
             events_room,
             configuration_room,
             waiting_room,
+            log_reads: Semaphore::new(LOG_READS_MAX),
             decoder: Decoder::new(),
             stopping: CancellationToken::new(),
         };

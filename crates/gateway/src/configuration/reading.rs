@@ -106,19 +106,20 @@ async fn events(
     }
     let mut read = first_read(&shared, &parameters, space, tail.seen()).await?;
     let waits = !parameters.wait.is_zero() && parameters.direction == Direction::Forward;
-    let page = loop {
+    loop {
+        let turn = shared.log_turn().await;
         // Seen before the read: whatever is written after it wakes the waiting below.
         tail.seen();
         let page = matching(&*shared.log, read.clone(), &parameters.types, &caller).await?;
         if !waits || !page.events.is_empty() || !page.end {
-            break page;
+            return Ok(batch(&page));
         }
+        drop(turn);
         read.from = page.next;
         if !tail.grows().await {
-            break page;
+            return Ok(batch(&page));
         }
-    };
-    Ok(batch(&page))
+    }
 }
 
 /// The durable end of the log, watched for a time.

@@ -199,6 +199,7 @@ async fn newest_first(
     let mut read = Read::backward(system_space(), end).filter(Filter::Key(key));
     // What is known of a schema whose beginning may still be to come.
     let mut open: Option<Version> = None;
+    let _turn = shared.log_turn().await;
     loop {
         let page = shared.log.read(read.clone()).await?;
         for recorded in page.events {

@@ -1,5 +1,7 @@
 //! Reading the log: filters, paging, both directions, waiting.
 
+mod turns;
+
 use serde_json::{Value, json};
 
 use crate::support::{Answer, BATCH, BOUND, Door, STRUCTURED, door, event};
