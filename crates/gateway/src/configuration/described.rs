@@ -132,7 +132,9 @@ pub(super) fn list<R: Resource>() -> Operation {
     );
     let summary = format!("List the {} of a space", profile.many);
     let operation = Operation::new(format!("list{}", profile.names), profile.tag, summary)
-        .about("Without `limit` all of them are in one answer. A space that nothing is in has none.")
+        .about(
+            "A long list goes on at the header `Link`, with or without `limit`. A space that nothing is in has none.",
+        )
         .shared(&[SPACE_NAME, FILTER_NAME]);
     listing(operation, answer)
 }

@@ -37,7 +37,11 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// Tells of the parameters.
 pub(super) fn parameters() -> [(&'static str, Value); 2] {
     let limit = Member::new(LIMIT, || {
-        openapi::number("The most that one answer has; without it, everything. It may be given once.", 1, LIMIT_MAX)
+        openapi::number(
+            "The most that one answer has; without it, as many as there is room for. It may be given once.",
+            1,
+            LIMIT_MAX,
+        )
     });
     let after = Member::new(AFTER, || {
         let about =
