@@ -305,6 +305,9 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     if found.is_none() && !is_kept {
         return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &space, path));
     }
+    if is_kept {
+        stamp.check(&shared.options.limits).inspect_err(|problem| shared.unread(&space, problem))?;
+    }
     // As text in the event it may take more, but never less.
     let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
     let body = body.inspect_err(|problem| shared.unread(&space, problem))?;

@@ -54,12 +54,26 @@ impl<'r> Stamp<'r> {
         self.arrival().size() + self.trace.as_ref().map_or(0, Trace::size)
     }
 
+    /// Checks that method and path fit into attributes.
+    ///
+    /// # Errors
+    /// Where one of them is larger than an attribute may be.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), Problem> {
+        let bytes_max = limits.attribute_bytes_max;
+        let parts = [("method of the request", self.method), ("path of the request", &*self.path)];
+        match parts.into_iter().find(|(_, text)| text.len() > bytes_max) {
+            Some((what, text)) => Err(Problem::too_large(what, text.len() as u64, bytes_max)),
+            None => Ok(()),
+        }
+    }
+
     /// Writes it into an event, where there is anything to write; in one copy.
     ///
     /// # Errors
-    /// Where the event would be larger than one may be. Without its method and path it would go to others than it should;
+    /// Where the event would be larger than one may be, or an attribute. Without its method and path it would go to others than it should;
     /// a trace is left out instead.
     pub(super) fn given_to(&self, event: Event, limits: &Limits) -> Result<Event, Problem> {
+        self.check(limits)?;
         let arrival = self.arrival();
         let left = Limits { event_bytes_max: limits.event_bytes_max.saturating_sub(arrival.size()), ..*limits };
         let trace = self.trace.as_ref().filter(|trace| trace.is_for(&event, &left));

@@ -56,6 +56,21 @@ fn an_event_becomes_no_larger_than_one_may_be() {
 }
 
 #[test]
+fn a_path_that_no_attribute_can_hold_is_refused() {
+    let limits = Limits::default();
+    let parts = parts("PUT", "/", &[]);
+    let given = |path: &str| Stamp::of(&parts, path).given_to(plain(&[]), &limits);
+    let longest = format!("/{}", "p".repeat(limits.attribute_bytes_max - 1));
+    assert_eq!(given(&longest).expect("it fits").extension_str(Arrival::PATH), Some(&*longest));
+    let refused = given(&format!("{longest}p")).expect_err("it does not fit");
+    let message = "the path of the request in bytes is 8193, over the limit of 8192: send less";
+    assert_eq!((refused.status().as_u16(), refused.message()), (413, message));
+    // What counts is what is written.
+    let umlauts = format!("/{}", "\u{e4}".repeat(limits.attribute_bytes_max / 4));
+    assert_eq!(given(&umlauts).expect_err("it does not fit").status().as_u16(), 413);
+}
+
+#[test]
 fn an_event_without_a_context_is_given_that_of_the_request() {
     let parts = parts("POST", "/", &[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")]);
     let stamp = Stamp::of(&parts, "/");
