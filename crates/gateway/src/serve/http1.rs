@@ -1,4 +1,5 @@
-//! HTTP/1.1 on one connection, to its end: who is refused before the body was read gets to know why.
+//! HTTP/1.1 on one connection, to its end: who is refused before the body was read gets to know why. A request that does
+//! not say once to which host it goes is refused here (RFC 9112, section 3.2): HTTP/2 has no such requests.
 //!
 //! A socket that is closed with something in it to read is reset, and a reset takes the answer from a client that is
 //! still sending. Such a connection says `Connection: close`, is closed for writing only, and what still comes is read
@@ -16,10 +17,11 @@ use std::{
     time::Duration,
 };
 
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request,
-    header::{CONNECTION, EXPECT},
+    HeaderMap, HeaderValue, Request, Version,
+    header::{CONNECTION, EXPECT, HOST},
 };
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
@@ -32,6 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answering, Peer};
+use crate::problem::Problem;
 
 /// The head of a request. Every open connection may have as much of one in memory.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -122,10 +125,18 @@ where
     let seen = Arc::clone(&state);
     let service = service_fn(move |request: Request<Incoming>| {
         let awaits_word = request.headers().contains_key(EXPECT);
-        let answering = service.call(introduced(request, &peer, Some(&seen)));
+        let refused = check_host(request.version(), request.headers()).err();
+        let request = introduced(request, &peer, Some(&seen));
+        let answering = match refused {
+            None => Ok(service.call(request)),
+            Some(problem) => Err(problem),
+        };
         let state = Arc::clone(&seen);
         async move {
-            let mut response = answering.await?;
+            let mut response: Response = match answering {
+                Ok(answering) => answering.await?,
+                Err(problem) => problem.into_response(),
+            };
             let unread = state.unread.lock().take();
             if let Some(body) = unread
                 // To read would be to ask for the body that the client has not sent yet.
@@ -161,6 +172,21 @@ where
         Box::pin(linger(&mut stream)).await;
     }
     result
+}
+
+/// Checks that a request says once to which host it goes, which those of HTTP/1.0 need not: where programs on its way took
+/// different ones for it, they would not agree about whose request it is.
+///
+/// # Errors
+/// 400.
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => Ok(()),
+        (None, _) if version < Version::HTTP_11 => Ok(()),
+        (None, _) => Err(Problem::invalid("the header Host is missing: send it, as HTTP/1.1 asks for")),
+        (Some(_), Some(_)) => Err(Problem::invalid("the header Host is given twice: send it once")),
+    }
 }
 
 /// Reads what has come of a body that nobody wants, and tells whether that was all of it: then the connection goes on.

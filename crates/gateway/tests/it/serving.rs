@@ -102,6 +102,29 @@ async fn beyond_the_bound_connections_wait_to_be_accepted() {
     assert!(told.starts_with("HTTP/1.1 404 Not Found\r\n"), "{told}");
 }
 
+#[tokio::test]
+async fn a_request_says_once_to_which_host_it_goes() {
+    let door = door().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(door.gateway.clone().serve_events(listener, std::future::pending()));
+    let cases = [
+        ("HTTP/1.1\r\nhost: localhost\r\n", "HTTP/1.1 404 "),
+        ("HTTP/1.1\r\n", "HTTP/1.1 400 "),
+        ("HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n", "HTTP/1.1 400 "),
+        ("HTTP/1.0\r\n", "HTTP/1.0 404 "),
+        ("HTTP/1.0\r\nhost: localhost\r\nhost: localhost\r\n", "HTTP/1.0 400 "),
+    ];
+    for (rest, expected) in cases {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let request = format!("POST /nothing {rest}content-length: 3\r\n\r\nabc");
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let told = answer(&mut stream).await;
+        assert!(told.starts_with(expected), "{rest:?}: {told}");
+    }
+}
+
 /// Sends a request whole, and only then reads the head of its answer. The end of the connection comes after it.
 async fn refused(address: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("connected");
