@@ -40,8 +40,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// (RFC 9113, section 3.4).
 const HTTP2_BEGINNING: &[u8] = b"PRI ";
 
-/// How long to wait for the rest of an `HTTP2_BEGINNING` that came in pieces. Only clients that mean harm send such.
+/// How long to wait for the rest of an `HTTP2_BEGINNING` that came in pieces, and then twice as long each time. Only clients
+/// that mean harm send such, and many of them at once must not keep a processor busy.
 const BEGINNING_PAUSE: Duration = Duration::from_millis(10);
+/// No such wait is longer.
+const BEGINNING_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Bounds of a listener, and what its shutdown ends.
 #[derive(Clone, Debug)]
@@ -239,6 +242,7 @@ async fn begin<T>(
 /// Finds out what the client speaks, and leaves its bytes where they are.
 async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
     let mut buffer = [0; HTTP2_BEGINNING.len()];
+    let mut pause = BEGINNING_PAUSE;
     loop {
         let count = stream.peek(&mut buffer).await?;
         let begun = &buffer[..count];
@@ -252,7 +256,8 @@ async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
             return Ok(Protocol::Http2);
         }
         // The socket says that there is something to read until it is read.
-        tokio::time::sleep(BEGINNING_PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(BEGINNING_PAUSE_MAX);
     }
 }
 
@@ -302,4 +307,32 @@ fn is_of_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beginning_that_stays_a_piece_is_looked_at_less_and_less() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let (stream, _) = listener.accept().await.expect("a connection");
+        client.write_all(b"PR").await.expect("written");
+        stream.readable().await.expect("it came");
+
+        let mut protocol = pin!(protocol_of(&stream));
+        let mut looked = 0;
+        let counted = poll_fn(|context| {
+            looked += 1;
+            protocol.as_mut().poll(context)
+        });
+        let found = tokio::time::timeout(Duration::from_secs(30), counted).await;
+        assert!(found.is_err(), "nothing more came: {found:?}");
+        assert!((10..50).contains(&looked), "{looked}");
+    }
 }
