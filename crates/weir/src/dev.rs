@@ -2,7 +2,7 @@
 
 mod watching;
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{SubscriptionKind, diff};
@@ -16,24 +16,32 @@ pub(crate) use watching::Follower;
 
 /// Makes the space what the manifest says, for the first time.
 pub(crate) async fn begin(loaded: &Loaded, flow: &Flow, events_url: &str, picture: &Picture) {
-    apply(flow, loaded, picture, None).await;
+    apply(flow, loaded, picture).await;
     introduce(flow, &loaded.space, events_url, picture);
 }
 
+/// What came of carrying out what is different.
+#[derive(Default)]
+struct Applied {
+    done: usize,
+    failed: usize,
+}
+
 /// Carries out what is different. A command that fails is shown, and the others are still carried out.
-async fn apply(flow: &Flow, loaded: &Loaded, picture: &Picture, since: Option<Instant>) {
+async fn apply(flow: &Flow, loaded: &Loaded, picture: &Picture) -> Applied {
     let commands = diff(flow.catalog().space_or_empty(&loaded.space), loaded.desired.clone());
-    let mut done = 0;
+    let mut applied = Applied::default();
     for command in commands {
         let what = describe(&command);
         match flow.change(&loaded.space, command).await {
-            Ok(_) => done += 1,
-            Err(error) => picture.bad(&format!("{what}: {}", weir_domain::error_chain(&error))),
+            Ok(_) => applied.done += 1,
+            Err(error) => {
+                applied.failed += 1;
+                picture.bad(&format!("{what}: {}", weir_domain::error_chain(&error)));
+            }
         }
     }
-    if let Some(since) = since.filter(|_| done > 0) {
-        picture.good(&format!("reloaded: {done} change(s) in force after {} ms", since.elapsed().as_millis()));
-    }
+    applied
 }
 
 fn describe(command: &weir_catalog::Command) -> String {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use weir_flow::Flow;
 
 use crate::{
-    dev::apply,
+    dev::{Applied, apply},
     manifest::{Loaded, Manifest},
     picture::Picture,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Follower {
     files: Watched,
     /// What was read last.
     last: Loaded,
+    /// Whether the last that was told of the files is that something in them is wrong.
+    is_wrong: bool,
 }
 
 impl Follower {
@@ -45,7 +47,7 @@ impl Follower {
     pub(crate) fn new(directory: PathBuf, flow: Flow, picture: Picture, first: &Loaded) -> anyhow::Result<Self> {
         let mut files = Watched::new(&directory).context("files cannot be watched")?;
         files.watch(&first.files);
-        Ok(Self { directory, flow, picture, files, last: first.clone() })
+        Ok(Self { directory, flow, picture, files, last: first.clone(), is_wrong: false })
     }
 
     /// Reloads until told to stop, from when the application has begun.
@@ -80,14 +82,15 @@ impl Follower {
                 // without the events that waited for them.
                 let has_new = self.files.watch(&loaded.files);
                 if !has_new {
-                    self.picture.bad("the manifest declares nothing\nthe application stays as it was");
+                    self.tell_mistake("the manifest declares nothing");
                 }
                 has_new
             }
             Ok(loaded) => {
                 let has_new = self.files.watch(&loaded.files);
                 if was_told || loaded != self.last {
-                    apply(&self.flow, &loaded, &self.picture, Some(since)).await;
+                    let applied = apply(&self.flow, &loaded, &self.picture).await;
+                    self.tell(&applied, since);
                     self.last = loaded;
                 }
                 has_new
@@ -96,10 +99,27 @@ impl Follower {
                 let has_new = self.files.watch(error.files());
                 // Where it is read again at once, the mistake is told then.
                 if !has_new {
-                    self.picture.bad(&format!("{error}\nthe application stays as it was"));
+                    self.tell_mistake(&error.to_string());
                 }
                 has_new
             }
+        }
+    }
+
+    fn tell_mistake(&mut self, mistake: &str) {
+        self.is_wrong = true;
+        self.picture.bad(&format!("{mistake}\nthe application stays as it was"));
+    }
+
+    /// Tells what became of a reload. Whoever was told of a mistake and takes it back is told that all is well again, though
+    /// nothing had to change.
+    fn tell(&mut self, applied: &Applied, since: Instant) {
+        let was_wrong = std::mem::replace(&mut self.is_wrong, applied.failed > 0);
+        if applied.done > 0 {
+            let (done, millis) = (applied.done, since.elapsed().as_millis());
+            self.picture.good(&format!("reloaded: {done} change(s) in force after {millis} ms"));
+        } else if was_wrong && !self.is_wrong {
+            self.picture.good("mended: the application is what its files say");
         }
     }
 }
