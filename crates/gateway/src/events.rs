@@ -93,18 +93,34 @@ async fn handle<B: RequestBody>(shared: &Shared, request: http::Request<B>) -> R
     let watched = Watched::begin(shared, Api::Events, &request);
     let notes = watched.as_deref().map(Watched::notes);
     let answered = answer(shared, request, &id, notes, &mut open).await;
-    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    let mut response = answered.unwrap_or_else(|problem| told(shared, problem));
     let status = response.status();
     open.answered(status, || shared.flow.catalog());
     if status.is_client_error() || status.is_server_error() || watched.is_some() {
         id.or_made(&*shared.ids);
     }
     id.tell(&mut response);
-    let response = if is_head { answer::head_only(response) } else { shared.events_room.count_answer(response) };
+    let response = if is_head { answer::head_only(response) } else { response };
     if let Some(watched) = watched {
         watched.answered(&id, &response);
     }
     response
+}
+
+/// Tells what is wrong, and counts the answer until it is written.
+fn told(shared: &Shared, problem: Problem) -> Response {
+    shared.events_room.count_answer(problem.into_response())
+}
+
+/// Counts an answer until it is written. Where there is no room for it, that to a request which changes nothing is refused:
+/// to repeat it does no harm, and many that came at once were called before the first of them was counted.
+fn held(shared: &Shared, method: &http::Method, response: Response) -> Result<Response, Problem> {
+    match *method {
+        // Of this one nothing but the head goes out.
+        http::Method::HEAD => Ok(response),
+        _ if method.is_safe() => shared.events_room.give_answer(response),
+        _ => Ok(shared.events_room.count_answer(response)),
+    }
 }
 
 /// A request without its body, with what is known about it.
@@ -149,11 +165,11 @@ async fn answer<B: RequestBody>(
     }
     let answered = async {
         let exchange = Exchange { shared, parts: &parts, space, path, id, caller: admitted?, notes };
-        dispatch(exchange, body).await
+        held(shared, &parts.method, dispatch(exchange, body).await?)
     };
     let Some(allowance) = allowance else { return answered.await };
     // A page may read why its request failed, too.
-    Ok(allowance.told_in(answered.await.unwrap_or_else(IntoResponse::into_response)))
+    Ok(allowance.told_in(answered.await.unwrap_or_else(|problem| told(shared, problem))))
 }
 
 /// Finds out what a request carries, and does what it is for.

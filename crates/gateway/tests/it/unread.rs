@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::Request;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,9 +21,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use weir_gateway::{ServeOptions, serve};
+use weir_domain::Limits;
+use weir_gateway::{Options, ServeOptions, serve};
 
-use crate::support::{BATCH, BOUND, door, event};
+use crate::support::{BATCH, BOUND, door, event, gateway, memory};
 
 /// More than the buffers of any socket and the windows of any client.
 const LARGE_BYTES: usize = 64 * 1024 * 1024;
@@ -144,4 +146,30 @@ async fn an_answer_takes_room_until_it_is_read() {
     assert!(bytes > 10_000, "{bytes}");
     drop(read);
     assert_eq!(taken().await, 0);
+}
+
+#[tokio::test]
+async fn what_only_shows_something_is_refused_where_its_answer_has_no_room() {
+    let limits = Limits { request_bytes_max: 30_000, event_bytes_max: 30_000, ..Limits::default() };
+    let options = Options { limits, in_flight_bytes_max: 30_000, ..Options::default() };
+    let door = gateway(memory(), options, |log| log).await;
+    for method in ["GET", "POST"] {
+        let route = json!({ "type": "sync", "eventType": "http.request", "method": method, "path": "/echo" });
+        door.subscribe("default", "echo", route).await;
+    }
+    let ask = async |method: &str| {
+        let uri = format!("/echo?x={}", "x".repeat(12_000));
+        let request = Request::builder().method(method).uri(uri).body(Body::empty()).expect("a request");
+        door.gateway.events_api().oneshot(request).await.expect("an answer")
+    };
+    let unread = [ask("GET").await, ask("GET").await];
+    assert_eq!(unread.each_ref().map(|answer| answer.status().as_u16()), [201, 201]);
+    // Its function is called, for there is some room; but there is not enough for what it says.
+    let refused = ask("GET").await;
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+    // What may have done something is told.
+    let told = ask("POST").await;
+    assert_eq!(told.status().as_u16(), 201);
+    drop((unread, told));
+    assert_eq!(ask("GET").await.status().as_u16(), 201);
 }
