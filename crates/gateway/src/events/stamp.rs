@@ -60,7 +60,7 @@ impl<'r> Stamp<'r> {
     /// Where one of them is larger than an attribute may be.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Problem> {
         let bytes_max = limits.attribute_bytes_max;
-        let parts = [("method of the request", self.method), ("path of the request", &*self.path)];
+        let parts = [("method of the request", self.parts.method.as_str()), ("path of the request", &*self.path)];
         match parts.into_iter().find(|(_, text)| text.len() > bytes_max) {
             Some((what, text)) => Err(Problem::too_large(what, text.len() as u64, bytes_max)),
             None => Ok(()),
