@@ -30,6 +30,12 @@ use crate::{
 /// In front of the types of the Event Gateway's own events.
 const OLD_PREFIX: &str = "eventgateway.";
 
+/// What begins so is a part of the platform as a source: the log takes one event of a source and an id, so that whoever could
+/// write under such a name could keep out what the platform is going to record.
+const OWN_SOURCES: &str = "/weir/";
+/// Of requests that are no CloudEvents; their ids are random.
+const REQUESTS: &str = "/weir/gateway";
+
 /// Why a key could not be found.
 pub type KeyRefusal = KeyError;
 
@@ -43,6 +49,14 @@ pub enum Refusal {
     Reserved {
         /// The type.
         event_type: String,
+    },
+    /// The source belongs to the platform.
+    #[error(
+        "attribute \"source\" is {source_name:?}, under which only the platform writes: choose one that does not begin with \"/weir/\""
+    )]
+    ReservedSource {
+        /// The source.
+        source_name: String,
     },
     /// The space belongs to the platform.
     #[error("space \"{space}\" belongs to the platform: emit into a space of your own")]
@@ -141,6 +155,7 @@ impl Refusal {
             // As the Event Gateway answered: its clients may tell by the status.
             Self::Reserved { event_type } if event_type.starts_with(OLD_PREFIX) => ErrorKind::Invalid,
             Self::Reserved { .. }
+            | Self::ReservedSource { .. }
             | Self::ReservedSpace { .. }
             | Self::Denied { .. }
             | Self::AuthorizerFailed { .. } => ErrorKind::Denied,
@@ -298,9 +313,12 @@ pub(crate) async fn authorized(
     Box::pin(guard.authorize(event)).await
 }
 
-/// Checks the data of an event and finds its key. Where its type says so, one whose data break the schema comes out in
-/// quarantine, see [`schema::checked`].
+/// Checks the source and the data of an event and finds its key. Where its type says so, one whose data break the schema
+/// comes out in quarantine, see [`schema::checked`].
 pub(crate) fn keyed(event_type: &EventType, event: Event) -> Result<NewEvent, Refusal> {
+    if event.source().starts_with(OWN_SOURCES) && event.source() != REQUESTS {
+        return Err(Refusal::ReservedSource { source_name: event.source().to_owned() });
+    }
     schema::checked(event_type, event)
 }
 

@@ -11,19 +11,19 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use weir_catalog::{Command, EventTypeName, Function, FunctionKind, Resource, Subscription, Target};
-use weir_domain::{AttributeValue, FunctionId};
-use weir_flow::{Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options};
-use weir_functions::{CallError, Outcome};
+use weir_domain::{AttributeValue, Event, FunctionId};
+use weir_flow::{Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options, Refusal};
+use weir_functions::{CallError, Draft, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::FakeFunction;
 
-use crate::support::{BOUND, Functions, all_of, draft, echo, event, memory, quick_retry, space, start};
+use crate::support::{BOUND, Functions, Nobody, all_of, draft, echo, event, memory, quick_retry, space, start};
 
-fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
+pub(crate) fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
     Functions(all.into_iter().map(|(id, function)| (id.to_owned(), function)).collect())
 }
 
-fn rejected() -> CallError {
+pub(crate) fn rejected() -> CallError {
     CallError::Rejected { message: "not today".into() }
 }
 
@@ -315,4 +315,29 @@ async fn a_stop_waits_for_the_call_in_flight() {
     proceed.notify_one();
     running.stop().await;
     assert_eq!(all_of(&*log, "done").await.len(), 1, "its event entered before the stop");
+}
+
+/// Whoever could write under the name of the platform would be able to have a delivery given up without a trace: the log
+/// would take the record for one that is there.
+#[tokio::test]
+async fn nobody_but_the_platform_writes_under_its_name() {
+    let forging = FakeFunction::new(|_| async move {
+        let source = Some("/weir/delivery".to_owned());
+        Ok(Outcome::Events(vec![Draft { id: Some("x/5".to_owned()), source, ..draft("job", "x") }]))
+    });
+    let running = start(memory(), &functions([("forging", forging)]), Options::default()).await;
+    running.declare(&["job"], "forging", "job", quick_retry(1)).await;
+    for (source, is_refused) in
+        [("/weir/delivery", true), ("/weir/quarantine", true), ("/weir/gateway", false), ("/weird", false)]
+    {
+        let event = Event::builder("x/5", source, "job").build().expect("valid");
+        let admitted = running.flow.admit(&space(), event, &Nobody).await;
+        assert_eq!(matches!(admitted, Err(Refusal::ReservedSource { .. })), is_refused, "{source}");
+        assert_eq!(admitted.is_err(), is_refused, "{source}");
+    }
+    running.emit([event("a", "job", "k")]).await;
+    let failed = running.wait_for(DELIVERY_FAILED, 1).await;
+    let data = String::from_utf8_lossy(failed[0].event.data().as_bytes()).into_owned();
+    assert!(data.contains("/weir/delivery"), "{data}");
+    running.stop().await;
 }

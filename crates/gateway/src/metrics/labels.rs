@@ -123,7 +123,7 @@ impl Refused {
 impl From<&Refusal> for Refused {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Reserved { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
+            Refusal::Reserved { .. } | Refusal::ReservedSource { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
             Refusal::Unregistered { .. } => Self::Unregistered,
             Refusal::TooLarge { .. } | Refusal::TooMuchWork { .. } => Self::TooLarge,
             Refusal::Denied { .. } | Refusal::AuthorizerFailed { .. } => Self::Denied,
