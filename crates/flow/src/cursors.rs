@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +16,10 @@ use weir_catalog::SubscriptionId;
 use weir_domain::{Position, SpaceName, error_chain};
 use weir_log::{LogEngine, LogError};
 
-use crate::delivery::Departed;
+use crate::{
+    delivery::Departed,
+    progress::{Ahead, Progress},
+};
 
 /// The least time between two writes, and so the most deliveries that a crash repeats.
 const WRITE_PAUSE: Duration = Duration::from_millis(250);
@@ -41,8 +43,9 @@ impl CursorName {
 }
 
 /// All cursors of a server.
-#[derive(Default)]
 pub(crate) struct Cursors {
+    /// Where the log ended at the start. What was written down before is of no later position.
+    end: Position,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -50,7 +53,7 @@ pub(crate) struct Cursors {
 #[derive(Default)]
 struct State {
     /// Where those stand that were used since the start. As many as there are subscriptions.
-    known: HashMap<CursorName, Position>,
+    known: HashMap<CursorName, Progress>,
     /// Those of them that are not written down yet.
     moved: HashSet<CursorName>,
     /// Those whose checkpoints are to be removed.
@@ -60,27 +63,47 @@ struct State {
 }
 
 impl Cursors {
-    /// Returns where a cursor stands; `None` where that was never written down.
+    /// Reads cursors from a log that ends here.
+    pub(crate) fn new(end: Position) -> Self {
+        Self { end, state: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Returns how far a cursor is; `None` where that was never written down.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) async fn load(&self, log: &dyn LogEngine, name: &CursorName) -> Result<Option<Position>, LogError> {
-        let known = self.state.lock().known.get(name).copied();
+    pub(crate) async fn load(&self, log: &dyn LogEngine, name: &CursorName) -> Result<Option<Progress>, LogError> {
+        let known = self.state.lock().known.get(name).cloned();
         if known.is_some() {
             return Ok(known);
         }
         let checkpoint = name.checkpoint();
         let Some(bytes) = log.load_checkpoint(&checkpoint).await? else { return Ok(None) };
-        match <[u8; 8]>::try_from(bytes.as_ref()) {
-            Ok(bytes) => Ok(Some(Position::new(u64::from_be_bytes(bytes)))),
-            Err(_) => Err(LogError::Index { detail: format!("checkpoint {checkpoint} has a wrong length") }),
+        let Some(read) = Progress::decode(&bytes) else {
+            let detail = format!("checkpoint {checkpoint} is damaged, or of another version of weir");
+            return Err(LogError::Index { detail });
+        };
+        // A log without syncs may have lost its end, and other events come in its place: those were not delivered.
+        let progress = read.clone().until(self.end.max(name.created));
+        let mut state = self.state.lock();
+        if progress != read {
+            // Also written down: at a later start it would no longer show.
+            state.moved.insert(name.clone());
+            self.changed.notify_one();
         }
+        // Who only notes that it moves on must not lose the rest.
+        Ok(Some(state.known.entry(name.clone()).or_insert(progress).clone()))
     }
 
-    /// Takes note of where a cursor stands; it is written down soon.
-    pub(crate) fn note(&self, name: &CursorName, done: Position) {
+    /// Takes note of up to where everything is done, and where it is given of what is done behind that; it is written down
+    /// soon. What was said of the latter before stays where it is not given.
+    pub(crate) fn note(&self, name: &CursorName, done: Position, ahead: Option<Ahead>) {
         let mut state = self.state.lock();
-        state.known.insert(name.clone(), done);
+        let known = state.known.entry(name.clone()).or_default();
+        known.done = done;
+        if let Some(ahead) = ahead {
+            known.ahead = ahead;
+        }
         state.moved.insert(name.clone());
         drop(state);
         self.changed.notify_one();
@@ -138,19 +161,19 @@ impl Cursors {
         }
     }
 
-    fn take(&self) -> (Vec<(CursorName, Position)>, Vec<CursorName>) {
+    fn take(&self) -> (Vec<(CursorName, Progress)>, Vec<CursorName>) {
         let mut state = self.state.lock();
         let moved = std::mem::take(&mut state.moved);
-        let with_position = |name: CursorName| state.known.get(&name).map(|done| (name.clone(), *done));
+        let with_position = |name: CursorName| state.known.get(&name).map(|known| (name.clone(), known.clone()));
         let moved = moved.into_iter().filter_map(with_position).collect();
         (moved, std::mem::take(&mut state.finished).into_iter().collect())
     }
 }
 
-async fn store(log: &dyn LogEngine, moved: &[(CursorName, Position)], finished: &[CursorName]) -> Result<(), LogError> {
+async fn store(log: &dyn LogEngine, moved: &[(CursorName, Progress)], finished: &[CursorName]) -> Result<(), LogError> {
     if !moved.is_empty() {
-        let value = |position: Position| Bytes::copy_from_slice(&position.get().to_be_bytes());
-        log.store_checkpoints(moved.iter().map(|(name, done)| (name.checkpoint(), value(*done))).collect()).await?;
+        let values = moved.iter().map(|(name, progress)| (name.checkpoint(), progress.encode())).collect();
+        log.store_checkpoints(values).await?;
     }
     if !finished.is_empty() {
         log.remove_checkpoints(finished.iter().map(CursorName::checkpoint).collect()).await?;

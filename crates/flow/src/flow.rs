@@ -142,7 +142,8 @@ impl Flow {
     ) -> Result<(Self, Runner), OpenError> {
         let state = watch::channel(Arc::new(Snapshot::default())).0;
         let (requests, receiver) = mpsc::channel(options.changes_max);
-        let cursors = Arc::new(Cursors::default());
+        let end = *log.durable_end().borrow();
+        let cursors = Arc::new(Cursors::new(end));
         let registrar = Registrar {
             log: log.clone(),
             maker,

@@ -17,6 +17,7 @@ mod flow;
 mod live;
 mod making;
 mod observer;
+mod progress;
 mod reentry;
 mod runtimes;
 mod schema;

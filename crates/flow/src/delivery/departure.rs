@@ -8,9 +8,15 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Catalog, Change, ChangeKind, Subscription};
 use weir_domain::{Data, Event, Position, error_chain};
-use weir_log::{Append, Filter, NewEvent, Read};
+use weir_log::{Append, Filter, NewEvent, Read, Recorded};
 
-use crate::{DELIVERY_DROPPED, cursors::CursorName, flow::Shared, snapshot::Snapshot};
+use crate::{
+    DELIVERY_DROPPED,
+    cursors::CursorName,
+    flow::Shared,
+    progress::{Ahead, Progress},
+    snapshot::Snapshot,
+};
 
 /// How long recording waits after a failure; it doubles up to the bound.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -101,18 +107,21 @@ async fn record(shared: &Shared, departed: &Departed) -> Result<(), String> {
     Ok(())
 }
 
-/// Counts what stands between the cursor and the deletion. Of the events behind the first one that waits, some may have
-/// been delivered before: only the first is known.
+/// Counts what stands between the cursor and the deletion and was for the subscription, but for what is known to be done.
 async fn count(shared: &Shared, departed: &Departed) -> Result<Option<Waiting>, String> {
     let Departed { cursor, subscription, deleted } = departed;
     let done = shared.cursors.load(&*shared.log, cursor).await.map_err(|error| error_chain(&error))?;
-    let first = done.unwrap_or(cursor.created).next();
+    let Progress { done, ahead } = done.unwrap_or(Progress { done: cursor.created, ahead: Ahead::default() });
+    let (entrance, matching) = (subscription.entrance(), shared.options.compatibility.matching());
+    let waits = |it: &&Recorded| {
+        it.position < *deleted && !ahead.is_done(it.position) && entrance.takes_event(&it.event, matching)
+    };
     let types = vec![subscription.event_type.as_str().to_owned()];
-    let mut read = Read::forward(cursor.space.clone(), first).filter(Filter::Types(types));
+    let mut read = Read::forward(cursor.space.clone(), done.next()).filter(Filter::Types(types));
     let mut waiting: Option<Waiting> = None;
     while read.from < *deleted {
         let page = shared.log.read(read.clone()).await.map_err(|error| error_chain(&error))?;
-        for recorded in page.events.iter().filter(|it| it.position < *deleted) {
+        for recorded in page.events.iter().filter(waits) {
             let position = recorded.position;
             let all = waiting.get_or_insert(Waiting { from: position, to: position, events: 0, more: false });
             if all.events == COUNT_MAX {

@@ -82,6 +82,11 @@ impl Lanes {
         self.open.front().map_or(read, |(position, _)| position.previous())
     }
 
+    /// Returns the events that are not done, in the order of the log.
+    pub(crate) fn undone(&self) -> impl Iterator<Item = Position> + '_ {
+        self.open.iter().filter(|(_, done)| !done).map(|(position, _)| *position)
+    }
+
     /// Returns the number of events between the oldest open one and the newest.
     pub(crate) fn span(&self) -> usize {
         self.open.len()

@@ -7,10 +7,10 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Entrance, Subscription, SubscriptionId};
 use weir_domain::{Position, error_chain};
@@ -20,12 +20,19 @@ use super::{
     attempt::{Delivery, Ended, attempt},
     lanes::Lanes,
 };
-use crate::{cursors::CursorName, flow::Shared};
+use crate::{
+    cursors::CursorName,
+    flow::Shared,
+    progress::{Ahead, Progress},
+};
 
 /// How long a worker waits after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// Positions by which the cursor may move on before that is worth a write, while there is nothing to deliver.
 const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
+/// The least time between two looks at what is done behind an event that is not: all that was read behind it is gone
+/// through for that.
+const AHEAD_PAUSE: Duration = Duration::from_millis(250);
 
 /// Delivers to one subscription.
 pub(crate) struct Worker {
@@ -37,12 +44,20 @@ pub(crate) struct Worker {
     lanes: Lanes,
     calls: JoinSet<(Delivery, Ended)>,
     retries: BinaryHeap<Reverse<Due>>,
+    /// The call that was begun last was another attempt: one for the first time comes next, if any waits.
+    was_retry: bool,
     /// Where to read on.
     next: Position,
     /// The cursor as it was last noted.
     kept: Position,
     /// Whether anything was delivered since.
     has_settled: bool,
+    /// What was done behind an event that was not, as it was last noted.
+    ahead: Ahead,
+    /// When that was.
+    ahead_noted: Instant,
+    /// Whether anything was delivered since then.
+    has_settled_since: bool,
     share: Share,
 }
 
@@ -133,19 +148,22 @@ impl Worker {
             lanes: Lanes::default(),
             calls: JoinSet::new(),
             retries: BinaryHeap::new(),
+            was_retry: false,
             next: kept.next(),
             kept,
             has_settled: false,
+            ahead: Ahead::default(),
+            ahead_noted: Instant::now(),
+            has_settled_since: false,
         }
     }
 
     /// Delivers until told to stop, or until the subscription is gone; then waits for the calls in flight.
     pub(crate) async fn run(mut self) {
         let mut end = self.shared.log.durable_end();
-        let Some(cursor) = self.load_cursor().await else { return };
-        // A log without syncs may have lost its end: what comes in its place was not delivered.
-        let cursor = cursor.min((*end.borrow()).max(self.cursor.created));
-        (self.kept, self.next) = (cursor, cursor.next());
+        let Some(progress) = self.load_cursor().await else { return };
+        (self.kept, self.next) = (progress.done, progress.done.next());
+        self.ahead = progress.ahead;
         // None of it can change: it makes the identifier of the subscription.
         let Some(wanted) = self.subscription().map(|it| Wanted::by(&it)) else { return };
         while let Some(subscription) = self.subscription() {
@@ -173,7 +191,8 @@ impl Worker {
                     }
                 }
                 Incident::Panicked(error) => self.panicked(&error).await,
-                Incident::RetryDue => self.start_retry(&subscription),
+                // The next round begins it.
+                Incident::RetryDue => {}
                 Incident::MoreToRead => self.read(&wanted, &mut end).await,
             }
         }
@@ -196,23 +215,25 @@ impl Worker {
                 Ok((delivery, ended)) => Incident::Ended(delivery, ended),
                 Err(error) => Incident::Panicked(error.to_string()),
             },
-            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if may_retry => Incident::RetryDue,
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if may_retry => Incident::RetryDue,
             () = std::future::ready(()), if room && behind => Incident::MoreToRead,
             Ok(()) = end.changed(), if room && !behind => Incident::MoreToRead,
         }
     }
 
-    /// Calls what may be called, up to the bound.
+    /// Calls what may be called, up to the bound: by turns what is to be tried again now and what comes for the first time,
+    /// so that neither waits until there is nothing left of the other.
     fn start_calls(&mut self, subscription: &Arc<Subscription>) {
-        while self.calls.len() < self.shared.options.calls_max && self.lanes.has_ready() {
-            let Some(recorded) = self.lanes.take() else { return };
-            self.call(subscription, Delivery::new(recorded));
-        }
-    }
-
-    fn start_retry(&mut self, subscription: &Arc<Subscription>) {
-        if let Some(Reverse(due)) = self.retries.pop() {
-            self.call(subscription, due.delivery);
+        while self.calls.len() < self.shared.options.calls_max {
+            let is_due = self.retries.peek().is_some_and(|due| due.0.at <= Instant::now());
+            self.was_retry = is_due && !(self.was_retry && self.lanes.has_ready());
+            let delivery = if self.was_retry {
+                self.retries.pop().map(|due| due.0.delivery)
+            } else {
+                self.lanes.take().map(Delivery::new)
+            };
+            let Some(delivery) = delivery else { return };
+            self.call(subscription, delivery);
         }
     }
 
@@ -232,7 +253,7 @@ impl Worker {
         match ended {
             Ended::Settled => {
                 self.lanes.settle(&delivery.recorded);
-                self.has_settled = true;
+                (self.has_settled, self.has_settled_since) = (true, true);
             }
             Ended::Again { attempt, wait } => {
                 delivery.attempt = attempt;
@@ -251,6 +272,8 @@ impl Worker {
                 self.next = page.next;
                 let events = page.events.into_iter();
                 let events = events.filter(|recorded| wanted.entrance.takes_event(&recorded.event, matching));
+                // What was done before the start, or before everything open was read again.
+                let events = events.filter(|recorded| !self.ahead.is_done(recorded.position));
                 events.for_each(|recorded| self.lanes.add(recorded));
                 self.keep_cursor(false);
             }
@@ -261,8 +284,8 @@ impl Worker {
         }
     }
 
-    /// Returns where the cursor stands; `None` where a stop came first.
-    async fn load_cursor(&self) -> Option<Position> {
+    /// Returns how far the cursor is; `None` where a stop came first.
+    async fn load_cursor(&self) -> Option<Progress> {
         let (space, created) = (&self.cursor.space, self.cursor.created);
         loop {
             match self.shared.cursors.load(&*self.shared.log, &self.cursor).await {
@@ -275,8 +298,8 @@ impl Worker {
                         );
                     }
                     // Written down even though nothing was delivered: while it is there, somebody sees to what waits.
-                    self.shared.cursors.note(&self.cursor, created);
-                    return Some(created);
+                    self.shared.cursors.note(&self.cursor, created, None);
+                    return Some(Progress { done: created, ahead: Ahead::default() });
                 }
                 // Where it cannot be read it is not known what was delivered: beginning anywhere else would be wrong.
                 Err(error) => {
@@ -291,15 +314,28 @@ impl Worker {
         }
     }
 
-    /// Notes how far everything is done.
+    /// Notes how far everything is done, and less often what is done behind the first event that is not.
     fn keep_cursor(&mut self, always: bool) {
         let done = self.lanes.done_up_to(self.next.previous());
         let far = done.get().saturating_sub(self.kept.get());
         // Events of others move it too. Of those many are read again quickly, so that is not worth a write each time.
-        if far > 0 && (always || self.has_settled || far >= CURSOR_STRIDE_IDLE) {
-            self.shared.cursors.note(&self.cursor, done);
+        let has_moved = far > 0 && (always || self.has_settled || far >= CURSOR_STRIDE_IDLE);
+        let is_due = always || self.ahead_noted.elapsed() >= AHEAD_PAUSE;
+        let ahead = (is_due && self.has_settled_since && self.lanes.span() > 0).then(|| self.look_ahead());
+        if has_moved || ahead.is_some() {
+            self.shared.cursors.note(&self.cursor, done, ahead);
             (self.kept, self.has_settled) = (done, false);
         }
+    }
+
+    /// Takes stock of what is done behind the first event that is not.
+    fn look_ahead(&mut self) -> Ahead {
+        let read = self.next.previous();
+        // After a start more may be known than was read again.
+        let undone = self.lanes.undone().chain(self.ahead.open_after(read));
+        self.ahead = Ahead::of(undone, read.max(self.ahead.up_to()));
+        (self.ahead_noted, self.has_settled_since) = (Instant::now(), false);
+        self.ahead.clone()
     }
 
     async fn begin_again(&mut self) {
@@ -323,6 +359,8 @@ impl Worker {
         while let Some(ended) = self.calls.join_next().await {
             if let Ok((delivery, ended)) = ended {
                 self.ended(delivery, ended);
+                // Not only at the end: a call that takes longer than the stop may must not cost the others theirs.
+                self.keep_cursor(false);
             }
         }
         self.keep_cursor(true);

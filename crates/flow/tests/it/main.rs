@@ -4,6 +4,7 @@
 mod authorizer;
 mod delivery;
 mod making;
+mod progress;
 mod schema;
 mod simulation;
 mod support;
