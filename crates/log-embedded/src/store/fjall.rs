@@ -47,6 +47,9 @@ mod tests;
 mod trouble;
 
 const WATERMARK: &str = "watermark-2";
+/// The checkpoint that says that the others of this index are all that there are. An index that was made anew has none, and
+/// only such a one gets those of the copy: where there merely are none any more, the copy may be older than that.
+const COMPLETE: &str = "log/checkpoints-complete";
 /// Threads of a closed database let go of their last handles a moment after it seems closed.
 const CLOSING_PAUSE: Duration = Duration::from_millis(20);
 
@@ -80,32 +83,53 @@ impl FjallStore {
         })
     }
 
-    /// Brings back the checkpoints of an index that was lost: where this one has none, those of the copy beside it.
+    /// Brings back the checkpoints of an index that was lost: where this one was made anew, those of the copy beside it.
     ///
     /// # Errors
-    /// Where they cannot be stored. A copy that cannot be read is told and is no error: then there are none.
+    /// Where the copy cannot be read, or they cannot be stored. A copy that is damaged is told and is no error: then there
+    /// are none.
     pub(crate) fn restore_checkpoints(&self) -> Result<(), LogError> {
-        if !self.checkpoints()?.is_empty() {
+        if self.load_checkpoint(COMPLETE)?.is_some() {
             return Ok(());
         }
-        let copy = self.spare.path().display();
-        match self.spare.read() {
-            Ok(None) => {}
-            Ok(Some(checkpoints)) if checkpoints.is_empty() => {}
-            Ok(Some(checkpoints)) => {
-                self.store_checkpoints(&checkpoints)?;
-                IndexStore::sync(self)?;
-                tracing::warn!(
-                    %copy, cursors = checkpoints.len(),
-                    "the index has no cursors, and got those of the copy: what was delivered after it was made is delivered again"
-                );
+        let mut all = Vec::new();
+        // One from before there was that mark may have them nevertheless.
+        if self.checkpoints()?.is_empty() {
+            all = self.copied()?;
+        }
+        let restored = all.len();
+        all.push((COMPLETE.to_owned(), Bytes::from_static(&[1])));
+        match self.store_checkpoints(&all).and_then(|()| IndexStore::sync(self)) {
+            Ok(()) => {}
+            // Without space the log can still be read, and the next start does it.
+            Err(error) if restored == 0 => {
+                tracing::warn!(error = %error_chain(&error), "it cannot be noted that the index has all cursors");
             }
-            Err(error) => tracing::error!(
-                %error, %copy,
-                "the index has no cursors, and the copy cannot be read: subscriptions begin again where they were made"
-            ),
+            Err(error) => return Err(error),
+        }
+        if restored > 0 {
+            tracing::warn!(
+                copy = %self.spare.path().display(), cursors = restored,
+                "the index has no cursors, and got those of the copy: what was delivered after it was made is delivered again"
+            );
         }
         Ok(())
+    }
+
+    /// Reads the copy. In one that is damaged there is nothing; any other error may pass.
+    fn copied(&self) -> Result<Vec<Checkpoint>, LogError> {
+        let copy = self.spare.path();
+        match self.spare.read() {
+            Ok(copied) => Ok(copied.unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::error!(
+                    %error, copy = %copy.display(),
+                    "the index has no cursors, and the copy cannot be read: subscriptions begin again where they were made"
+                );
+                Ok(Vec::new())
+            }
+            Err(error) => Err(LogError::io("reading the copy of the cursors", copy, error)),
+        }
     }
 
     /// Returns the checkpoints of those who use the log.
@@ -115,8 +139,8 @@ impl FjallStore {
             for entry in open.checkpoints.iter() {
                 let (name, value) = entry.into_inner()?;
                 let name = str::from_utf8(&name).map_err(|_| Trouble::Malformed("checkpoint"))?;
-                // That one is about the segments, which may have been replaced by others.
-                if name != SEAL {
+                // Those are about the segments, which may have been replaced by others, and about this index.
+                if name != SEAL && name != COMPLETE {
                     all.push((name.to_owned(), Bytes::copy_from_slice(&value)));
                 }
             }
@@ -282,7 +306,7 @@ impl IndexStore for FjallStore {
             }
             batch.commit().map_err(Trouble::from)
         })?;
-        if values.iter().any(|(name, _)| name != SEAL) {
+        if values.iter().any(|(name, _)| name != SEAL && name != COMPLETE) {
             self.spare.mark();
         }
         Ok(())
