@@ -28,6 +28,8 @@ const PLATFORM_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long a call that got no turn waits before it asks for one again, so that nobody who refuses at once is asked in a
 /// circle.
 const TURN_PAUSE: Duration = Duration::from_millis(10);
+/// How much that is told of a delivery may wait for the log. Each may be as large as an event.
+const TOLD_MAX: usize = 8;
 /// The longest time for which a function can put an event off.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -45,7 +47,7 @@ pub(crate) struct Delivery {
     /// How often in a row the platform failed.
     platform_failures: u32,
     /// What the platform tells of this delivery and is not appended yet: it goes into the next append. A few for each
-    /// attempt.
+    /// attempt, and no attempt is made while many wait.
     told: Vec<NewEvent>,
     /// The spans of the present attempt, where it is traced. Apart, so that all others need no room for them.
     trace: Option<Box<Trace>>,
@@ -152,6 +154,11 @@ pub(crate) async fn attempt(
     if let Some(Rest::GiveUp(why)) = delivery.rest.take_if(|rest| matches!(rest, Rest::GiveUp(_))) {
         return give_up(&shared, &space, &subscription, delivery, why).await;
     }
+    // Each further attempt would add to it, for as long as the log takes nothing.
+    if delivery.told.len() >= TOLD_MAX && !tell(&shared, &space, &mut delivery).await {
+        let (attempt, wait) = (delivery.attempt, delivery.platform_pause());
+        return (delivery, Ended::Again { attempt, wait });
+    }
     let calling = Calling { purpose: Purpose::Delivery, event: &delivery.recorded.event, request: None };
     delivery.trace = shared.observer.calling(&calling).map(|spans| Box::new(Trace { spans, called: None }));
     let began = Instant::now();
@@ -226,15 +233,20 @@ async fn give_up(
     }
 }
 
-/// Appends what is told of a delivery; what the log does not take now goes into its next append.
-async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) {
+/// Appends what is told of a delivery, and says whether that is done; what the log does not take now goes into its next
+/// append.
+async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) -> bool {
     if delivery.told.is_empty() {
-        return;
+        return true;
     }
     match system_events::append_told(&*shared.log, space, delivery.told.clone()).await {
-        Ok(()) => delivery.told.clear(),
+        Ok(()) => {
+            delivery.told.clear();
+            true
+        }
         Err(error) => {
             tracing::warn!(error = %error_chain(&error), %space, "what the platform tells of a call is appended later");
+            false
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use weir_catalog::{Command, EventType, EventTypeName, OnInvalid, Schema, SystemEvent};
+use tokio::sync::Notify;
+use weir_catalog::{Command, EventType, EventTypeName, OnInvalid, RetryPolicy, Schema, SystemEvent};
 use weir_domain::{AttributeValue, Event};
 use weir_flow::{Compatibility, EVENT_QUARANTINED, Options};
 use weir_functions::{CallError, Outcome};
 use weir_log::{Append, LogEngine, NewEvent, Recorded};
 use weir_testkit::{FakeFunction, Faults, FaultyLog};
 
-use crate::support::{Functions, Nobody, Running, all_of, draft, echo, event, memory, quick_retry, space, start};
+use crate::support::{
+    BOUND, Functions, Nobody, Running, all_of, draft, echo, event, memory, quick_retry, space, start,
+};
 
 const INVOKING: &str = SystemEvent::Invoking.name();
 const INVOKED: &str = SystemEvent::Invoked.name();
@@ -123,5 +126,40 @@ async fn what_is_told_of_an_event_that_came_in_is_what_was_admitted() {
     let received = told(event("3", "job", "k")).await.expect("somebody listens");
     assert_eq!(data(&received)["event"]["type"], EVENT_QUARANTINED);
     assert_eq!(data(&received)["event"]["data"]["event"]["id"], "3");
+    running.stop().await;
+}
+
+/// What is told waits in memory for a log that takes nothing, and must not grow for as long as a function fails.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_takes_nothing_holds_up_further_attempts() {
+    let called = Arc::new(Notify::new());
+    let sick = {
+        let called = called.clone();
+        FakeFunction::new(move |_| {
+            called.notify_one();
+            async { Err(CallError::Rejected { message: "not today".into() }) }
+        })
+    };
+    let calls = sick.calls();
+    let functions = with_listeners("sick", sick);
+    let log = memory();
+    let sound = start(log.clone(), &functions, Options::default()).await;
+    let stubborn = RetryPolicy { attempts_max: None, ..quick_retry(1) };
+    sound.declare(&["job", "heard"], "sick", "job", stubborn).await;
+    sound.declare(&[], "three", FAILED, quick_retry(3)).await;
+    sound.stop().await;
+    let inner: Arc<dyn LogEngine> = Arc::new(log.reopen());
+    let faults = Faults { append_refused: 1000, ..Faults::default() };
+    let faulty = Arc::new(FaultyLog::new(inner.clone(), faults, 1));
+    let running = start(faulty, &functions, Options::default()).await;
+    let admitted = running.flow.admit(&space(), event("a", "job", "k"), &Nobody).await.expect("admitted");
+    inner.append(Append::new(space(), vec![admitted])).await.expect("appended");
+    let often = async {
+        while calls.count() < 100 {
+            called.notified().await;
+        }
+    };
+    let ended = tokio::time::timeout(BOUND, often).await;
+    assert!(ended.is_err() && calls.count() > 1, "{} calls", calls.count());
     running.stop().await;
 }
