@@ -211,7 +211,7 @@ impl Inner {
         match Limited::new(body, limit_bytes).collect().await {
             Ok(body) => Ok((head, body.to_bytes())),
             Err(error) if error.is::<LengthLimitError>() => Err(CallError::TooLarge { limit_bytes }),
-            Err(error) => Err(CallError::Unreachable { message: error_chain(&*error) }),
+            Err(error) => Err(CallError::Interrupted { message: error_chain(&*error) }),
         }
     }
 

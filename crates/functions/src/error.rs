@@ -65,6 +65,12 @@ pub enum CallError {
         /// What went wrong.
         message: String,
     },
+    /// The connection to it broke off after it came about: it may have done its work, in whole or in part.
+    #[error("the connection to the function broke off before its answer was whole: {message}")]
+    Interrupted {
+        /// What went wrong.
+        message: String,
+    },
     /// Its address answered with a status that is no success.
     #[error("the function answered with HTTP status {code}{}", excerpt(.body))]
     Status {
@@ -108,7 +114,7 @@ impl CallError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Busy => {
+            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Busy => {
                 ErrorKind::Unavailable { retry_after: None }
             }
             Self::Status { .. } | Self::Service { .. } if self.is_final() => ErrorKind::Invalid,
@@ -137,8 +143,9 @@ impl CallError {
         }
     }
 
-    /// Tells whether its address did not answer: a name that is not known, a connection that is refused or breaks off. That
-    /// says nothing about the event, and passes when somebody starts what should be there.
+    /// Tells whether its address did not answer: a name that is not known, a connection that does not come
+    /// about. That says nothing about the event, and passes when somebody starts what should be there. One that breaks off
+    /// later is none of these: an event that ends the process of its function would be tried for ever.
     #[must_use]
     pub const fn is_unreached(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
@@ -173,6 +180,7 @@ impl CallError {
             Self::NotReady { .. } => "notready",
             Self::Busy => "busy",
             Self::Unreachable { .. } => "unreachable",
+            Self::Interrupted { .. } => "interrupted",
             Self::Status { .. } => "status",
             Self::Service { .. } => "service",
         }
@@ -220,6 +228,9 @@ mod tests {
         check(CallError::Instance { message: message() }, true, "instance");
         check(CallError::Rejected { message: message() }, false, "rejected");
         check(CallError::Unreachable { message: message() }, false, "unreachable");
+        check(CallError::Interrupted { message: message() }, false, "interrupted");
+        assert!(CallError::Unreachable { message: message() }.is_unreached());
+        assert!(!CallError::Interrupted { message: message() }.is_unreached());
         check(CallError::Timeout { limit: Duration::from_secs(1) }, false, "timeout");
         assert_eq!(CallError::Busy.kind(), ErrorKind::Unavailable { retry_after: None });
     }

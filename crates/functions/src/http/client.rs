@@ -55,7 +55,11 @@ impl HttpClient {
 
     pub(crate) async fn request(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let sent = self.inner.request(request).await;
-        sent.map_err(|error| CallError::Unreachable { message: error_chain(&error) })
+        sent.map_err(|error| {
+            let message = error_chain(&error);
+            // Whether a request that was begun has arrived is not known.
+            if error.is_connect() { CallError::Unreachable { message } } else { CallError::Interrupted { message } }
+        })
     }
 }
 

@@ -18,7 +18,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use weir_cloudevents::json as codec;
 use weir_domain::{AttributeValue, Data, Event, Limits};
@@ -243,6 +246,24 @@ fn told(outcome: Result<Outcome, CallError>) -> Result<Outcome, CallError> {
         }
         outcome
     })
+}
+
+/// Whoever took the request may have done what it asks for: unlike with an address where nobody is, that was an attempt.
+#[tokio::test]
+async fn who_breaks_off_was_reached() {
+    for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let function = HttpFunction::new(HttpClient::new(), &url, HttpOptions::default()).expect("valid");
+        let break_off = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.read_exact(&mut [0; 16]).await.expect("a request");
+            stream.write_all(begun.as_bytes()).await.expect("written");
+        };
+        let (told, ()) = futures_util::future::join(invoke(&function, "t", Data::None), break_off).await;
+        let error = told.expect_err("it broke off");
+        assert!(matches!(error, CallError::Interrupted { .. }) && !error.is_unreached(), "{begun:?}: {error}");
+    }
 }
 
 #[tokio::test]
