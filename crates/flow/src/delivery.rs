@@ -2,13 +2,18 @@
 //!
 //! The supervisor keeps one [`worker`] for each async subscription of the catalog. Nothing that one of them does can
 //! stop another. A cursor has one worker at a time: where one subscription takes the place of another, its worker begins
-//! when that of the other has finished its calls, so that the order of a key is kept.
+//! when that of the other has finished its calls, so that the order of a key is kept. The same holds where a subscription
+//! is deleted and made again, although that has another cursor.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::SubscriptionId;
+use weir_domain::SpaceName;
 
 use crate::{cursors::CursorName, flow::Shared};
 
@@ -96,8 +101,13 @@ impl Supervisor {
                 worker.stop.cancel();
             }
         }
+        let ending = self.running.iter().filter(|(_, worker)| worker.stop.is_cancelled());
+        let ending: HashSet<(SpaceName, SubscriptionId)> =
+            ending.map(|(cursor, worker)| (cursor.space.clone(), worker.subscription.clone())).collect();
         for (cursor, id) in &wanted {
-            if self.running.contains_key(*cursor) {
+            // Of that name it ends first, and then the next round begins.
+            let is_ending = !ending.is_empty() && ending.contains(&(cursor.space.clone(), (*id).clone()));
+            if is_ending || self.running.contains_key(*cursor) {
                 continue;
             }
             let stop = stop.child_token();

@@ -317,6 +317,46 @@ async fn a_stop_waits_for_the_call_in_flight() {
     assert_eq!(all_of(&*log, "done").await.len(), 1, "its event entered before the stop");
 }
 
+/// A subscription that is deleted and made again begins anew, but not beside a call of the one before: the order of a key
+/// holds over both.
+#[tokio::test]
+async fn who_is_made_again_waits_for_the_calls_of_before() {
+    let (begun, proceed) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let (flying, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let slow = {
+        let (begun, proceed, most) = (begun.clone(), proceed.clone(), most.clone());
+        FakeFunction::new(move |call| {
+            let (begun, proceed, flying, most) = (begun.clone(), proceed.clone(), flying.clone(), most.clone());
+            async move {
+                most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                if call.event.id() == "a" {
+                    begun.notify_one();
+                    proceed.notified().await;
+                }
+                flying.fetch_sub(1, Ordering::SeqCst);
+                Ok(Outcome::Events(vec![draft("done", call.event.id())]))
+            }
+        })
+    };
+    let running = start(memory(), &functions([("slow", slow)]), Options::default()).await;
+    running.declare(&["job", "done"], "slow", "job", quick_retry(1)).await;
+    let (job, id) = (EventTypeName::new("job").expect("valid"), FunctionId::new("slow").expect("valid"));
+    let it = Subscription::to_events(job, id).with_retry(quick_retry(1));
+    running.emit([event("a", "job", "k")]).await;
+    begun.notified().await;
+    running.change(Command::DeleteSubscription(it.id.to_string())).await;
+    running.change(Command::CreateSubscription(it)).await;
+    running.emit([event("b", "job", "k")]).await;
+    // Whoever did not wait would have begun by then.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    proceed.notify_one();
+    running.wait_for("done", 2).await;
+    running.stop().await;
+    assert_eq!(most.load(Ordering::SeqCst), 1, "one event of a key at a time");
+}
+
 /// Whoever could write under the name of the platform would be able to have a delivery given up without a trace: the log
 /// would take the record for one that is there.
 #[tokio::test]
