@@ -216,6 +216,8 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             requests_max: settings.in_flight.requests_max,
             in_flight_bytes_max: settings.in_flight.bytes_max,
             connections_max: settings.connections.open_max,
+            header_read_timeout: Duration::from_millis(settings.connections.head_timeout_ms),
+            body_read_timeout: Duration::from_millis(settings.connections.body_timeout_ms),
             write_timeout: Duration::from_millis(settings.connections.write_timeout_ms),
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,

@@ -173,6 +173,10 @@ pub(crate) struct InFlightSettings {
 pub(crate) struct ConnectionSettings {
     /// How many may be open; beyond, connections wait to be accepted.
     pub(crate) open_max: usize,
+    /// How long the head of a request may take, and a connection may idle between two, in milliseconds.
+    pub(crate) head_timeout_ms: u64,
+    /// How long the body of a request may take, in milliseconds.
+    pub(crate) body_timeout_ms: u64,
     /// How long a client may read nothing at all of its answer, in milliseconds.
     pub(crate) write_timeout_ms: u64,
 }
@@ -266,6 +270,8 @@ impl Default for Settings {
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
             connections: ConnectionSettings {
                 open_max: gateway.connections_max,
+                head_timeout_ms: gateway.header_read_timeout.as_millis() as u64,
+                body_timeout_ms: gateway.body_read_timeout.as_millis() as u64,
                 write_timeout_ms: gateway.write_timeout.as_millis() as u64,
             },
             functions: FunctionSettings { cache_dir: None },

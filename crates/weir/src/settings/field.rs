@@ -64,7 +64,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 42] = [
+pub(super) const FIELDS: [Field; 44] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -93,6 +93,8 @@ pub(super) const FIELDS: [Field; 42] = [
     Field { key: "in_flight.requests_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
     Field { key: "in_flight.bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB * MIB } },
     Field { key: "connections.open_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
+    Field { key: "connections.head_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
+    Field { key: "connections.body_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
     Field { key: "connections.write_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
     Field { key: "functions.cache_dir", rule: Rule::Path },
     Field { key: "auth.mode", rule: Rule::Word(&["off", "required"]) },

@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 42] = [
+const PURPOSES: [(&str, &str); 44] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -115,6 +115,15 @@ const PURPOSES: [(&str, &str); 42] = [
         "Open connections of each API. Further ones wait until others end. At the start the server raises its limit of \
          open files to the hard one (`ulimit -Hn`); where that is too low, each API takes half of what the log and \
          functions leave, and the server says so in its log.",
+    ),
+    (
+        "connections.head_timeout_ms",
+        "How long a connection may take to send the head of a request, and may idle between two, in milliseconds: then it \
+         is closed.",
+    ),
+    (
+        "connections.body_timeout_ms",
+        "How long the body of a request may take, in milliseconds: then the request is refused with 408.",
     ),
     (
         "connections.write_timeout_ms",
