@@ -17,6 +17,7 @@ mod process;
 mod providers;
 mod readme;
 mod reload;
+mod slow_clients;
 mod telemetry;
 mod tls;
 mod token;
