@@ -20,6 +20,14 @@ fmt:
 bench:
     cargo bench --workspace --bench '*'
 
+# What hostile clients do to honest ones; `just hostile idle slow` for some of the attacks.
+hostile *attacks:
+    cargo bench -p weir --bench hostile -- {{attacks}}
+
+# The price of a token, a schema and metrics for single events.
+guarded:
+    cargo bench -p weir --bench server -- guarded
+
 # The full proof of kill -9; `just crash 1000`, and with CRASH_SEED in the environment the instants of an earlier run.
 crash rounds="200":
     CRASH_ROUNDS={{rounds}} cargo test --release -p weir --test it crash -- --nocapture
