@@ -7,6 +7,7 @@
 
 mod references;
 mod resources;
+mod wording;
 
 use std::{
     fmt, fs, io,

@@ -9,19 +9,26 @@ use weir_domain::{FunctionId, SpaceName};
 
 use crate::{
     document::{Document, Placed},
-    manifest::resources::{Resources, Source, SubscriptionDraft},
+    manifest::{
+        resources::{Resources, Source, SubscriptionDraft},
+        wording::in_manifest,
+    },
     report::did_you_mean,
 };
 
 /// Checks everything together; `None` where nothing can be made of it, which then has a fault.
 pub(super) fn check(document: &Document<'_>, resources: Resources) -> Option<(SpaceName, Desired)> {
-    let Resources { space, event_types, functions, subscriptions, cors, event_type_names, function_ids } = resources;
+    let Resources { space, event_types, functions, subscriptions, cors, .. } = resources;
+    let (event_type_names, function_ids) = (resources.event_type_names, resources.function_ids);
     refuse_repeated(document, "event type", &event_type_names);
     refuse_repeated(document, "function", &function_ids);
     let mut known_types: Vec<&str> = event_type_names.iter().map(|name| name.value.as_str()).collect();
     known_types.push(HTTP_REQUEST);
     known_types.extend(SystemEvent::ALL.map(SystemEvent::name));
     let known_functions: Vec<&str> = function_ids.iter().map(|id| id.value.as_str()).collect();
+    for name in &resources.authorizers {
+        is_declared(document, "function", name, &known_functions);
+    }
     let bound = subscriptions.into_iter().filter_map(|draft| bind(document, draft, &known_types, &known_functions));
     let subscriptions: Vec<Placed<Subscription>> = bound.collect();
     refuse_repeated_subscriptions(document, &subscriptions);
@@ -65,16 +72,16 @@ fn bind(
 ) -> Option<Placed<Subscription>> {
     let SubscriptionDraft { at, function, source, retry, metadata } = draft;
     let function = function.filter(|function| is_declared(document, "function", function, known_functions));
-    let source = source.filter(|source| match source {
-        Source::Event(name) => is_declared(document, "event type", name, known_types),
-        Source::Route { .. } => true,
-    });
+    let is_known = |name: &Placed<String>| is_declared(document, "event type", name, known_types);
+    let source = source.filter(|source| source.event.as_ref().is_none_or(is_known));
     // A declared name that cannot be one was told where it is declared.
     let function = FunctionId::new(&function?.value).ok()?;
-    let subscription = match source? {
-        Source::Event(name) => Subscription::to_events(EventTypeName::new(&name.value).ok()?, function),
-        Source::Route { method, path } => Subscription::to_route(method, &path, function),
+    let Source { kind, event, method, path } = source?;
+    let event_type = match event {
+        Some(name) => EventTypeName::new(&name.value).ok()?,
+        None => EventTypeName::http_request(),
     };
+    let subscription = Subscription::new(kind, event_type, function, method, &path);
     Some(Placed { value: subscription.with_retry(retry).with_metadata(metadata), at })
 }
 
@@ -128,9 +135,11 @@ fn refuse(document: &Document<'_>, at: usize, what: &str, error: &CatalogError) 
             document.fault(at, format!("{what}: it is declared already: remove one"));
         }
         // Told where it stands, with a guess at what was meant.
-        CatalogError::AlreadyExists { .. } | CatalogError::MissingReference { .. } => {}
+        CatalogError::AlreadyExists { .. }
+        | CatalogError::MissingReference { .. }
+        | CatalogError::AuthorizerMissing => {}
         CatalogError::Invalid { details, .. } => {
-            details.iter().for_each(|detail| document.fault(at, format!("{what}: {}", detail.cure())));
+            details.iter().for_each(|detail| document.fault(at, format!("{what}: {}", in_manifest(detail.cure()))));
         }
         other => document.fault(at, format!("{what}: {other}: {}", other.cure())),
     }

@@ -9,7 +9,7 @@ use std::{
 
 use weir_catalog::{
     CloudEventsVersion, Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method,
-    OnInvalid, RetryPolicy, Schema, limits,
+    OnInvalid, RetryPolicy, Schema, SubscriptionKind, limits,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -34,6 +34,8 @@ pub(super) struct Resources {
     pub(super) event_type_names: Vec<Placed<String>>,
     /// Identifiers of all functions, likewise.
     pub(super) function_ids: Vec<Placed<String>>,
+    /// The functions that event types name as their authorizers.
+    pub(super) authorizers: Vec<Placed<String>>,
 }
 
 /// A subscription whose references are not checked yet.
@@ -46,9 +48,12 @@ pub(super) struct SubscriptionDraft {
 }
 
 /// What a subscription listens to.
-pub(super) enum Source {
-    Event(Placed<String>),
-    Route { method: Method, path: String },
+pub(super) struct Source {
+    pub(super) kind: SubscriptionKind,
+    /// The event type; without it, HTTP requests.
+    pub(super) event: Option<Placed<String>>,
+    pub(super) method: Method,
+    pub(super) path: String,
 }
 
 /// Reads all tables; `files` gets the files that they name.
@@ -93,7 +98,9 @@ impl Reader<'_> {
             None => Some(KeyRule::Default),
             Some(key) => KeyRule::parse(&key.value).map_err(|error| table.fault_at(key.at, error.to_string())).ok(),
         };
-        let description = table.text("description").map(|text| text.value);
+        // An empty text says nothing, as in the Configuration API.
+        let description = table.text("description").map(|text| text.value).filter(|text| !text.is_empty());
+        let (authorizer, authorizer_cache_ms) = authorizer(&mut table, resources);
         let metadata = table.texts("metadata");
         let schema = table.text("schema").and_then(|path| self.schema(&table, &path));
         let on_invalid = table.word("on_invalid", &OnInvalid::ALL.map(OnInvalid::as_str));
@@ -101,8 +108,9 @@ impl Reader<'_> {
         let at = table.at();
         table.finish();
         if let (Some(name), Some(key)) = (name, key) {
-            let value = EventType { key, description, schema, on_invalid, metadata, ..EventType::new(name) };
-            resources.event_types.push(Placed { value, at });
+            let bare = EventType::new(name);
+            let bare = EventType { key, description, authorizer, authorizer_cache_ms, ..bare };
+            resources.event_types.push(Placed { value: EventType { schema, on_invalid, metadata, ..bare }, at });
         }
     }
 
@@ -225,6 +233,24 @@ impl Reader<'_> {
     }
 }
 
+/// Reads which function is asked about each event, and for how long what it allowed holds. Whether there is such a function
+/// is looked at later.
+fn authorizer(table: &mut Table<'_>, resources: &mut Resources) -> (Option<FunctionId>, u32) {
+    let name = table.text("authorizer");
+    let cache = table.number("authorizer_cache_ms", 0..=u64::from(limits::AUTHORIZER_CACHE_MS_MAX));
+    if let Some(cache) = &cache
+        && !table.has("authorizer")
+    {
+        let message =
+            "\"authorizer_cache_ms\" has no meaning without an \"authorizer\": name the function, or remove it";
+        table.fault_at(cache.at, message);
+    }
+    // A text that cannot be an identifier names no function that is declared, which is told with all others.
+    let function = name.as_ref().and_then(|name| FunctionId::new(&name.value).ok());
+    resources.authorizers.extend(name);
+    (function, cache.map_or(0, |cache| bounded(cache.value)))
+}
+
 fn http(table: &mut Table<'_>, timeout_ms: u32) -> Option<FunctionKind> {
     let url = table.text("url");
     let headers = table.texts("headers");
@@ -258,27 +284,11 @@ fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
     if let Some(function) = &function {
         table.entitle(format!("subscription of {:?}", function.value));
     }
-    let event = table.text("event");
-    let route = table.text("route");
-    let source = match (event, route) {
-        (Some(event), None) => Some(Source::Event(event)),
-        (None, Some(route)) => parse_route(&table, &route).map(|(method, path)| Source::Route { method, path }),
-        (Some(_), Some(route)) => {
-            table.fault_at(route.at, "it has an event and a route: make two subscriptions of it");
-            None
-        }
-        (None, None) => {
-            // One that is there with a wrong type was told already.
-            if !table.has("event") && !table.has("route") {
-                table.fault("it listens to nothing: give it an event, or a route such as \"GET /products/:id\"");
-            }
-            None
-        }
-    };
+    let source = source(&mut table);
     let retry = match table.table("retry") {
         None => RetryPolicy::default(),
         Some(inner) => {
-            if matches!(source, Some(Source::Route { .. })) {
+            if source.as_ref().is_some_and(|source| source.kind == SubscriptionKind::Sync) {
                 inner.fault("the caller of a route waits, nothing is tried again: remove it");
             }
             read_retry(inner)
@@ -288,6 +298,47 @@ fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
     let at = table.at();
     table.finish();
     SubscriptionDraft { at, function, source, retry, metadata }
+}
+
+/// Finds what a subscription listens to. Whether a caller waits follows from what it names, unless that could mean both.
+fn source(table: &mut Table<'_>) -> Option<Source> {
+    use SubscriptionKind::{Async, Sync};
+
+    let event = table.text("event");
+    let route = table.text("route");
+    let at = route.as_ref().map_or(table.at(), |route| route.at);
+    let route = route.and_then(|route| parse_route(table, &route));
+    let word = table.word("type", &[Async, Sync].map(SubscriptionKind::as_str));
+    let kind = word.as_ref().and_then(|word| SubscriptionKind::parse(&word.value));
+    let is_lost = |key: &str, is_missing: bool| is_missing && table.has(key);
+    if is_lost("event", event.is_none()) || is_lost("route", route.is_none()) || is_lost("type", kind.is_none()) {
+        // What is wrong with it was told already.
+        return None;
+    }
+    match (kind, event, route) {
+        (None | Some(Async), Some(event), None) => {
+            Some(Source { kind: Async, event: Some(event), method: Method::default(), path: "/".to_owned() })
+        }
+        (None, None, Some((method, path))) => Some(Source { kind: Sync, event: None, method, path }),
+        (Some(kind), event, Some((method, path))) => Some(Source { kind, event, method, path }),
+        (None, Some(_), Some(_)) => {
+            table.fault_at(
+                at,
+                "it has an event and a route: add type = \"async\" to be given the events that come in there, or \
+                 type = \"sync\" to answer them there, or make two subscriptions of it",
+            );
+            None
+        }
+        (Some(Sync), Some(_), None) => {
+            let at = word.map_or(at, |word| word.at);
+            table.fault_at(at, "a caller waits at a route only: give it a route such as \"POST /orders\"");
+            None
+        }
+        (_, None, None) => {
+            table.fault("it listens to nothing: give it an event, or a route such as \"GET /products/:id\"");
+            None
+        }
+    }
 }
 
 fn cors(mut table: Table<'_>) -> Option<Placed<Cors>> {

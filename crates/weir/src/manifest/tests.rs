@@ -1,7 +1,9 @@
 //! Manifests that are good, and the report of those that are not.
 
+use std::collections::BTreeMap;
+
 use weir_catalog::{
-    AwsService, CloudEventsVersion, Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid,
+    AwsService, CloudEventsVersion, Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy,
     SubscriptionKind,
 };
 
@@ -138,10 +140,81 @@ fn functions_at_aws_follow_from_what_they_call() {
          [[function]]\nid = \"b\"\narn = \"b\"\nregion = \"r\"\nurl = \"http://localhost\"\nqueue_url = \"http://localhost\"\n\
          [[function]]\nid = \"c\"\nsource = \"catalog.js\"\nregion = \"r\"\n",
         &[
-            "weir.toml:1: function \"a\": give provider.streamName and provider.region",
+            "weir.toml:1: function \"a\": give \"stream_name\" and \"region\"",
             "weir.toml:4: function \"b\": \"url\" is for functions with a url: remove it",
             "weir.toml:4: function \"b\": it has \"arn\" and \"queue_url\": make two functions of it",
             "weir.toml:10: function \"c\": \"region\" is for functions with an arn, a stream or a queue of AWS: remove it",
+        ],
+    );
+}
+
+#[test]
+fn whatever_the_configuration_api_takes_can_be_declared() {
+    let directory = application();
+    let text = "[[event]]\ntype = \"order.placed\"\nauthorizer = \"guard\"\nauthorizer_cache_ms = 60_000\n\
+                [[event]]\ntype = \"order.seen\"\nauthorizer = \"guard\"\n\
+                [[function]]\nid = \"guard\"\nsource = \"catalog.js\"\nmetadata = { team = \"a\" }\n\
+                [[subscription]]\nevent = \"order.placed\"\nroute = \"put /orders/:id\"\ntype = \"async\"\n\
+                function = \"guard\"\nmetadata = { team = \"b\" }\n\
+                retry = { attempts_max = 3, backoff_first_ms = 5, backoff_max_ms = 6, age_max_ms = 0 }\n\
+                [[subscription]]\nevent = \"order.placed\"\nroute = \"POST /orders\"\ntype = \"sync\"\n\
+                function = \"guard\"\n\
+                [[subscription]]\nroute = \"GET /seen\"\ntype = \"async\"\nfunction = \"guard\"\n\
+                [[subscription]]\nevent = \"order.placed\"\ntype = \"async\"\nfunction = \"guard\"\n\
+                [[cors]]\nroute = \"POST /orders\"\norigins = [\"https://a\"]\nmethods = [\"POST\"]\n\
+                headers = [\"X-A\"]\ncredentials = true\nmetadata = { team = \"c\" }\n";
+    let desired = Manifest::read(directory.path(), text).expect("good").desired;
+    let authorizers: Vec<_> = desired
+        .event_types
+        .iter()
+        .map(|it| (it.authorizer.as_ref().map(|id| id.as_str()), it.authorizer_cache_ms))
+        .collect();
+    assert_eq!(authorizers, [(Some("guard"), 60_000), (Some("guard"), 0)]);
+    let subscriptions: Vec<_> = desired
+        .subscriptions
+        .iter()
+        .map(|it| format!("{} {} {} {}", it.kind, it.event_type, it.method, it.path))
+        .collect();
+    let expected = [
+        "async order.placed PUT /orders/:id",
+        "sync order.placed POST /orders",
+        "async http.request GET /seen",
+        "async order.placed POST /",
+    ];
+    assert_eq!(subscriptions, expected);
+    let retry = RetryPolicy { attempts_max: Some(3), backoff_first_ms: 5, backoff_max_ms: 6, age_max_ms: None };
+    assert_eq!(desired.subscriptions[0].retry, retry);
+    let team = |texts: &BTreeMap<String, String>| texts.get("team").cloned();
+    let teams = [&desired.functions[0].metadata, &desired.subscriptions[0].metadata, &desired.cors[0].metadata];
+    assert_eq!(teams.map(team), ["a", "b", "c"].map(|text| Some(text.to_owned())));
+    assert!(desired.cors[0].allow_credentials);
+}
+
+#[test]
+fn authorizers_and_kinds_of_subscriptions_that_cannot_be() {
+    check(
+        "[[event]]\ntype = \"a\"\nauthorizer = \"gaurd\"\n\
+         [[event]]\ntype = \"b\"\nauthorizer_cache_ms = 5\n\
+         [[event]]\ntype = \"c\"\nauthoriser = \"guard\"\n\
+         [[event]]\ntype = \"d\"\nauthorizer = \"guard\"\nauthorizer_cache_ms = 3600001\n\
+         [[function]]\nid = \"guard\"\nsource = \"catalog.js\"\n\
+         [[subscription]]\nevent = \"a\"\ntype = \"sync\"\nfunction = \"guard\"\n\
+         [[subscription]]\nevent = \"a\"\ntype = \"asynch\"\nfunction = \"guard\"\n\
+         [[subscription]]\ntype = \"async\"\nfunction = \"guard\"\n\
+         [[subscription]]\nroute = \"POST /a\"\nevent = \"a\"\ntype = \"sync\"\nfunction = \"guard\"\nretry = {}\n",
+        &[
+            "weir.toml:3: function \"gaurd\" is not declared: did you mean \"guard\"?",
+            "weir.toml:6: event type \"b\": \"authorizer_cache_ms\" has no meaning without an \"authorizer\": name the \
+             function, or remove it",
+            "weir.toml:9: event type \"c\": there is no key \"authoriser\": did you mean \"authorizer\"?",
+            "weir.toml:13: event type \"d\": \"authorizer_cache_ms\" must be from 0 to 3600000, but is 3600001",
+            "weir.toml:19: subscription of \"guard\": a caller waits at a route only: give it a route such as \
+             \"POST /orders\"",
+            "weir.toml:23: subscription of \"guard\": \"type\" cannot be \"asynch\": did you mean \"async\"?",
+            "weir.toml:25: subscription of \"guard\": it listens to nothing: give it an event, or a route such as \
+             \"GET /products/:id\"",
+            "weir.toml:33: subscription of \"guard\" \"retry\": the caller of a route waits, nothing is tried again: \
+             remove it",
         ],
     );
 }
@@ -194,7 +267,8 @@ fn tables_that_lack_or_contradict_something() {
             "weir.toml:18: function \"catalog\": \"calls_max\" has no meaning for fresh instances: remove it",
             "weir.toml:19: subscription of \"mail\": it listens to nothing: give it an event, or a route such as \
              \"GET /products/:id\"",
-            "weir.toml:24: subscription of \"mail\": it has an event and a route: make two subscriptions of it",
+            "weir.toml:24: subscription of \"mail\": it has an event and a route: add type = \"async\" to be given the \
+             events that come in there, or type = \"sync\" to answer them there, or make two subscriptions of it",
             "weir.toml:28: subscription of \"mail\" \"retry\": the caller of a route waits, nothing is tried again: \
              remove it",
         ],
@@ -244,7 +318,7 @@ fn the_rules_of_the_catalog_hold_too() {
             "weir.toml:1: event type \"weir.mine\": choose a name that does not begin with weir., which only Weir \
              itself uses",
             "weir.toml:6: event type \"a\" is declared in line 4 already: remove one",
-            "weir.toml:7: function \"f\": give provider.url an absolute URL that begins with http:// or https://",
+            "weir.toml:7: function \"f\": give \"url\" an absolute URL that begins with http:// or https://",
             "weir.toml:16: the same subscription stands in line 13 already: remove one",
             "weir.toml:22: subscription of \"g\": Subscription path conflict: parameter with different name (\"id\") \
              already defined: for route: /a/:name: choose another path, or delete what holds this one",

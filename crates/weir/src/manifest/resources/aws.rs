@@ -3,7 +3,7 @@
 use weir_catalog::{AwsService, FunctionKind, draft::AwsDraft};
 
 use super::{not_here, version};
-use crate::document::Table;
+use crate::{document::Table, manifest::wording::in_manifest};
 
 /// The keys that name what is called.
 const TARGETS: [(&str, AwsService); 4] = [
@@ -51,7 +51,7 @@ pub(super) fn read(table: &mut Table<'_>, target: Target, timeout_ms: Option<u32
     match draft.check() {
         Ok(function) => Some(FunctionKind::Aws(function)),
         Err(detail) => {
-            table.fault(detail.cure());
+            table.fault(in_manifest(detail.cure()));
             None
         }
     }
