@@ -1,5 +1,6 @@
 //! `weir dev`: the server with the application of a directory, a live picture, and reloading when files change.
 
+mod changes;
 mod watching;
 
 use std::path::Path;
@@ -27,45 +28,29 @@ struct Applied {
     failed: usize,
 }
 
-/// Carries out what is different. A command that fails is shown, and the others are still carried out.
+/// Carries out what is different, and tells of each part of it. A command that fails is shown, and the others are still
+/// carried out.
 async fn apply(flow: &Flow, loaded: &Loaded, picture: &Picture) -> Applied {
-    let commands = diff(flow.catalog().space_or_empty(&loaded.space), loaded.desired.clone());
+    let catalog = flow.catalog();
+    let present = catalog.space_or_empty(&loaded.space);
     let mut applied = Applied::default();
-    for command in commands {
-        let what = describe(&command);
+    for command in diff(present, loaded.desired.clone()) {
+        let told = changes::tell(&command, present);
         match flow.change(&loaded.space, command).await {
-            Ok(_) => applied.done += 1,
+            Ok(_) => {
+                applied.done += 1;
+                if let Some((action, what)) = told {
+                    picture.changed(action, &what);
+                }
+            }
             Err(error) => {
                 applied.failed += 1;
-                picture.bad(&format!("{what}: {}", weir_domain::error_chain(&error)));
+                let what = told.map_or_else(String::new, |(_, what)| format!("{what}: "));
+                picture.bad(&format!("not done: {what}{}", weir_domain::error_chain(&error)));
             }
         }
     }
     applied
-}
-
-fn describe(command: &weir_catalog::Command) -> String {
-    use weir_catalog::Command;
-    match command {
-        Command::CreateEventType(it) | Command::UpdateEventType(it) => format!("event type {}", it.name.as_str()),
-        Command::CreateFunction(it)
-        | Command::UpdateFunction(it)
-        | Command::UpdateFunctionKeeping { function: it, .. } => format!("function {}", it.id),
-        Command::CreateSubscription(it)
-        | Command::ReplaceSubscription { subscription: it, .. }
-        | Command::UpdateSubscription { subscription: it, .. } => {
-            format!("subscription of {} to {}", it.function, it.event_type.as_str())
-        }
-        Command::CreateCors(it) | Command::UpdateCors { cors: it, .. } => format!("cors of {} {}", it.method, it.path),
-        // No application declares tokens.
-        Command::CreateToken(it) => format!("token {}", it.id),
-        Command::DeleteEventType(id)
-        | Command::DeleteFunction(id)
-        | Command::DeleteSubscription(id)
-        | Command::DeleteCors(id)
-        | Command::DeleteToken(id) => format!("deleting {id}"),
-        Command::DeleteSpace { .. } => "deleting the space".to_owned(),
-    }
 }
 
 /// Says where the server is and what it knows.

@@ -13,6 +13,7 @@ mod dev;
 mod document;
 mod event_gateway;
 mod manifest;
+mod naming;
 mod picture;
 mod ports;
 mod report;

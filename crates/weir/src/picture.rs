@@ -21,6 +21,7 @@ use weir_log::Recorded;
 
 use crate::{
     cli::output::{clean, clip},
+    naming::Action,
     ports::SystemClock,
 };
 
@@ -111,6 +112,17 @@ impl Picture {
     /// Adds a line that reports something bad.
     pub(crate) fn bad(&self, line: &str) {
         self.say(clean(line).style(self.styles.bad).to_string());
+    }
+
+    /// Adds a line that tells what was done to a part of the configuration.
+    pub(crate) fn changed(&self, action: Action, what: &str) {
+        let (word, style) = match action {
+            Action::Create => ("created", self.styles.good),
+            Action::Update => ("changed", self.styles.event),
+            Action::Delete => ("deleted", self.styles.function),
+            Action::Keep => ("unchanged", self.styles.note),
+        };
+        self.say(format!("  {} {}", word.style(style), clean(what)));
     }
 
     fn now(&self) -> String {

@@ -16,13 +16,14 @@ use weir_domain::SpaceName;
 use crate::{
     cli::{
         output::{Exit, Output, Paint, Table, clip, ending},
-        resources::{Api, ServerArgs, noun},
+        resources::{Api, ServerArgs},
         space,
     },
     client::ClientError,
+    naming::{Action, noun},
 };
 
-use plan::{Action, Outcome, Plan, Step};
+use plan::{Outcome, Plan, Step};
 use source::Declared;
 
 /// Flags of `weir apply`.

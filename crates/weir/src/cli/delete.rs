@@ -8,10 +8,11 @@ use weir_domain::{ErrorKind, SpaceName};
 use crate::{
     cli::{
         output::{Exit, Output, Paint, clip, ending},
-        resources::{Api, Kind, ServerArgs, noun},
+        resources::{Api, Kind, ServerArgs},
         space,
     },
     client::ClientError,
+    naming::noun,
 };
 
 /// Flags of `weir delete`.

@@ -12,10 +12,11 @@ use crate::{
     cli::{
         delete::where_to_look,
         output::{Exit, Failure, Output, Paint},
-        resources::{Api, Kind, ServerArgs, noun},
+        resources::{Api, Kind, ServerArgs},
         space,
     },
     client::{Answer, ClientError},
+    naming::noun,
 };
 
 /// Flags of `weir get`.

@@ -12,6 +12,7 @@ use weir_gateway::wire::{self, Request};
 use crate::{
     cli::{AccessArgs, CONFIG_URL},
     client::{Answer, BaseUrl, Client, ClientError},
+    naming::noun,
 };
 
 /// How long one answer may take: code is compiled before it, and other code may be compiled first.
@@ -95,17 +96,6 @@ impl Kind {
             Self::Subscriptions => Command::DeleteSubscription(id),
             Self::Cors => Command::DeleteCors(id),
         }
-    }
-}
-
-/// Returns the word for one of a kind.
-pub(super) const fn noun(resource: Resource) -> &'static str {
-    match resource {
-        Resource::EventType => "event type",
-        Resource::Function => "function",
-        Resource::Subscription => "subscription",
-        Resource::Cors => "cors",
-        Resource::Token => "token",
     }
 }
 

@@ -88,6 +88,13 @@ impl Follower {
             }
             Ok(loaded) => {
                 let has_new = self.files.watch(&loaded.files);
+                if loaded.space != self.last.space {
+                    let (old, new) = (&self.last.space, &loaded.space);
+                    self.picture.bad(&format!(
+                        "the application is in the space {new} now: what the space {old} has stays there, and events are \
+                         shown of {old} until the next start"
+                    ));
+                }
                 if was_told || loaded != self.last {
                     let applied = apply(&self.flow, &loaded, &self.picture).await;
                     self.tell(&applied, since);

@@ -1,9 +1,9 @@
-//! What `weir dev` tells of mistakes in the files of an application.
+//! What `weir dev` says of the changes that it makes, and of mistakes in the files of an application.
 
-use std::{fs, sync::mpsc::Receiver};
+use std::{fs, sync::mpsc::Receiver, time::Instant};
 
 use crate::{
-    process::{BOUND, Server},
+    process::{BOUND, Http, Server},
     readme::application,
 };
 
@@ -28,5 +28,48 @@ fn mistakes_are_told_and_so_is_their_end() {
         fs::write(&file, good).expect("written");
         wait_for(&lines, "mended: the application is what its files say");
     }
+    assert_eq!(server.terminate(), Some(0));
+}
+
+/// Returns the lines until one that has this text, and that one.
+fn until(lines: &Receiver<String>, text: &str) -> Vec<String> {
+    let (begun, mut seen) = (Instant::now(), Vec::new());
+    loop {
+        let left = BOUND.saturating_sub(begun.elapsed());
+        let line = lines.recv_timeout(left).unwrap_or_else(|_| panic!("no line has {text:?}: {seen:#?}"));
+        let is_last = line.contains(text);
+        seen.push(line);
+        if is_last {
+            return seen;
+        }
+    }
+}
+
+fn changes(lines: &[String]) -> Vec<&str> {
+    let words = ["created ", "changed ", "deleted "];
+    lines.iter().map(|line| line.trim()).filter(|line| words.iter().any(|word| line.starts_with(word))).collect()
+}
+
+#[test]
+fn what_the_manifest_does_not_have_is_said_to_go() {
+    let place = tempfile::tempdir().expect("a directory");
+    let manifest = place.path().join("weir.toml");
+    let text = "[[event]]\ntype = \"a\"\n[[function]]\nid = \"f\"\nurl = \"http://127.0.0.1:9\"\n";
+    fs::write(&manifest, text).expect("written");
+    let (server, lines) = Server::develop_shown(place.path());
+    let started = until(&lines, "press Ctrl-C to stop");
+    assert_eq!(changes(&started), ["created function f", "created event type a"]);
+
+    // Somebody gives the type an authorizer and registers another one by the Configuration API.
+    let mut http = Http::connect(server.config).expect("connected");
+    let body = br#"{"authorizerId":"f"}"#;
+    let json = [("content-type", "application/json")];
+    let answer = http.send("PUT", "/v1/spaces/default/eventtypes/a", &json, body).expect("answered");
+    assert_eq!(answer.status, 200);
+    server.configure("eventtypes", &serde_json::json!({ "name": "by.api" }));
+    fs::write(&manifest, format!("{text}[[event]]\ntype = \"b\"\n")).expect("written");
+    let reloaded = until(&lines, "in force after ");
+    let expected = ["changed event type a: authorizer", "created event type b", "deleted event type by.api"];
+    assert_eq!(changes(&reloaded), expected);
     assert_eq!(server.terminate(), Some(0));
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use weir_catalog::{
-    Code, Command, Cors, Desired, EventType, Function, FunctionKind, HTTP_REQUEST, Resource, SpaceCatalog,
-    Subscription, SubscriptionKind, diff,
-};
-use weir_gateway::wire;
+use weir_catalog::{Code, Command, Cors, Desired, EventType, Function, FunctionKind, SpaceCatalog, Subscription, diff};
+
+use crate::naming::{Action, Name, named};
 
 /// All steps, in an order in which each can be done after those before it; then what stays as it is.
 #[derive(Debug)]
@@ -26,15 +24,6 @@ pub(super) struct Step {
     pub(super) outcome: Outcome,
 }
 
-/// What a step is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    Create,
-    Update,
-    Delete,
-    Keep,
-}
-
 /// What became of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -48,51 +37,6 @@ pub(super) enum Outcome {
     Held,
     /// Tried, and there was no answer.
     Unknown,
-}
-
-/// What a resource is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name {
-    pub(super) kind: Resource,
-    /// Its name or identifier in requests.
-    pub(super) id: String,
-    /// What people call it.
-    pub(super) shown: String,
-}
-
-impl Name {
-    fn new(kind: Resource, id: &str, shown: impl Into<String>) -> Self {
-        Self { kind, id: id.to_owned(), shown: shown.into() }
-    }
-
-    fn of_event_type(it: &EventType) -> Self {
-        Self::new(Resource::EventType, it.name.as_str(), it.name.as_str())
-    }
-
-    fn of_function(it: &Function) -> Self {
-        Self::new(Resource::Function, it.id.as_str(), it.id.as_str())
-    }
-
-    fn of_subscription(it: &Subscription) -> Self {
-        let (event_type, function) = (it.event_type.as_str(), &it.function);
-        let shown = match it.kind {
-            SubscriptionKind::Async if it.is_anywhere() => format!("{event_type} → {function}"),
-            SubscriptionKind::Async => format!("{event_type} by {} {} → {function}", it.method, it.path),
-            SubscriptionKind::Sync if event_type == HTTP_REQUEST => format!("{} {} → {function}", it.method, it.path),
-            SubscriptionKind::Sync => format!("{} {} with {event_type} → {function}", it.method, it.path),
-        };
-        Self::new(Resource::Subscription, it.id.as_str(), shown)
-    }
-
-    fn of_cors(it: &Cors) -> Self {
-        Self::new(Resource::Cors, it.id.as_str(), format!("{} {}", it.method, it.path))
-    }
-
-    /// Returns by what rows are sorted: kinds in the order of dependence, then the identifier.
-    pub(super) fn order(&self) -> (usize, &str) {
-        let kind = wire::KINDS.iter().position(|kind| *kind == self.kind).unwrap_or(wire::KINDS.len());
-        (kind, &self.id)
-    }
 }
 
 impl Plan {
@@ -144,34 +88,7 @@ fn keep_others(current: &SpaceCatalog, desired: &mut Desired) -> usize {
 impl Step {
     /// Makes the step of a command about one resource; a difference has no others.
     fn of(command: Command, current: &SpaceCatalog) -> Option<Self> {
-        let (action, name) = match &command {
-            // No application declares tokens.
-            Command::CreateToken(_) | Command::DeleteToken(_) => return None,
-            Command::CreateEventType(it) => (Action::Create, Name::of_event_type(it)),
-            Command::UpdateEventType(it) => (Action::Update, Name::of_event_type(it)),
-            Command::DeleteEventType(id) => (Action::Delete, Name::new(Resource::EventType, id, id)),
-            Command::CreateFunction(it) => (Action::Create, Name::of_function(it)),
-            Command::UpdateFunction(it) | Command::UpdateFunctionKeeping { function: it, .. } => {
-                (Action::Update, Name::of_function(it))
-            }
-            Command::DeleteFunction(id) => (Action::Delete, Name::new(Resource::Function, id, id)),
-            Command::CreateSubscription(it) | Command::ReplaceSubscription { subscription: it, .. } => {
-                (Action::Create, Name::of_subscription(it))
-            }
-            Command::UpdateSubscription { subscription, .. } => (Action::Update, Name::of_subscription(subscription)),
-            Command::DeleteSubscription(id) => {
-                let unknown = || Name::new(Resource::Subscription, id, id);
-                let name = current.subscription(id).map_or_else(unknown, |it| Name::of_subscription(it));
-                (Action::Delete, name)
-            }
-            Command::CreateCors(it) => (Action::Create, Name::of_cors(it)),
-            Command::UpdateCors { cors, .. } => (Action::Update, Name::of_cors(cors)),
-            Command::DeleteCors(id) => {
-                let unknown = || Name::new(Resource::Cors, id, id);
-                (Action::Delete, current.cors(id).map_or_else(unknown, |it| Name::of_cors(it)))
-            }
-            Command::DeleteSpace { .. } => return None,
-        };
+        let (action, name) = named(&command, current)?;
         Some(Self { name, action, command: Some(command), outcome: Outcome::Planned })
     }
 
