@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use bytes::Bytes;
 use weir_domain::FunctionId;
 
-use crate::AwsFunction;
+use crate::{AwsFunction, Component};
 
 /// A function of one space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +187,7 @@ pub enum Code {
     /// The source of one JavaScript file, which Weir makes into a component.
     JavaScript(Arc<str>),
     /// The component itself.
-    Component(Bytes),
+    Component(Component),
 }
 
 impl Code {
@@ -197,7 +196,7 @@ impl Code {
     pub fn len(&self) -> usize {
         match self {
             Self::JavaScript(source) => source.len(),
-            Self::Component(bytes) => bytes.len(),
+            Self::Component(component) => component.len(),
         }
     }
 

@@ -12,6 +12,7 @@
 mod aws;
 mod catalog;
 mod change;
+mod component;
 mod cors;
 mod diff;
 pub mod draft;
@@ -36,6 +37,7 @@ pub use weir_routing::{Arrival, Entrance, Matching, Method, MethodSet, Params, R
 pub use aws::{AwsCredentials, AwsFunction, AwsService};
 pub use catalog::Catalog;
 pub use change::{Change, ChangeKind, Command, Target};
+pub use component::Component;
 pub use cors::Cors;
 pub use diff::{Desired, diff};
 pub use error::{ApplyError, CatalogError, Detail, Resource};

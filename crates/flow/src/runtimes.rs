@@ -83,7 +83,7 @@ impl Runtimes {
                 };
                 let code = match code {
                     Code::JavaScript(source) => WasmCode::JavaScript(source.clone()),
-                    Code::Component(bytes) => WasmCode::Component(bytes.clone()),
+                    Code::Component(component) => WasmCode::Component(component.bytes().clone()),
                 };
                 let made = self.wasm.prepare(&function.id, code, options).await;
                 made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(|error| error_chain(&error))

@@ -4,6 +4,7 @@
 //! resources follow one pattern, which [`resource`] has: another resource is a module with a [`resource::Resource`] and a
 //! line below. There is one table of routes: the router and the OpenAPI document are both made of it.
 
+mod components;
 mod conditions;
 mod cors;
 mod described;

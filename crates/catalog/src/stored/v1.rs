@@ -154,7 +154,7 @@ impl<'a> From<&'a crate::Function> for Function<'a> {
             crate::FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => Kind::Wasm {
                 code: match code {
                     crate::Code::JavaScript(source) => Code::JavaScript(Cow::Borrowed(&**source)),
-                    crate::Code::Component(bytes) => Code::Component(STANDARD.encode(bytes).into()),
+                    crate::Code::Component(component) => Code::Component(STANDARD.encode(component).into()),
                 },
                 instances: match *instances {
                     crate::Instances::Reuse { calls_max } => Instances::Reuse { calls_max },

@@ -15,6 +15,7 @@ use weir_catalog::{
 use weir_domain::SpaceName;
 
 use super::{
+    components::Components,
     described::Profile,
     fields::Fields,
     resource::{Resource, is_empty},
@@ -101,7 +102,7 @@ impl Resource for Functions {
         needed: &["functionId"],
         creating: "Code is compiled before the answer: a mistake in it is told with 400, by line and column where it has them.",
         replacing: "The identifier in the path counts. A value that is written as `*****` stays as it is when the change is \
-                    made. A component is shown by its size only, so that it must be sent again.",
+                    made. A component is shown by its size and digest, so that it must be sent again.",
         deleting: "Refused with 400 while something subscribes it, or an event type has it as its authorizer.",
         given,
         shown,
@@ -174,16 +175,16 @@ pub(super) fn whole<'a>(space: &'a str, item: &'a Function) -> View<'a> {
 ///
 /// # Errors
 /// Where the text is no such function.
-pub(super) fn read_shown(text: &str, space: &str) -> Result<Function, CatalogError> {
-    let (_, function) = shown_draft(text).map_err(invalid)?.check(space)?;
+pub(super) fn read_shown(text: &str, space: &str, components: &Components) -> Result<Function, CatalogError> {
+    let (_, function) = shown_draft(text, components).map_err(invalid)?.check(space)?;
     Ok(function)
 }
 
-fn shown_draft(text: &str) -> Result<FunctionDraft, Detail> {
+fn shown_draft(text: &str, components: &Components) -> Result<FunctionDraft, Detail> {
     let mut fields = Fields::read(text, "", MEMBERS)?;
     let id = fields.text("functionId")?;
     let kind = fields.text("type")?;
-    let provider = provider::read_shown(&kind, fields.take("provider")?)?;
+    let provider = provider::read_shown(&kind, fields.take("provider")?, components)?;
     Ok(FunctionDraft { id, provider, metadata: fields.map("metadata")? })
 }
 

@@ -20,6 +20,8 @@ use super::{
     tokens,
 };
 
+pub use super::components::Components;
+
 /// All kinds of resources of a space, those that are referred to before those that refer to them.
 pub const KINDS: [Kind; 4] = [Kind::Function, Kind::EventType, Kind::Subscription, Kind::Cors];
 
@@ -141,13 +143,13 @@ pub fn read(kind: Kind, text: &str) -> Result<Command, CatalogError> {
 /// is of another kind.
 ///
 /// What a server hides differs here from everything that can be declared: a hidden text is `*****`, and a component has
-/// no bytes.
+/// no bytes, unless it is one of these, which are known by their digests.
 ///
 /// # Errors
 /// Where the text is no such resource.
-pub fn read_shown(kind: Kind, text: &str) -> Result<Option<ChangeKind>, CatalogError> {
+pub fn read_shown(kind: Kind, text: &str, components: &Components) -> Result<Option<ChangeKind>, CatalogError> {
     if kind == Kind::Function {
-        let function = functions::read_shown(text, SpaceName::default().as_str())?;
+        let function = functions::read_shown(text, SpaceName::default().as_str(), components)?;
         return Ok(Some(ChangeKind::FunctionCreated(Arc::new(function))));
     }
     Ok(match read(kind, text)? {
@@ -161,12 +163,12 @@ pub fn read_shown(kind: Kind, text: &str) -> Result<Option<ChangeKind>, CatalogE
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use weir_catalog::{Catalog, Change, Desired, diff};
+    use weir_catalog::{Catalog, Change, Desired, Function, diff};
 
     use super::*;
 
     /// What a server has of this text, read back from what it shows.
-    fn shown(kind: Kind, text: &Value) -> ChangeKind {
+    fn shown(kind: Kind, text: &Value, components: &Components) -> ChangeKind {
         let space = SpaceName::default();
         let command = read(kind, &text.to_string()).expect("good");
         let view = match &command {
@@ -174,7 +176,7 @@ mod tests {
             other => request(&space, other).body,
         };
         let view = String::from_utf8(view).expect("JSON");
-        read_shown(kind, &view).expect("good").expect("of this kind")
+        read_shown(kind, &view, components).expect("good").expect("of this kind")
     }
 
     #[test]
@@ -193,6 +195,7 @@ mod tests {
             (Kind::Function, json!({ "functionId": "f", "type": "wasm", "provider": { "javascript": "x" } })),
             (Kind::Function, json!({ "functionId": "g", "type": "http", "provider": { "url": "http://a" } })),
             (Kind::Function, json!({ "functionId": "s", "type": "awskinesis", "provider": aws(None) })),
+            (Kind::Function, json!({ "functionId": "c", "type": "wasm", "provider": { "component": "AGFzbQE=" } })),
             (Kind::Subscription, json!({ "type": "async", "eventType": "a", "functionId": "f", "retry": retry })),
             (
                 Kind::Subscription,
@@ -203,20 +206,26 @@ mod tests {
         let hidden = [
             json!({ "functionId": "h", "type": "http", "provider": { "url": "http://a", "headers": { "x-a": "b" } } }),
             json!({ "functionId": "i", "type": "wasm", "provider": { "javascript": "x", "config": { "a": "b" } } }),
-            json!({ "functionId": "j", "type": "wasm", "provider": { "component": "AGFzbQ==" } }),
+            json!({ "functionId": "j", "type": "wasm", "provider": { "component": "AGFzbQ==", "config": { "a": "b" } } }),
             json!({ "functionId": "k", "type": "awskinesis", "provider": aws(Some("s3cret")) }),
         ];
         let (mut catalog, mut desired) = (Catalog::new(), Desired::default());
         let all = texts.iter().map(|(kind, text)| (*kind, text)).chain(hidden.iter().map(|it| (Kind::Function, it)));
-        for (kind, text) in all {
-            catalog.fold(&Change { space: SpaceName::default(), kind: shown(kind, text) }).expect("it fits");
-            match read(kind, &text.to_string()).expect("good") {
+        let all: Vec<(Kind, &Value)> = all.collect();
+        for (kind, text) in &all {
+            match read(*kind, &text.to_string()).expect("good") {
                 Command::CreateEventType(it) => desired.event_types.push(it),
                 Command::CreateFunction(it) => desired.functions.push(it),
                 Command::CreateSubscription(it) => desired.subscriptions.push(it),
                 Command::CreateCors(it) => desired.cors.push(it),
                 other => panic!("{other:?}"),
             }
+        }
+        let components = Components::of(&desired.functions);
+        for (kind, text) in all {
+            catalog
+                .fold(&Change { space: SpaceName::default(), kind: shown(kind, text, &components) })
+                .expect("it fits");
         }
         let commands = diff(catalog.space_or_empty(&SpaceName::default()), desired);
         let updated: Vec<_> = commands
@@ -227,6 +236,27 @@ mod tests {
             })
             .collect();
         assert_eq!(updated, ["h", "i", "j", "k"]);
+    }
+
+    #[test]
+    fn a_component_is_known_by_its_digest_alone() {
+        let component =
+            |base64: &str| json!({ "functionId": "f", "type": "wasm", "provider": { "component": base64 } });
+        let function = |change: ChangeKind| match change {
+            ChangeKind::FunctionCreated(it) => Function::clone(&it),
+            other => panic!("{other:?}"),
+        };
+        let read = |base64: &str| match read(Kind::Function, &component(base64).to_string()) {
+            Ok(Command::CreateFunction(it)) => it,
+            other => panic!("{other:?}"),
+        };
+        let (one, other) = (read("AGFzbQ=="), read("AGFzbQE="));
+        let shown = |components: &Components| function(shown(Kind::Function, &component("AGFzbQ=="), components));
+        assert_eq!(shown(&Components::of(&[other.clone(), one.clone()])), one);
+        // Neither one of the same size nor an unknown one is taken for it.
+        let same_size = read("AGFzbg==");
+        let unknown = shown(&Components::of(&[other, same_size.clone()]));
+        assert!(unknown != one && unknown != same_size, "{unknown:?}");
     }
 
     #[test]

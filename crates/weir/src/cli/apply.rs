@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use weir_domain::SpaceName;
+use weir_gateway::wire::Components;
 
 use crate::{
     cli::{
@@ -50,7 +51,7 @@ pub(crate) struct ApplyArgs {
 pub(crate) async fn run(args: ApplyArgs, output: &Output) -> anyhow::Result<Exit> {
     let Declared { space, desired } = source::read(&args.source)?;
     let api = Api::new(args.server, args.space.unwrap_or(space)).await?;
-    let present = api.present().await?;
+    let present = api.present(&Components::of(&desired.functions)).await?;
     let mut plan = Plan::new(present.space_or_empty(api.space()), desired, args.prune);
     let failure = if args.dry_run { None } else { carry_out(&mut plan, &api).await };
     let shown = show(&plan, api.space(), args.dry_run, output);

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 use weir_catalog::{Catalog, Change, Command, Resource, limits};
 use weir_domain::SpaceName;
-use weir_gateway::wire::{self, Request};
+use weir_gateway::wire::{self, Components, Request};
 
 use crate::{
     cli::{AccessArgs, CONFIG_URL},
@@ -187,11 +187,12 @@ impl Api {
         serde_json::from_str(list.get()).map_err(broken)
     }
 
-    /// Asks for everything that the space has, kind by kind: whoever changes it meanwhile is seen in part.
+    /// Asks for everything that the space has, kind by kind: whoever changes it meanwhile is seen in part. Components are
+    /// not shown: those that it has are known among these.
     ///
     /// # Errors
     /// Where it does not come, or is not understood.
-    pub(super) async fn present(&self) -> Result<Catalog, ClientError> {
+    pub(super) async fn present(&self, components: &Components) -> Result<Catalog, ClientError> {
         let mut catalog = Catalog::new();
         for kind in wire::KINDS {
             let answer = self.list(kind, "").await?;
@@ -199,7 +200,8 @@ impl Api {
                 let strange = |detail: String| {
                     self.unreadable(format!("it has a {} of another version of weir ({detail})", noun(kind)))
                 };
-                let shown = wire::read_shown(kind, item.get()).map_err(|error| strange(error.to_string()))?;
+                let shown = wire::read_shown(kind, item.get(), components);
+                let shown = shown.map_err(|error| strange(error.to_string()))?;
                 let Some(change) = shown else { return Err(strange("of another kind".into())) };
                 let change = Change { space: self.space.clone(), kind: change };
                 catalog.fold(&change).map_err(|error| strange(error.to_string()))?;

@@ -97,7 +97,7 @@ fn a_manifest_is_what_the_space_should_have() {
         config: [("currency".to_owned(), "EUR".to_owned())].into(),
     };
     let stock = FunctionKind::Wasm {
-        code: Code::Component(bytes::Bytes::from_static(b"\0asm\x0d\0\x01\0")),
+        code: Code::Component(bytes::Bytes::from_static(b"\0asm\x0d\0\x01\0").into()),
         instances: Instances::Fresh,
         timeout_ms: 250,
         memory_bytes_max: 8 * 1024 * 1024,

@@ -8,7 +8,7 @@
 //!
 //! Values of headers and of the configuration, and credentials, may be secret: they are never shown. Where a client
 //! writes back what it was shown, the value stays that is there when the change is made. A component is shown by its size
-//! only. What a client sends has all of it: [`Shown::whole`].
+//! and its digest. What a client sends has all of it: [`Shown::whole`].
 
 mod aws;
 mod members;
@@ -16,12 +16,17 @@ mod members;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use weir_catalog::{AwsService, CloudEventsVersion, Code, Detail, FunctionKind, Instances, draft::ProviderDraft};
 
-use crate::{configuration::fields::Fields, openapi::Member};
+use crate::{
+    configuration::{
+        components::{Components, digest},
+        fields::Fields,
+    },
+    openapi::Member,
+};
 #[cfg(test)]
 pub(super) use members::tables;
 pub(super) use members::{choices, kinds, schemas};
@@ -50,12 +55,16 @@ pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraf
     }
 }
 
-/// Reads a provider as a server shows it. What is hidden stays hidden: such a value is `*****`, and a component has no
-/// bytes. Neither equals anything that a client can declare.
+/// Reads a provider as a server shows it. What is hidden stays hidden: such a value is `*****`, and a component that is not
+/// among these has no bytes. Neither equals anything that a client can declare.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<ProviderDraft, Detail> {
+pub(super) fn read_shown(
+    kind: &str,
+    given: Option<&RawValue>,
+    components: &Components,
+) -> Result<ProviderDraft, Detail> {
     let fields = |members: &'static [Member]| Fields::read(given.map_or("{}", RawValue::get), CONTEXT, members);
     match kind {
         "http" => {
@@ -69,9 +78,11 @@ pub(super) fn read_shown(kind: &str, given: Option<&RawValue>) -> Result<Provide
         }
         "wasm" => {
             let mut fields = fields(members::WASM)?;
-            let component: Option<u64> = fields.take("componentBytes")?;
+            let bytes: Option<u64> = fields.take("componentBytes")?;
+            let digest = fields.optional("componentDigest")?;
+            let component = bytes.map(|_| Code::Component(components.find(digest.as_deref())));
             Ok(ProviderDraft::Wasm {
-                code: code(&mut fields)?.or(component.map(|_| Code::Component(Bytes::new()))),
+                code: code(&mut fields)?.or(component),
                 instances: instances(&mut fields)?,
                 timeout_ms: fields.take("timeoutMs")?,
                 memory_bytes_max: fields.take("memoryBytesMax")?,
@@ -173,6 +184,8 @@ pub(super) enum Shown<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         component_bytes: Option<usize>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        component_digest: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         component: Option<String>,
         instances: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,11 +218,14 @@ impl<'a> Shown<'a> {
             },
             FunctionKind::Aws(function) => Self::Aws(aws::Shown { function, is_covered }),
             FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
-                let (javascript, component_bytes, component) = match code {
+                let (javascript, covered, component) = match code {
                     Code::JavaScript(source) => (Some(&**source), None, None),
-                    Code::Component(bytes) if is_covered => (None, Some(bytes.len()), None),
-                    Code::Component(bytes) => (None, None, Some(STANDARD.encode(bytes))),
+                    Code::Component(component) if is_covered => {
+                        (None, Some((component.len(), digest(component))), None)
+                    }
+                    Code::Component(component) => (None, None, Some(STANDARD.encode(component))),
                 };
+                let (component_bytes, component_digest) = covered.unzip();
                 let (instances, calls_max) = match instances {
                     Instances::Reuse { calls_max } => ("reuse", Some(*calls_max)),
                     Instances::Fresh => ("fresh", None),
@@ -217,6 +233,7 @@ impl<'a> Shown<'a> {
                 Self::Wasm {
                     javascript,
                     component_bytes,
+                    component_digest,
                     component,
                     instances,
                     calls_max,

@@ -13,10 +13,11 @@ fn every_member_that_is_told_of_is_read() {
     };
     check_taken(MEMBERS, |text| draft(&with_type(text), None).is_err());
     for (kind, members) in provider::tables() {
-        // The size of a component is shown, and read where that is read.
+        // Size and digest of a component are shown, and read where that is read.
         check_taken(members, |text| {
             let given: &RawValue = serde_json::from_str(text).expect("JSON");
-            provider::read(kind, Some(given)).is_err() || provider::read_shown(kind, Some(given)).is_err()
+            provider::read(kind, Some(given)).is_err()
+                || provider::read_shown(kind, Some(given), &Components::default()).is_err()
         });
     }
     let kinds: Vec<&str> = provider::kinds().collect();
@@ -70,7 +71,7 @@ fn http_functions_look_as_in_the_event_gateway() {
 }
 
 #[test]
-fn wasm_functions_show_their_source_or_its_size() {
+fn wasm_functions_show_their_source_or_its_size_and_digest() {
     let wasm = |provider: Value| json!({ "space": "default", "functionId": "f", "type": "wasm", "provider": provider });
     check(
         wasm(json!({ "javascript": "export function handle() {}" })),
@@ -92,6 +93,7 @@ fn wasm_functions_show_their_source_or_its_size() {
         })),
         wasm(json!({
             "componentBytes": 4,
+            "componentDigest": "sha256:cd5d4935a48c0672cb06407bb443bc0087aff947c6b864bac886982c73b3027f",
             "instances": "fresh",
             "timeoutMs": 10,
             "memoryBytesMax": 8_388_608,

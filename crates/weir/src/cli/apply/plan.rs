@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use weir_catalog::{Code, Command, Cors, Desired, EventType, Function, FunctionKind, SpaceCatalog, Subscription, diff};
+use weir_catalog::{Command, Cors, Desired, EventType, Function, FunctionKind, SpaceCatalog, Subscription, diff};
 
 use crate::naming::{Action, Name, named};
 
@@ -109,7 +109,6 @@ impl Step {
 /// Says what the server does not show of a function: it cannot be compared, and is sent in any case.
 fn hidden(kind: &FunctionKind) -> Option<&'static str> {
     match kind {
-        FunctionKind::Wasm { code: Code::Component(_), .. } => Some("servers do not show components: sent in any case"),
         FunctionKind::Wasm { config, .. } if !config.is_empty() => {
             Some("servers do not show values of config: sent in any case")
         }

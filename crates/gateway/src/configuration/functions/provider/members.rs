@@ -5,9 +5,10 @@ use weir_catalog::{AwsCredentials, AwsFunction, AwsService, CloudEventsVersion, 
 
 use crate::openapi::{self, Member};
 
-/// Only sent, and only shown: a component itself, and its size.
+/// Only sent, and only shown: a component itself, and its size and digest.
 const COMPONENT: &str = "component";
 const COMPONENT_BYTES: &str = "componentBytes";
+const COMPONENT_DIGEST: &str = "componentDigest";
 
 /// Of `http`.
 pub(super) const HTTP: &[Member] = &[
@@ -32,6 +33,10 @@ pub(super) const WASM: &[Member] = &[
     }),
     Member::new(COMPONENT_BYTES, || {
         openapi::number("The size of the component, which itself is not shown.", 0, limits::CODE_BYTES_MAX as u64)
+    }),
+    Member::new(COMPONENT_DIGEST, || {
+        let about = "The SHA-256 of the component, which itself is not shown: `sha256:` and 64 hexadecimal digits.";
+        json!({ "type": "string", "description": about, "pattern": "^sha256:[0-9a-f]{64}$" })
     }),
     Member::new("instances", || {
         let about =
@@ -120,8 +125,9 @@ pub(in crate::configuration::functions) fn choices(is_input: bool) -> Value {
 
 /// Tells what the providers are.
 pub(in crate::configuration::functions) fn schemas() -> Vec<(String, Value)> {
-    let without = |name: &'static str| WASM.iter().filter(move |member| member.name != name);
-    let mut input = openapi::object("A component that runs in the server.", without(COMPONENT_BYTES), &[]);
+    let without = |names: &'static [&'static str]| WASM.iter().filter(move |member| !names.contains(&member.name));
+    let shown = without(&[COMPONENT_BYTES, COMPONENT_DIGEST]);
+    let mut input = openapi::object("A component that runs in the server.", shown, &[]);
     input["oneOf"] = json!([{ "required": ["javascript"] }, { "required": ["component"] }]);
     let about = "A component that runs in the server, as it is shown.";
     let always = ["instances", "timeoutMs", "memoryBytesMax"];
@@ -129,7 +135,7 @@ pub(in crate::configuration::functions) fn schemas() -> Vec<(String, Value)> {
     let mut all = vec![
         (named("http", true), openapi::object("A URL that is sent events.", HTTP, &["url"])),
         (named("wasm", true), input),
-        (named("wasm", false), openapi::object(about, without(COMPONENT), &always)),
+        (named("wasm", false), openapi::object(about, without(&[COMPONENT]), &always)),
     ];
     for service in AwsService::ALL {
         let about = "A resource of AWS to which events are given.";
