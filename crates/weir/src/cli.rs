@@ -16,6 +16,7 @@ pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod emit;
 pub(crate) mod get;
+pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod output;
@@ -86,6 +87,9 @@ pub(crate) enum Command {
                             The directory has a weir.toml; data is kept in .weir beside it."
     )]
     Dev(DevArgs),
+    /// Write a small application to begin with; nothing that is there is overwritten
+    #[command(after_help = "Example: weir init shop")]
+    Init(init::InitArgs),
     /// Run a server
     #[command(after_help = "Examples:\n  weir serve --data-dir /var/lib/weir\n  \
                             WEIR_AUTH__MODE=required WEIR_AUTH__ADMIN_TOKEN_FILE=/run/secrets/weir weir serve --host 0.0.0.0\n  \

@@ -22,7 +22,7 @@ use crate::{
     app::{App, Plan, Wanted},
     auth, aws,
     cli::{
-        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, log, man,
+        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, init, log, man,
         output::{Exit, Failure, Output},
         tail, token,
     },
@@ -50,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Log(command) => log::run(&command, &output, &SystemClock),
         Command::Config(command) => config::run(&command, &output),
+        Command::Init(args) => init::run(&args, &output),
         Command::Emit(args) => in_runtime(emit::run(args, &output, &RandomIds, &SystemClock)),
         Command::Tail(args) => in_runtime(tail::run(args, &output, &RandomIds)),
         Command::Apply(args) => in_runtime(apply::run(args, &output)),

@@ -74,6 +74,7 @@ mod tests {
         let expected = [
             "weir.1",
             "weir-dev.1",
+            "weir-init.1",
             "weir-serve.1",
             "weir-emit.1",
             "weir-tail.1",

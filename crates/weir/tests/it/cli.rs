@@ -63,6 +63,7 @@ fn every_command_explains_itself_with_an_example() {
     check(&["completions", "--help"], &["<SHELL>", "bash", "zsh", "fish", "powershell", "elvish"]);
     check(&["man", "--help"], &["--dir <DIR>"]);
     check(&["dev", "--help"], &["Usage: weir dev [OPTIONS] [DIR]", "--events-port <PORT>", "--config-port <PORT>"]);
+    check(&["init", "--help"], &["Usage: weir init [OPTIONS] [DIR]"]);
     check(
         &["serve", "--help"],
         &["--data-dir <DIR>", "--config <FILE>", "--durability <synced|os>", "--log-level <LEVEL>", "--insecure"],
@@ -132,6 +133,7 @@ fn errors_have_a_sentence_and_an_exit_code() {
     let manifest = directory.path().join("weir.toml");
     fs::write(manifest, "[[event]]\ntyp = \"a\"\n[[subscription]]\nevent = \"b\"\nfunction = \"c\"\n")
         .expect("written");
+    check(&["init", empty], 4, "weir.toml is there already, and stays as it is: name another directory");
     check(&["dev", empty], 2, "error: the manifest has 4 mistakes\n  weir.toml:1: [[event]]: \"type\" is missing");
 }
 
