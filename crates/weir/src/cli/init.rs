@@ -65,14 +65,16 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cli::When, manifest::Manifest};
+    use crate::{cli::output::Captured, manifest::Manifest};
 
     #[test]
     fn what_it_writes_is_a_sound_application_and_nothing_is_overwritten() {
         let place = tempfile::tempdir().expect("a directory");
         let args = InitArgs { directory: place.path().join("shop") };
-        let output = Output::new(true, When::Never);
+        let captured = Captured::default();
+        let output = captured.output(true, None);
         assert_eq!(run(&args, &output).expect("made"), Exit::Done);
+        assert!(captured.text().contains("confirm.js"), "{}", captured.text());
         let loaded = Manifest::load(&args.directory).expect("a sound manifest");
         assert_eq!((loaded.desired.functions.len(), loaded.desired.subscriptions.len()), (1, 1));
 
