@@ -31,7 +31,7 @@ use crate::{
     manifest::{Loaded, Manifest},
     picture::{FailuresToLog, GuestToLog, Picture, picture},
     ports::{RandomIds, SystemClock},
-    settings::{self, AccessLog, Compatibility, Durability, LogFormat, Settings, Sources},
+    settings::{self, AccessLog, Durability, LogFormat, Settings, Sources},
     signals, threads,
 };
 
@@ -222,19 +222,13 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             write_timeout: Duration::from_millis(settings.connections.write_timeout_ms),
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,
-            compatibility: match settings.compatibility {
-                Compatibility::None => weir_gateway::Compatibility::default(),
-                Compatibility::EventGateway => weir_gateway::Compatibility::EVENT_GATEWAY,
-            },
+            compatibility: settings.compatibility.of_gateway(),
             ..weir_gateway::Options::default()
         },
         flow: weir_flow::Options {
             hops_max: limits.hops_max,
             limits,
-            compatibility: match settings.compatibility {
-                Compatibility::None => weir_flow::Compatibility::default(),
-                Compatibility::EventGateway => weir_flow::Compatibility::EVENT_GATEWAY,
-            },
+            compatibility: settings.compatibility.of_flow(),
             ..weir_flow::Options::default()
         },
         aws: aws::credentials(&settings::environment()),

@@ -4,6 +4,7 @@
 //! later layer would have covered it. What an application consists of is no setting: that is the manifest's.
 
 mod auth;
+mod compatibility;
 mod field;
 mod layer;
 mod otlp;
@@ -23,6 +24,7 @@ use weir_domain::ErrorKind;
 
 use crate::report::{self, Fault};
 
+use compatibility::CompatibilitySettings;
 use field::FIELDS;
 use layer::Layer;
 use otlp::Ratio;
@@ -56,8 +58,6 @@ pub(crate) struct Settings {
     pub(crate) config_tls_client_ca: Option<PathBuf>,
     /// When an event counts as kept.
     pub(crate) durability: Durability,
-    /// Whether what changed since the Event Gateway is done as it was there.
-    pub(crate) compatibility: Compatibility,
     /// How long requests and calls in flight may take after a stop was asked for, in milliseconds.
     pub(crate) grace_period_ms: u64,
     /// Size of a segment file of the log in bytes.
@@ -74,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) otlp_sample_ratio: Ratio,
     /// The name that traces and metrics carry.
     pub(crate) otlp_service_name: String,
+    /// What is done as the Event Gateway did.
+    pub(crate) compatibility: CompatibilitySettings,
     /// What the server writes about itself.
     pub(crate) log: LogSettings,
     /// What events and requests may be.
@@ -99,17 +101,6 @@ pub(crate) enum Durability {
     Synced,
     /// When the operating system has it: lost with the machine, not with the process.
     Os,
-}
-
-/// Whether what changed since the Event Gateway is done as it was there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Compatibility {
-    /// Nothing is.
-    #[default]
-    None,
-    /// Everything that can be.
-    EventGateway,
 }
 
 /// Whether each request is logged, and in which form.
@@ -252,7 +243,6 @@ impl Default for Settings {
             config_tls_key: None,
             config_tls_client_ca: None,
             durability: Durability::Synced,
-            compatibility: Compatibility::None,
             grace_period_ms: 30_000,
             log_segment_bytes: weir_log_embedded::Options::default().segment_bytes,
             access_log: AccessLog::Off,
@@ -261,6 +251,7 @@ impl Default for Settings {
             otlp_headers: None,
             otlp_sample_ratio: Ratio::WHOLE,
             otlp_service_name: "weir".into(),
+            compatibility: CompatibilitySettings::default(),
             log: LogSettings { format: LogFormat::Json, level: "info".into() },
             limits: LimitSettings {
                 event_bytes_max: limits.event_bytes_max,

@@ -41,6 +41,8 @@ pub(super) enum Rule {
     Headers,
     /// A number from 0 to 1, which may have a fraction.
     Ratio,
+    /// Yes or no.
+    Truth,
     /// Several of these, separated by commas.
     Words(&'static [&'static str]),
 }
@@ -64,7 +66,7 @@ pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 44] = [
+pub(super) const FIELDS: [Field; 52] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -76,7 +78,6 @@ pub(super) const FIELDS: [Field; 44] = [
     Field { key: "config_tls_key", rule: Rule::File },
     Field { key: "config_tls_client_ca", rule: Rule::File },
     Field { key: "durability", rule: Rule::Word(&["synced", "os"]) },
-    Field { key: "compatibility", rule: Rule::Word(&["none", "event-gateway"]) },
     Field { key: "grace_period_ms", rule: Rule::Number { least: 0, most: 3_600_000 } },
     Field { key: "log_segment_bytes", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
     Field { key: "access_log", rule: Rule::Word(&["off", "json", "text"]) },
@@ -85,6 +86,15 @@ pub(super) const FIELDS: [Field; 44] = [
     Field { key: "otlp_headers", rule: Rule::Headers },
     Field { key: "otlp_sample_ratio", rule: Rule::Ratio },
     Field { key: "otlp_service_name", rule: Rule::Text },
+    Field { key: "compatibility.profile", rule: Rule::Word(&["none", "event-gateway"]) },
+    Field { key: "compatibility.unmatched_requests", rule: Rule::Truth },
+    Field { key: "compatibility.base64_bodies", rule: Rule::Truth },
+    Field { key: "compatibility.encoded_params", rule: Rule::Truth },
+    Field { key: "compatibility.unregistered_types", rule: Rule::Truth },
+    Field { key: "compatibility.old_events", rule: Rule::Truth },
+    Field { key: "compatibility.only_500_fails", rule: Rule::Truth },
+    Field { key: "compatibility.exact_arrivals", rule: Rule::Truth },
+    Field { key: "compatibility.only_answer_objects", rule: Rule::Truth },
     Field { key: "log.format", rule: Rule::Word(&["text", "json"]) },
     Field { key: "log.level", rule: Rule::Levels },
     Field { key: "limits.event_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
@@ -141,6 +151,9 @@ impl Rule {
         if let Self::Ratio = self {
             return ratio(given);
         }
+        if let Self::Truth = self {
+            return truth(given);
+        }
         let text = match given {
             Given::Text(text) => text,
             Given::Toml(DeValue::String(text)) => &**text,
@@ -196,6 +209,16 @@ fn number(given: Given<'_>, least: u64, most: u64) -> Result<Value, String> {
         Some(number) if (least..=most).contains(&number) => Ok(Value::from(number)),
         _ => Err(format!("must be a number from {least} to {most}, but is {shown}")),
     }
+}
+
+fn truth(given: Given<'_>) -> Result<Value, String> {
+    let shown = match given {
+        Given::Text("true") | Given::Toml(DeValue::Boolean(true)) => return Ok(Value::from(true)),
+        Given::Text("false") | Given::Toml(DeValue::Boolean(false)) => return Ok(Value::from(false)),
+        Given::Text(text) => format!("{text:?}"),
+        Given::Toml(other) => with_article(other.type_str()),
+    };
+    Err(format!("must be true or false, but is {shown}"))
 }
 
 fn ratio(given: Given<'_>) -> Result<Value, String> {

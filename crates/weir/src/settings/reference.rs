@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 44] = [
+const PURPOSES: [(&str, &str); 52] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -61,11 +61,6 @@ const PURPOSES: [(&str, &str); 44] = [
         "durability",
         "When an event is acknowledged: when it is on stable storage, or already when the operating system has \
          it. Then it is lost with the machine, though not with the process, and the server says so at its start.",
-    ),
-    (
-        "compatibility",
-        "`event-gateway` does what changed since the Event Gateway as it was there: see [http-api.md](http-api.md), \
-         section 7.",
     ),
     (
         "grace_period_ms",
@@ -99,6 +94,37 @@ const PURPOSES: [(&str, &str); 44] = [
          sender records it.",
     ),
     ("otlp_service_name", "The name of this server in traces and metrics: `service.name`."),
+    (
+        "compatibility.profile",
+        "`event-gateway` does everything as the Event Gateway did that the switches below name, but for what they turn off; \
+         `none` does nothing of it but what they turn on. [http-api.md](http-api.md), section 7, tells what each means.",
+    ),
+    ("compatibility.unmatched_requests", "A request that nobody is subscribed to is answered with 202."),
+    (
+        "compatibility.base64_bodies",
+        "A body of a plain request, or beside the header `Event`, is JSON only where it is an object and its media type has \
+         no parameters; it is text only where it is a form, and else base64.",
+    ),
+    ("compatibility.encoded_params", "The parameters of a path stay percent-encoded."),
+    ("compatibility.unregistered_types", "Events of types that nobody registered are accepted, and kept."),
+    (
+        "compatibility.old_events",
+        "Functions outside of the process are given CloudEvents 0.1 where they do not ask for another version, and so are \
+         events within system events.",
+    ),
+    (
+        "compatibility.only_500_fails",
+        "Of a function at a URL only the status 500 is a failure; every other answer counts as done, and is the answer \
+         to a caller who waits.",
+    ),
+    (
+        "compatibility.exact_arrivals",
+        "An async subscription is given what came by exactly its method and path, also where these are `POST` and `/`.",
+    ),
+    (
+        "compatibility.only_answer_objects",
+        "What a function at a URL answers to a caller who waits must be an object such as `{\"statusCode\":200}`.",
+    ),
     ("log.format", "The form of the server's own log, on standard error: for people, or one JSON object a line."),
     ("log.level", "How much the server logs, as a whole or by parts of the program: `info,weir_flow=debug`."),
     ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),
@@ -199,6 +225,7 @@ fn allowed(rule: &Rule) -> String {
         Rule::Endpoint => "a URL that begins with `http://` or `https://`".into(),
         Rule::Headers => "names and values".into(),
         Rule::Ratio => "a number from 0 to 1".into(),
+        Rule::Truth => "`true` or `false`".into(),
         Rule::Words(words) => format!("`{}`, separated by commas", words.join("`, `")),
     }
 }

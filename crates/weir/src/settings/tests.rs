@@ -279,6 +279,32 @@ fn the_words_of_opentelemetry_are_understood() {
 }
 
 #[test]
+fn compatibility_is_a_profile_and_switches() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    fs::write(&file, "[compatibility]\nprofile = \"event-gateway\"\nold_events = false\n").expect("written");
+    let mut sources = sources(&[("WEIR_COMPATIBILITY__UNMATCHED_REQUESTS", "false")], &[]);
+    sources.file = Some(file.clone());
+    let (settings, origins) = Settings::load(&sources).expect("good");
+    let (door, flow) = (settings.compatibility.of_gateway(), settings.compatibility.of_flow());
+    assert_eq!((door.unmatched_requests, door.base64_bodies), (false, true));
+    assert_eq!((flow.old_events, flow.only_500_fails), (false, true));
+    assert_eq!(origins.get("compatibility.old_events"), format!("{}:3", file.display()));
+
+    fs::write(&file, "[compatibility]\nold_events = \"no\"\n").expect("written");
+    sources.environment = vec![("WEIR_COMPATIBILITY__BASE64_BODIES".into(), "yes".into())];
+    let expected = [
+        format!("{}:2: compatibility.old_events must be true or false, but is a string", file.display()),
+        "WEIR_COMPATIBILITY__BASE64_BODIES: compatibility.base64_bodies must be true or false, but is \"yes\"".into(),
+    ];
+    assert_eq!(faults(&sources), expected);
+    fs::write(&file, "compatibility = \"event-gateway\"\n").expect("written");
+    sources.environment = Vec::new();
+    let table = "compatibility must be a table such as [compatibility], but is a string";
+    assert_eq!(faults(&sources), [format!("{}:1: {table}", file.display())]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_one_mistake() {
     let mut sources = sources(&[], &[]);
     sources.file = Some("/nowhere/weir.toml".into());

@@ -77,7 +77,7 @@ fn the_node_client_of_the_event_gateway_runs_unchanged() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
         command.arg("--dev").arg(format!("--embed-data-dir={}", place.path().join("data").display()));
         command.args([format!("--config-port={config}"), format!("--events-port={events}")]);
-        command.env("WEIR_COMPATIBILITY", compatibility).current_dir(place.path());
+        command.env("WEIR_COMPATIBILITY__PROFILE", compatibility).current_dir(place.path());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let server = Server::spawn(command, events, config).ready();
         script.env("WEIR_FORM", form);

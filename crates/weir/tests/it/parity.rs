@@ -36,7 +36,7 @@ impl Gateway {
     fn standing_in() -> Self {
         let data = directory();
         let settings = data.path().join("weir-server.toml");
-        std::fs::write(&settings, "compatibility = \"event-gateway\"\n").expect("written");
+        std::fs::write(&settings, "[compatibility]\nprofile = \"event-gateway\"\n").expect("written");
         Self { server: Server::start_with(&data.path().join("data"), &settings), _data: data }
     }
 
