@@ -48,6 +48,10 @@ pub struct Options {
     /// Bytes of the bodies of these requests together, of each API; beyond, they are refused with 503. Where it is less
     /// than one body may have, that holds. Answers that were not written yet may take as many again.
     pub in_flight_bytes_max: usize,
+    /// Bytes of the head of a request; beyond, it is refused with 431: see [`ServeOptions::head_bytes_max`].
+    pub head_bytes_max: usize,
+    /// Headers of a request of HTTP/1.1; beyond, it is refused with 431.
+    pub headers_max: usize,
     /// Open connections of each API; beyond, connections wait to be accepted.
     pub connections_max: usize,
     /// How long a connection may take to send the head of a request, and may idle between two.
@@ -81,6 +85,8 @@ impl Default for Options {
             limits: Limits::default(),
             requests_max: 8192,
             in_flight_bytes_max: 64 * 1024 * 1024,
+            head_bytes_max: 64 * 1024,
+            headers_max: 100,
             connections_max: 16 * 1024,
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(60),
@@ -237,6 +243,8 @@ impl Gateway {
     #[must_use]
     pub fn serve_options(&self) -> ServeOptions {
         ServeOptions {
+            head_bytes_max: self.shared.options.head_bytes_max,
+            headers_max: self.shared.options.headers_max,
             connections_max: self.shared.options.connections_max,
             header_read_timeout: self.shared.options.header_read_timeout,
             write_timeout: self.shared.options.write_timeout,

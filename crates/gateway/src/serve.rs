@@ -49,6 +49,11 @@ const BEGINNING_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Bounds of a listener, and what its shutdown ends.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
+    /// Bytes of the head of a request, 8,192 at least: every open connection may have as much in memory. HTTP/2 counts 32
+    /// more for each header. Beyond, it is refused with 431.
+    pub head_bytes_max: usize,
+    /// Headers of a request of HTTP/1.1; beyond, it is refused with 431. Those of HTTP/2 are bounded by their bytes.
+    pub headers_max: usize,
     /// Open connections; beyond, connections wait to be accepted. They are not refused: who is refused comes again at once,
     /// which costs both more than waiting, and of those that are open the idle ones soon end.
     pub connections_max: usize,
@@ -147,8 +152,7 @@ pub(crate) async fn run<S: Answering>(
                     stream,
                     address,
                     acceptor: options.tls.as_ref().map(Tls::acceptor),
-                    header_read_timeout: options.header_read_timeout,
-                    write_timeout: options.write_timeout,
+                    bounds: ConnectionBounds::of(&options),
                     handshake_timeout: options.handshake_timeout,
                     _open: counted.as_ref().map(|(metrics, api)| metrics.connection(*api)),
                 };
@@ -176,14 +180,37 @@ pub(crate) async fn run<S: Answering>(
     result
 }
 
+/// What one connection may do.
+#[derive(Clone, Copy)]
+struct ConnectionBounds {
+    /// How long it may take to send the head of a request, and may idle between two.
+    idle_max: Duration,
+    /// How long the client may take nothing of an answer.
+    stall_max: Duration,
+    /// Bytes of the head of a request.
+    head_bytes_max: usize,
+    /// Headers of a request of HTTP/1.1.
+    headers_max: usize,
+}
+
+impl ConnectionBounds {
+    fn of(options: &ServeOptions) -> Self {
+        Self {
+            idle_max: options.header_read_timeout,
+            stall_max: options.write_timeout,
+            head_bytes_max: options.head_bytes_max,
+            headers_max: options.headers_max,
+        }
+    }
+}
+
 /// A connection of which nothing was read.
 struct Accepted {
     stream: TcpStream,
     address: SocketAddr,
     /// What TLS was like when it was accepted.
     acceptor: Option<TlsAcceptor>,
-    header_read_timeout: Duration,
-    write_timeout: Duration,
+    bounds: ConnectionBounds,
     handshake_timeout: Duration,
     _open: Option<OpenConnection>,
 }
@@ -195,23 +222,23 @@ enum Protocol {
 }
 
 async fn connection<S: Answering>(accepted: Accepted, service: S, closing: CancellationToken) {
-    let Accepted { stream, address, acceptor, header_read_timeout, write_timeout, handshake_timeout, _open } = accepted;
+    let Accepted { stream, address, acceptor, bounds, handshake_timeout, _open } = accepted;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = error_chain(&error), "a connection keeps its delay");
     }
     let Some(acceptor) = acceptor else {
-        let Some(protocol) = begin(protocol_of(&stream), header_read_timeout, &closing).await else { return };
+        let Some(protocol) = begin(protocol_of(&stream), bounds.idle_max, &closing).await else { return };
         let peer = Peer { address, certificate: None, tls: false };
-        let stream = WriteDeadline::new(stream, write_timeout);
-        return speak(protocol, stream, service, peer, (header_read_timeout, write_timeout), &closing).await;
+        let stream = WriteDeadline::new(stream, bounds.stall_max);
+        return speak(protocol, stream, service, peer, bounds, &closing).await;
     };
     // Beneath TLS: above it, what has gone out of a record that is written in parts is not seen.
-    let stream = WriteDeadline::new(stream, write_timeout);
+    let stream = WriteDeadline::new(stream, bounds.stall_max);
     // In boxes, here and below: a connection in clear text and HTTP/1.1 does not hold the room that the others need.
     let handshake = Box::pin(begin(acceptor.accept(stream), handshake_timeout, &closing));
     let Some(stream) = handshake.await else { return };
     let (protocol, peer) = introduction(&stream, address);
-    Box::pin(speak(protocol, stream, service, peer, (header_read_timeout, write_timeout), &closing)).await;
+    Box::pin(speak(protocol, stream, service, peer, bounds, &closing)).await;
 }
 
 /// Waits for the beginning of a connection; nothing where it fails, takes too long, or the shutdown comes first.
@@ -276,17 +303,15 @@ async fn speak<I, S>(
     stream: I,
     service: S,
     peer: Peer,
-    (idle_max, stall_max): (Duration, Duration),
+    bounds: ConnectionBounds,
     closing: &CancellationToken,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Answering,
 {
     let result = match protocol {
-        Protocol::Http1 => http1::speak(stream, service, peer, idle_max, closing).await,
-        Protocol::Http2 => {
-            Box::pin(http2::speak(TokioIo::new(stream), service, peer, (idle_max, stall_max), closing)).await
-        }
+        Protocol::Http1 => http1::speak(stream, service, peer, bounds, closing).await,
+        Protocol::Http2 => Box::pin(http2::speak(TokioIo::new(stream), service, peer, bounds, closing)).await,
     };
     if let Err(error) = result {
         tracing::debug!(error = error_chain(&error), "a connection broke off");

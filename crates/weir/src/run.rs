@@ -195,6 +195,8 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         event_bytes_max: settings.limits.event_bytes_max,
         request_bytes_max: settings.limits.request_bytes_max,
         batch_events_max: settings.limits.batch_events_max,
+        extensions_max: settings.limits.extensions_max,
+        attribute_bytes_max: settings.limits.attribute_bytes_max,
         ..weir_domain::Limits::default()
     };
     let cache: &Path = settings.functions.cache_dir.as_deref().unwrap_or(Path::new("cache"));
@@ -216,6 +218,8 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             limits,
             requests_max: settings.in_flight.requests_max,
             in_flight_bytes_max: settings.in_flight.bytes_max,
+            head_bytes_max: settings.limits.head_bytes_max,
+            headers_max: settings.limits.headers_max,
             connections_max: settings.connections.open_max,
             header_read_timeout: Duration::from_millis(settings.connections.head_timeout_ms),
             body_read_timeout: Duration::from_millis(settings.connections.body_timeout_ms),

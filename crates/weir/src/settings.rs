@@ -146,6 +146,14 @@ pub(crate) struct LimitSettings {
     pub(crate) request_bytes_max: usize,
     /// Events in one batch.
     pub(crate) batch_events_max: usize,
+    /// Extension attributes of one event.
+    pub(crate) extensions_max: usize,
+    /// The value of one attribute in bytes.
+    pub(crate) attribute_bytes_max: usize,
+    /// The head of one request in bytes.
+    pub(crate) head_bytes_max: usize,
+    /// Headers of one request of HTTP/1.1.
+    pub(crate) headers_max: usize,
 }
 
 /// What may be in flight at the same time; beyond, requests are refused with 503.
@@ -257,6 +265,10 @@ impl Default for Settings {
                 event_bytes_max: limits.event_bytes_max,
                 request_bytes_max: limits.request_bytes_max,
                 batch_events_max: limits.batch_events_max,
+                extensions_max: limits.extensions_max,
+                attribute_bytes_max: limits.attribute_bytes_max,
+                head_bytes_max: gateway.head_bytes_max,
+                headers_max: gateway.headers_max,
             },
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
             connections: ConnectionSettings {

@@ -33,11 +33,13 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, Peer};
+use super::{Answering, ConnectionBounds, Peer};
 use crate::problem::Problem;
 
-/// The head of a request. Every open connection may have as much of one in memory.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The least that hyper has for the head of a request.
+const HEAD_BYTES_MIN: usize = 8 * 1024;
+/// How many headers hyper takes where nothing is said; it has room for these without asking for memory.
+const HEADERS_USUAL: usize = 100;
 
 /// How long a client that was refused may go on sending. One that has not read its answer by then does not get it.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -114,7 +116,7 @@ pub(super) async fn speak<I, S>(
     mut stream: I,
     service: S,
     peer: Peer,
-    header_read_timeout: Duration,
+    bounds: ConnectionBounds,
     closing: &CancellationToken,
 ) -> hyper::Result<()>
 where
@@ -151,12 +153,7 @@ where
         }
     });
     let result = {
-        let connection = conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_read_timeout)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(&mut stream), service);
-        let mut connection = pin!(connection);
+        let mut connection = pin!(builder(bounds).serve_connection(TokioIo::new(&mut stream), service));
         tokio::select! {
             biased;
             result = connection.as_mut() => result,
@@ -187,6 +184,18 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
         (None, _) => Err(Problem::invalid("the header Host is missing: send it, as HTTP/1.1 asks for")),
         (Some(_), Some(_)) => Err(Problem::invalid("the header Host is given twice: send it once")),
     }
+}
+
+fn builder(bounds: ConnectionBounds) -> conn::http1::Builder {
+    let mut builder = conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.idle_max)
+        .max_buf_size(bounds.head_bytes_max.max(HEAD_BYTES_MIN));
+    if bounds.headers_max != HEADERS_USUAL {
+        builder.max_headers(bounds.headers_max);
+    }
+    builder
 }
 
 /// Reads what has come of a body that nobody wants, and tells whether that was all of it: then the connection goes on.

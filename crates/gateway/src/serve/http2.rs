@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answering, Peer,
+    Answering, ConnectionBounds, Peer,
     http1::introduced,
     note,
     pace::{Paced, watched},
@@ -32,8 +32,6 @@ use super::{
 
 /// Requests at the same time.
 const STREAMS_MAX: u32 = 256;
-/// Bytes of the head of a request, as HTTP/2 counts them: 32 more for each header.
-const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Requests that the client has taken back before they were looked at; beyond, the connection is closed. This and the
 /// next one are against clients who make work by requests that they do not want answered (CVE-2023-44487).
 const RESETS_PENDING_MAX: usize = 20;
@@ -46,13 +44,13 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client that has nothing in flight may take to go after it was told to.
 const LEAVE_TIME: Duration = Duration::from_secs(5);
 
-/// Serves a connection until it ends, is idle for `idle_max`, or is to close and has nothing more in flight. A request of
-/// whose answer the client takes nothing for `stall_max` is given up.
+/// Serves a connection until it ends, is idle for as long as it may, or is to close and has nothing more in flight. A
+/// request of whose answer the client takes nothing for too long is given up.
 pub(super) async fn speak<I, S>(
     io: I,
     service: S,
     peer: Peer,
-    (idle_max, stall_max): (Duration, Duration),
+    bounds: ConnectionBounds,
     closing: &CancellationToken,
 ) -> hyper::Result<()>
 where
@@ -63,11 +61,12 @@ where
         let answering = service.call(introduced(request, &peer, None));
         async move { Ok::<_, Infallible>(answering.await?.map(Paced::new)) }
     });
+    let ConnectionBounds { idle_max, stall_max, head_bytes_max, .. } = bounds;
     let requests = Arc::new(Mutex::new(Requests::default()));
     let connection = http2::Builder::new(Spawner { requests: Arc::downgrade(&requests), stall_max })
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(RESETS_OF_ERRORS_MAX)
         .keep_alive_interval(PING_INTERVAL)

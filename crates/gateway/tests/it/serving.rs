@@ -198,6 +198,25 @@ async fn a_head_that_is_too_large_is_answered() {
 }
 
 #[tokio::test]
+async fn heads_and_headers_have_the_bounds_that_are_set() {
+    let options = Options { head_bytes_max: 16 * 1024, headers_max: 20, ..Options::default() };
+    let door = gateway(memory(), options, |log| log).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(door.gateway.clone().serve_events(listener, std::future::pending()));
+    let head = |headers: usize, bytes: usize| {
+        let headers: String = (0..headers - 3).map(|index| format!("x-{index}: a\r\n")).collect();
+        let value = "x".repeat(bytes);
+        format!("GET /nothing HTTP/1.1\r\nhost: weir\r\nconnection: close\r\nx-large: {value}\r\n{headers}\r\n")
+    };
+    for (headers, bytes, status) in [(20, 8 * 1024, "404"), (21, 1, "431"), (3, 20 * 1024, "431")] {
+        let answer = refused(address, &head(headers, bytes), b"").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{headers} {bytes}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_is_served_by_its_router() {
     let door = door().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

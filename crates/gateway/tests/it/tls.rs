@@ -178,6 +178,8 @@ impl Served {
 /// Times that no test comes near.
 fn options(tls: Option<Tls>) -> ServeOptions {
     ServeOptions {
+        head_bytes_max: 64 * 1024,
+        headers_max: 100,
         connections_max: 16,
         header_read_timeout: BOUND,
         write_timeout: BOUND,

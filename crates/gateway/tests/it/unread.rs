@@ -56,6 +56,8 @@ async fn served(tasks: &mut JoinSet<()>) -> (SocketAddr, mpsc::Receiver<()>) {
     };
     let router = Router::new().route("/", get(large)).route("/small", get(|| async { "small" }));
     let options = ServeOptions {
+        head_bytes_max: 64 * 1024,
+        headers_max: 100,
         connections_max: 16,
         header_read_timeout: BOUND,
         write_timeout: Duration::from_millis(200),

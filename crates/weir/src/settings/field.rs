@@ -62,11 +62,14 @@ const MIB: u64 = 1024 * KIB;
 /// What the log writes at once: a larger request could come in, but not be kept as a whole.
 pub(super) const REQUEST_BYTES_MAX: u64 = 32 * MIB;
 
+/// Twice what the platform itself may add to an event, with a trace, where it came in, and what made it.
+const EXTENSIONS_LEAST: u64 = 16;
+
 /// How much can be logged.
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 52] = [
+pub(super) const FIELDS: [Field; 56] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -100,6 +103,10 @@ pub(super) const FIELDS: [Field; 52] = [
     Field { key: "limits.event_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
     Field { key: "limits.request_bytes_max", rule: Rule::Number { least: KIB, most: REQUEST_BYTES_MAX } },
     Field { key: "limits.batch_events_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
+    Field { key: "limits.extensions_max", rule: Rule::Number { least: EXTENSIONS_LEAST, most: KIB } },
+    Field { key: "limits.attribute_bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB } },
+    Field { key: "limits.head_bytes_max", rule: Rule::Number { least: 8 * KIB, most: MIB } },
+    Field { key: "limits.headers_max", rule: Rule::Number { least: 16, most: 4 * KIB } },
     Field { key: "in_flight.requests_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
     Field { key: "in_flight.bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB * MIB } },
     Field { key: "connections.open_max", rule: Rule::Number { least: 1, most: KIB * KIB } },

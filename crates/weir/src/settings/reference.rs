@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 52] = [
+const PURPOSES: [(&str, &str); 56] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     ("events_port", "The port of the Events API; 0 takes a free one."),
@@ -130,6 +130,21 @@ const PURPOSES: [(&str, &str); 52] = [
     ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),
     ("limits.request_bytes_max", "The body of one request, in bytes; not less than one event."),
     ("limits.batch_events_max", "Events in one batch."),
+    ("limits.extensions_max", "Extension attributes of one event, with those that Weir adds."),
+    (
+        "limits.attribute_bytes_max",
+        "The value of one attribute of an event, in bytes, which is also what an authorizer may say about one.",
+    ),
+    (
+        "limits.head_bytes_max",
+        "The head of one request, in bytes; HTTP/2 counts 32 more for each header. Every open connection may have as much \
+         in memory. Beyond, a request is refused with 431.",
+    ),
+    (
+        "limits.headers_max",
+        "Headers of one request of HTTP/1.1; those of HTTP/2 are bounded by their bytes. Beyond, a request is refused with \
+         431. Another number than 100 costs a little for each request.",
+    ),
     ("in_flight.requests_max", "Requests in flight at each API. Further ones are refused with 503."),
     (
         "in_flight.bytes_max",
