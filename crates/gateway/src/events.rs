@@ -145,7 +145,7 @@ async fn answer<B: RequestBody>(
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     if shared.options.local_names_only {
-        hosts::check(&parts.uri, &parts.headers)?;
+        hosts::check(&parts.uri, &parts.headers, &shared.options.allowed_hosts)?;
     }
     let identified = auth::identify(shared, &mut parts.headers);
     let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;

@@ -71,6 +71,8 @@ pub struct Options {
     /// Whether requests are refused that were sent to another name than one of this machine: for a server that asks nobody
     /// for a token because only its own machine reaches it.
     pub local_names_only: bool,
+    /// Names that such a server answers to as well, without ports.
+    pub allowed_hosts: Vec<String>,
     /// How many requests are let in.
     pub rates: RateOptions,
     /// What is done as the Event Gateway did.
@@ -96,6 +98,7 @@ impl Default for Options {
             handshake_timeout: Duration::from_secs(10),
             auth: None,
             local_names_only: false,
+            allowed_hosts: Vec::new(),
             rates: RateOptions::default(),
             compatibility: Compatibility::default(),
             watchers: Watchers::default(),

@@ -87,8 +87,12 @@ pub(crate) fn guarded(mut plan: Plan, settings: &Settings) -> anyhow::Result<Pla
         plan.gateway.auth = Some(AuthOptions { operator, jwt });
         plan.keys = keys.flatten();
     }
-    // A page whose name resolves to this machine would else be as good as its user.
-    plan.gateway.local_names_only = settings.host.is_loopback() && settings.auth.mode == AuthMode::Off;
+    // A page whose name resolves to this machine would else be as good as its user. Whoever names the server means the
+    // same for one that other machines reach.
+    let is_named = settings.allowed_hosts.is_some();
+    plan.gateway.local_names_only = settings.auth.mode == AuthMode::Off && (settings.host.is_loopback() || is_named);
+    plan.gateway.allowed_hosts =
+        settings.allowed_hosts.iter().flat_map(|names| names.split(',')).map(str::to_owned).collect();
     Ok(plan)
 }
 

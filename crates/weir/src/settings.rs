@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// The address on which both APIs listen.
     pub(crate) host: IpAddr,
+    /// Names that a server answers to which asks nobody for a token, beside those of this machine, separated by commas.
+    pub(crate) allowed_hosts: Option<String>,
     /// The port of the Events API; 0 takes a free one.
     pub(crate) events_port: u16,
     /// The port of the Configuration API; 0 takes a free one.
@@ -242,6 +244,7 @@ impl Default for Settings {
         Self {
             data_dir: "weir-data".into(),
             host: Ipv4Addr::LOCALHOST.into(),
+            allowed_hosts: None,
             events_port: 4000,
             config_port: 4001,
             events_tls_cert: None,

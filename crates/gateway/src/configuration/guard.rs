@@ -24,7 +24,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// the page, unless the page made this server one of its own origin: see [`hosts`].
 pub(super) async fn refuse_foreign_pages(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if shared.options.local_names_only
-        && let Err(problem) = hosts::check(request.uri(), request.headers())
+        && let Err(problem) = hosts::check(request.uri(), request.headers(), &shared.options.allowed_hosts)
     {
         return problem.into_response();
     }

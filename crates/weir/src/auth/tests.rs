@@ -62,6 +62,22 @@ fn a_server_that_nobody_could_use_does_not_start() {
 }
 
 #[test]
+fn names_are_looked_at_where_nobody_is_asked_for_a_token() {
+    let check = |host: &str, mode: AuthMode, names: Option<&str>, is_looked_at: bool| {
+        let settings = Settings { allowed_hosts: names.map(str::to_owned), ..settings(host, mode) };
+        let plan = run::plan(&settings).and_then(|plan| guarded(plan, &settings)).expect("good");
+        let place = format!("{host} {mode:?} {names:?}");
+        assert_eq!(plan.gateway.local_names_only, is_looked_at, "{place}");
+        assert_eq!(plan.gateway.allowed_hosts.join(","), names.unwrap_or_default(), "{place}");
+    };
+    check("127.0.0.1", AuthMode::Off, None, true);
+    check("127.0.0.1", AuthMode::Off, Some("weir.internal,weir"), true);
+    check("0.0.0.0", AuthMode::Off, None, false);
+    check("0.0.0.0", AuthMode::Off, Some("weir"), true);
+    check("127.0.0.1", AuthMode::Required, Some("weir"), false);
+}
+
+#[test]
 fn files_are_read_and_mistakes_in_them_told() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str, text: &str| {

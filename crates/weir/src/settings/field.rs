@@ -35,6 +35,8 @@ pub(super) enum Rule {
     Text,
     /// Where something is published: `https`, or `http` on this machine.
     Url,
+    /// Names of hosts without ports, separated by commas.
+    Hosts,
     /// A receiver of OTLP.
     Endpoint,
     /// Names and values that nobody is shown.
@@ -69,9 +71,10 @@ const EXTENSIONS_LEAST: u64 = 16;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 56] = [
+pub(super) const FIELDS: [Field; 57] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
+    Field { key: "allowed_hosts", rule: Rule::Hosts },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
     Field { key: "config_port", rule: Rule::Number { least: 0, most: 65_535 } },
     Field { key: "events_tls_cert", rule: Rule::File },
@@ -185,6 +188,9 @@ impl Rule {
             Self::Endpoint if !otlp::is_endpoint(text) => Err(format!(
                 "must be the URL of a receiver of OTLP over HTTP such as http://127.0.0.1:4318, but is {text:?}"
             )),
+            Self::Hosts if !text.split(',').all(is_host_name) => Err(format!(
+                "must be names of hosts without ports, separated by commas, such as weir.internal,weir, but is {text:?}"
+            )),
             Self::Headers => otlp::headers(text).map(|_| Value::from(text)),
             Self::Words(words) => match text.split(',').find(|word| !words.contains(word)) {
                 Some(word) => Err(format!("cannot be {text:?}: {}", did_you_mean(word, words))),
@@ -193,6 +199,15 @@ impl Rule {
             _ => Ok(Value::from(text)),
         }
     }
+}
+
+/// Longest as DNS has them. An underscore is in names of containers.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(fits)
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// What comes in clear text from another machine may be anybody's.

@@ -38,9 +38,15 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 56] = [
+const PURPOSES: [(&str, &str); 57] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
+    (
+        "allowed_hosts",
+        "Names of the server, without ports, to which it answers beside `localhost` and IP addresses while `auth.mode` is off \
+         and only this machine reaches it; where any are set, whoever reaches it. Requests to other names are refused with \
+         421: [security.md](security.md).",
+    ),
     ("events_port", "The port of the Events API; 0 takes a free one."),
     ("config_port", "The port of the Configuration API; 0 takes a free one."),
     (
@@ -237,6 +243,7 @@ fn allowed(rule: &Rule) -> String {
         Rule::Levels => format!("`{}`", LEVELS.join("`, `")),
         Rule::Text => "a text".into(),
         Rule::Url => "a URL that begins with `https://`, or with `http://` of this machine".into(),
+        Rule::Hosts => "names of hosts without ports, separated by commas".into(),
         Rule::Endpoint => "a URL that begins with `http://` or `https://`".into(),
         Rule::Headers => "names and values".into(),
         Rule::Ratio => "a number from 0 to 1".into(),

@@ -279,6 +279,18 @@ fn the_words_of_opentelemetry_are_understood() {
 }
 
 #[test]
+fn names_of_hosts_are_names() {
+    let load = |names: &str| Settings::load(&sources(&[("WEIR_ALLOWED_HOSTS", names)], &[]));
+    let (settings, _) = load("weir.internal,weir_1").expect("good");
+    assert_eq!(settings.allowed_hosts.as_deref(), Some("weir.internal,weir_1"));
+    for wrong in ["", "weir:4000", "a,,b", "a, b", "http://weir", "*.internal", "weir."] {
+        let rule = "must be names of hosts without ports, separated by commas, such as weir.internal,weir";
+        let expected = format!("WEIR_ALLOWED_HOSTS: allowed_hosts {rule}, but is {wrong:?}");
+        assert_eq!(faults(&sources(&[("WEIR_ALLOWED_HOSTS", wrong)], &[])), [expected]);
+    }
+}
+
+#[test]
 fn compatibility_is_a_profile_and_switches() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("server.toml");

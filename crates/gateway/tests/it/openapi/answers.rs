@@ -195,12 +195,15 @@ async fn the_server_and_its_log_are_as_they_are_told() {
     at.get("/v1/spaces/shop/events?at-least=9999", 503).await;
     at.get("/v1/spaces/weir.system/events", 403).await;
 
-    let options = Options { local_names_only: true, ..Options::default() };
+    let allowed_hosts = vec!["weir.internal".to_owned()];
+    let options = Options { local_names_only: true, allowed_hosts, ..Options::default() };
     let door = gateway(memory(), options, |log| log).await;
     for path in ["/v1/status", "/docs", "/openapi.json", "/v1/spaces"] {
         let answer = door.configure_with("GET", path, &[("host", "evil.example")], "").await;
         assert_eq!(answer.status, 421);
         at.told.check_answer("get", path, &answer);
+        let own = door.configure_with("GET", path, &[("host", "weir.internal:4001")], "").await;
+        assert_eq!(own.status, 200, "{path}");
     }
 }
 
