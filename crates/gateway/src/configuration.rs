@@ -51,20 +51,16 @@ type ItemPath = Result<Path<(String, String)>, PathRejection>;
 /// Makes the API.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let routes = endpoints().into_iter();
-    let api = routes
+    routes
         .fold(Router::new(), |router, endpoint| router.route(&endpoint.path, endpoint.handler))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard::refuse_foreign_pages))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), auth::configuration::guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), outgoing::hold))
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count));
-    // Where nobody watches, no request passes through one layer more.
-    let api = match shared.options.watchers.is_empty() {
-        true => api,
-        false => api.layer(middleware::from_fn_with_state(Arc::clone(&shared), watch::configuration)),
-    };
-    api.with_state(shared)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), watch::configuration))
+        .with_state(shared)
 }
 
 /// All routes, in the order in which they are told of.

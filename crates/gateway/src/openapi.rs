@@ -21,7 +21,8 @@ pub(crate) use cloudevent::{
 };
 pub(crate) use document::Document;
 pub(crate) use headers::{
-    ALLOW, CACHE_CONTROL, DUPLICATE, END, ETAG, LINK, NEXT, POSITION, POSITIONS, QUARANTINED, REQUEST_ID,
+    ALLOW, CACHE_CONTROL, DUPLICATE, END, ETAG, GIVEN_REQUEST_ID, LINK, NEXT, POSITION, POSITIONS, QUARANTINED,
+    REQUEST_ID,
 };
 pub(crate) use operation::{Answer, Endpoint, Operation, named_parameter, parameter};
 pub(crate) use page::Page;

@@ -1,8 +1,8 @@
 //! The identifier of a request, by which a caller and the operator speak of the same one: `X-Request-Id`.
 //!
-//! What the caller sends is kept. Without it one is made where it is of use: for the call of a function, whose log
-//! lines carry it, for an answer that tells of an error, and for every request where these are watched. Else a receipt says
-//! enough by its position, and costs no identifier.
+//! What the caller sends is kept. Without it one is made for every request to the Configuration API, and on the Events API
+//! where it is of use: for the call of a function, whose log lines carry it, for an answer that tells of an error, and for
+//! every request where these are watched. Else a receipt says enough by its position, and costs no identifier.
 
 use std::sync::OnceLock;
 

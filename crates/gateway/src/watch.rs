@@ -18,6 +18,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header::USER_AGENT};
 use parking_lot::Mutex;
+use tracing::Instrument;
 use weir_cloudevents::trace::{TRACEPARENT, TraceParent};
 use weir_domain::{Event, SpaceName, Timestamp};
 
@@ -334,17 +335,20 @@ impl Drop for Watched<'_> {
     }
 }
 
-/// Watches the requests of the Configuration API.
+/// Names each request of the Configuration API, in its answer and in the log lines about it, and watches it where anybody
+/// does.
 pub(crate) async fn configuration(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
-    let Some(watched) = Watched::begin(&shared, Api::Configuration, &request) else {
-        return next.run(request).await;
-    };
     let id = RequestId::of(request.headers());
-    id.or_made(&*shared.ids);
-    request.extensions_mut().insert(watched.notes().clone());
-    let mut response = next.run(request).await;
+    let span = id.span(&*shared.ids);
+    let watched = Watched::begin(&shared, Api::Configuration, &request);
+    if let Some(watched) = &watched {
+        request.extensions_mut().insert(watched.notes().clone());
+    }
+    let mut response = next.run(request).instrument(span).await;
     id.tell(&mut response);
-    watched.answered(&id, &response);
+    if let Some(watched) = watched {
+        watched.answered(&id, &response);
+    }
     response
 }
 

@@ -81,6 +81,9 @@ fn document() -> Document {
     schemas.extend(spaces::schemas());
     schemas.extend(tokens::schemas());
     schemas.extend(openapi::problem_schemas());
+    let given = openapi::GIVEN_REQUEST_ID;
+    let mut parameters = described::parameters();
+    parameters.push((given.name, openapi::parameter("header", &given)));
     Document {
         title: "Weir Configuration API",
         about: ABOUT,
@@ -95,11 +98,16 @@ fn document() -> Document {
             ("Tokens", "Who may do what. They are of the whole server; the scope `admin` is needed."),
             (TAG, "The server as a whole."),
         ],
-        operations: super::endpoints().into_iter().map(|it| (it.path, it.method, (it.told)())).collect(),
-        parameters: described::parameters(),
+        operations: super::endpoints().into_iter().map(|it| (it.path, it.method, named((it.told)()))).collect(),
+        parameters,
         responses: openapi::problem_responses(Side::Configuration),
         schemas,
     }
+}
+
+/// Tells of what every request may have, and every answer has.
+fn named(operation: Operation) -> Operation {
+    operation.shared(&[openapi::GIVEN_REQUEST_ID.name]).answering_with(&openapi::REQUEST_ID)
 }
 
 fn written(document: &Value) -> Bytes {

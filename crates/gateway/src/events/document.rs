@@ -53,10 +53,7 @@ const ATTRIBUTES: &[Member] = &[
 
 /// The headers that every request may have.
 const COMMON: &[Member] = &[
-    Member::new("X-Request-Id", || {
-        let about = "The name of the request: up to 128 letters, digits and characters of `-._~+/=:@`. The answer has it again.";
-        json!({ "type": "string", "description": about, "maxLength": 128, "pattern": "^[A-Za-z0-9._~+/=:@-]+$" })
-    }),
+    openapi::GIVEN_REQUEST_ID,
     Member::new("traceparent", || attribute("The trace that the request belongs to (W3C Trace Context).")),
     Member::new("tracestate", || attribute("The state of that trace.")),
 ];

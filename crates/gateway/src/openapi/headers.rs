@@ -95,6 +95,13 @@ pub(crate) const REQUEST_ID: Member = Member::new("X-Request-Id", || {
     })
 });
 
+/// The name that a caller gives to a request: a parameter.
+pub(crate) const GIVEN_REQUEST_ID: Member = Member::new(REQUEST_ID.name, || {
+    let about =
+        "The name of the request: up to 128 letters, digits and characters of `-._~+/=:@`. The answer has it again.";
+    json!({ "type": "string", "description": about, "maxLength": 128, "pattern": "^[A-Za-z0-9._~+/=:@-]+$" })
+});
+
 /// What a path can be asked by.
 pub(crate) const ALLOW: Member = Member::new(
     "Allow",

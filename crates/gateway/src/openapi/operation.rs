@@ -123,6 +123,15 @@ impl Operation {
         self
     }
 
+    /// Lets every answer that is told of here carry a header always; those that say what is wrong are told of once for all.
+    pub(crate) fn answering_with(mut self, header: &Member) -> Self {
+        let told = header_of(header, true);
+        for answer in self.answers.values_mut().filter(|answer| answer.get("$ref").is_none()) {
+            answer["headers"][header.name] = told.clone();
+        }
+        self
+    }
+
     /// Asks nobody for a token.
     pub(crate) fn open(self) -> Self {
         Self { is_open: true, ..self }
@@ -179,9 +188,7 @@ impl Answer {
     }
 
     fn with_header(mut self, header: &Member, is_always: bool) -> Self {
-        let (about, schema) = header.parts();
-        let told = json!({ "description": about, "required": is_always, "schema": schema });
-        self.headers.insert(header.name.to_owned(), told);
+        self.headers.insert(header.name.to_owned(), header_of(header, is_always));
         self
     }
 
@@ -207,6 +214,11 @@ impl Answer {
         }
         Value::Object(told)
     }
+}
+
+fn header_of(header: &Member, is_always: bool) -> Value {
+    let (about, schema) = header.parts();
+    json!({ "description": about, "required": is_always, "schema": schema })
 }
 
 /// Refers to a parameter of the document.

@@ -87,10 +87,10 @@ pub(crate) fn responses(side: Side) -> Map<String, Value> {
         Side::Configuration => &OF_EVENTS_ONLY,
     };
     let known = STATUSES.iter().filter(|(status, ..)| !strange.contains(status));
-    known.map(|(status, name, about)| ((*name).to_owned(), response(side, *status, about).into_value())).collect()
+    known.map(|(status, name, about)| ((*name).to_owned(), response(*status, about).into_value())).collect()
 }
 
-fn response(side: Side, status: u16, about: &str) -> Answer {
+fn response(status: u16, about: &str) -> Answer {
     let answer = Answer::new(about);
     if status == 414 || status == 431 {
         return answer;
@@ -102,8 +102,7 @@ fn response(side: Side, status: u16, about: &str) -> Answer {
         429 | 503 => answer.header(&RETRY_AFTER),
         _ => answer,
     };
-    let answer = if side == Side::Events { answer.header(&REQUEST_ID) } else { answer };
-    answer.content("application/json", schema_reference(SCHEMA))
+    answer.header(&REQUEST_ID).content("application/json", schema_reference(SCHEMA))
 }
 
 /// Tells of the form of all of them.

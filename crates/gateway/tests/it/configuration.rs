@@ -1,5 +1,7 @@
 //! The Configuration API: statuses, fields and messages of the Event Gateway, and what was added beside them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{STRUCTURED, door, event};
@@ -29,6 +31,28 @@ async fn status_and_unknown_paths() {
         assert_eq!((answer.status, answer.text()), (405, "Method Not Allowed"));
         assert_eq!(answer.header("allow"), Some(allow), "{path}");
     }
+}
+
+#[tokio::test]
+async fn every_request_has_a_name() {
+    let door = door().await;
+    let id = "x-request-id";
+    let mut made = Vec::new();
+    for (method, path, status) in [
+        ("GET", "/v1/status", 200),
+        ("GET", "/v1/metrics", 200),
+        ("GET", "/v1/spaces/default/functions", 200),
+        ("DELETE", "/v1/spaces/default/functions/f", 404),
+        ("DELETE", "/v1/status", 405),
+        ("GET", "/nothing", 404),
+    ] {
+        let named = door.configure_with(method, path, &[(id, "mine-7")], "").await;
+        assert_eq!((named.status, named.header(id)), (status, Some("mine-7")), "{method} {path}");
+        let unnamed = door.configure_with(method, path, &[(id, "not sane")], "").await;
+        made.push(unnamed.header(id).expect("a name").to_owned());
+    }
+    let different: BTreeSet<_> = made.iter().collect();
+    assert!(different.len() == made.len() && made.iter().all(|made| made.starts_with("id-")), "{made:?}");
 }
 
 #[tokio::test]
