@@ -36,6 +36,9 @@ pub(crate) async fn call(
     let Checked { event, key, kept, received } = check(shared, &snapshot, space, event, sender).await?;
     if kept.as_ref().is_some_and(schema::is_quarantined) {
         let receipt = record(shared, space, kept, &mut Vec::from_iter(received)).await?;
+        if let Some(receipt) = &receipt {
+            shared.observer.quarantined(space, receipt);
+        }
         return Ok(in_quarantine(receipt));
     }
     let spans = shared.observer.calling(&Calling { purpose: Purpose::Route, event: &event, request: sender.span() });
@@ -75,7 +78,7 @@ pub(crate) async fn call(
     if let Err(error) = &outcome {
         told.extend(system_events::failed(shared, &about, &error_chain(error)));
     }
-    if let Err(error) = system_events::append_told(&*shared.log, space, told).await {
+    if let Err(error) = system_events::append_told(shared, &*shared.log, space, told).await {
         // The caller hears of the failure of the call, which counts more.
         tracing::error!(error = %error_chain(&error), %space, "what the platform tells of a call is not in the log");
     }
@@ -260,7 +263,7 @@ async fn keep(
     if events.is_empty() && told.is_empty() {
         return Ok(Receipt { events: Vec::new() });
     }
-    Ok(system_events::append(&*shared.log, space.clone(), events, std::mem::take(told)).await?)
+    Ok(system_events::append(shared, &*shared.log, space.clone(), events, std::mem::take(told)).await?)
 }
 
 fn failure(error: &CallError) -> CallFailure {

@@ -20,7 +20,7 @@ use weir_catalog::{
 };
 use weir_domain::{Clock, Event, FunctionId, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
-use weir_log::{LogEngine, NewEvent};
+use weir_log::{LogEngine, LogError, NewEvent, Receipt};
 
 use crate::{
     CallFailure, ChangeError, Changed, Compatibility, Configuration, MakeFunction, Observer, OpenError, Precondition,
@@ -299,10 +299,28 @@ impl Flow {
     }
 
     /// Makes the event `eventgateway.event.received` about an event that was admitted, where somebody listens to these. It
-    /// belongs into the append of that event, see [`append`](crate::append).
+    /// belongs into the append of that event, see [`append`](Self::append).
     #[must_use]
     pub fn received(&self, space: &SpaceName, admitted: &NewEvent, sender: &dyn Sender) -> Option<NewEvent> {
         system_events::received(&self.shared, space, &admitted.event, || admitted.key.clone(), sender)
+    }
+
+    /// Appends events that were admitted to a log, and what [`received`](Self::received) told about them: in one batch where
+    /// that stays small, else the events first.
+    ///
+    /// The events are all there or none. The receipt is theirs alone. Where it is not returned, whoever waits repeats the
+    /// whole, and nothing stands there twice.
+    ///
+    /// # Errors
+    /// Where the log does not take all of it.
+    pub async fn append(
+        &self,
+        log: &dyn LogEngine,
+        space: SpaceName,
+        events: Vec<NewEvent>,
+        told: Vec<NewEvent>,
+    ) -> Result<Receipt, LogError> {
+        system_events::append(&self.shared, log, space, events, told).await
     }
 
     /// Calls the function of a sync subscription and returns its answer, after the authorizer of the event's type has

@@ -42,7 +42,6 @@ pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS, returned_span};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};
 pub use snapshot::Configuration;
-pub use system_events::append;
 pub use weir_functions::HttpAnswer;
 
 /// The type of the event that records a delivery that was given up.

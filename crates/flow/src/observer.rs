@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use weir_catalog::SystemEvent;
 use weir_cloudevents::trace::TraceParent;
 use weir_domain::{Event, FunctionId, Position, SpaceName};
 use weir_log::EventReceipt;
@@ -174,6 +175,13 @@ pub trait Observer: Send + Sync + 'static {
     /// Takes note of what an authorizer said. An answer that was kept from an earlier call comes here no second time.
     fn authorized(&self, _authorized: &Authorized<'_>) {}
 
+    /// Takes note that the log has written what the platform tells: an event `eventgateway.…`. One that stood there before
+    /// comes here no second time.
+    fn told(&self, _space: &SpaceName, _which: SystemEvent) {}
+
+    /// Takes note of what the log said to the event that keeps one of a caller on a route in quarantine.
+    fn quarantined(&self, _space: &SpaceName, _receipt: &EventReceipt) {}
+
     /// Gives a call its spans, where it is to be traced. For all others nothing of a trace is looked at or measured.
     fn calling(&self, _calling: &Calling<'_>) -> Option<CallSpans> {
         None
@@ -205,6 +213,14 @@ impl Observer for Observers {
 
     fn authorized(&self, authorized: &Authorized<'_>) {
         self.0.iter().for_each(|observer| observer.authorized(authorized));
+    }
+
+    fn told(&self, space: &SpaceName, which: SystemEvent) {
+        self.0.iter().for_each(|observer| observer.told(space, which));
+    }
+
+    fn quarantined(&self, space: &SpaceName, receipt: &EventReceipt) {
+        self.0.iter().for_each(|observer| observer.quarantined(space, receipt));
     }
 
     fn calling(&self, calling: &Calling<'_>) -> Option<CallSpans> {

@@ -22,7 +22,7 @@ use weir_catalog::{SystemEvent, is_reserved};
 use weir_cloudevents::{json as codec, time, v01};
 use weir_domain::{AttributeValue, Data, Event, FunctionId, Key, SpaceName, error_chain};
 use weir_functions::HttpAnswer;
-use weir_log::{Append, LogEngine, LogError, NewEvent, Receipt};
+use weir_log::{Append, EventReceipt, LogEngine, LogError, NewEvent, Receipt};
 
 use crate::{
     Sender,
@@ -112,10 +112,10 @@ pub(crate) async fn beside<T>(
     if told.is_empty() {
         return (work.await, told);
     }
-    let append = shared.log.append(Append::new(space.clone(), told.clone()));
+    let append = append_batch(shared, &*shared.log, space, told.clone());
     let (appended, outcome) = futures_util::future::join(append, work).await;
     match appended {
-        Ok(_) => (outcome, Vec::new()),
+        Ok(()) => (outcome, Vec::new()),
         Err(error) => {
             tracing::warn!(error = %error_chain(&error), %space, "what the platform tells of a call is appended after it");
             (outcome, told)
@@ -130,7 +130,8 @@ pub(crate) async fn beside<T>(
 ///
 /// # Errors
 /// Where the log does not take all of it.
-pub async fn append(
+pub(crate) async fn append(
+    shared: &Shared,
     log: &dyn LogEngine,
     space: SpaceName,
     mut events: Vec<NewEvent>,
@@ -139,36 +140,70 @@ pub async fn append(
     let bytes = |events: &[NewEvent]| events.iter().map(|new| new.event.size()).sum::<usize>();
     let count = events.len();
     if count == 0 {
-        append_told(log, &space, told).await?;
+        append_told(shared, log, &space, told).await?;
         return Ok(Receipt { events: Vec::new() });
     }
-    if told.is_empty() || bytes(&events) + bytes(&told) <= TOGETHER_BYTES_MAX {
+    if told.is_empty() {
+        return log.append(Append::new(space, events)).await;
+    }
+    if bytes(&events) + bytes(&told) <= TOGETHER_BYTES_MAX {
+        let kinds = kinds_of(&told);
         events.extend(told);
-        let mut receipt = log.append(Append::new(space, events)).await?;
+        let mut receipt = log.append(Append::new(space.clone(), events)).await?;
+        note(shared, &space, &kinds, receipt.events.get(count..).unwrap_or_default());
         receipt.events.truncate(count);
         return Ok(receipt);
     }
     let receipt = log.append(Append::new(space.clone(), events)).await?;
-    append_told(log, &space, told).await?;
+    append_told(shared, log, &space, told).await?;
     Ok(receipt)
 }
 
 /// Appends what is told, in batches that no engine refuses.
-pub(crate) async fn append_told(log: &dyn LogEngine, space: &SpaceName, told: Vec<NewEvent>) -> Result<(), LogError> {
+pub(crate) async fn append_told(
+    shared: &Shared,
+    log: &dyn LogEngine,
+    space: &SpaceName,
+    told: Vec<NewEvent>,
+) -> Result<(), LogError> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for new in told {
         let size = new.event.size();
         if bytes + size > TOGETHER_BYTES_MAX && !batch.is_empty() {
-            log.append(Append::new(space.clone(), std::mem::take(&mut batch))).await?;
+            append_batch(shared, log, space, std::mem::take(&mut batch)).await?;
             bytes = 0;
         }
         bytes += size;
         batch.push(new);
     }
     if !batch.is_empty() {
-        log.append(Append::new(space.clone(), batch)).await?;
+        append_batch(shared, log, space, batch).await?;
     }
     Ok(())
+}
+
+async fn append_batch(
+    shared: &Shared,
+    log: &dyn LogEngine,
+    space: &SpaceName,
+    told: Vec<NewEvent>,
+) -> Result<(), LogError> {
+    let kinds = kinds_of(&told);
+    let receipt = log.append(Append::new(space.clone(), told)).await?;
+    note(shared, space, &kinds, &receipt.events);
+    Ok(())
+}
+
+/// Returns what is told, in its order.
+fn kinds_of(told: &[NewEvent]) -> Vec<SystemEvent> {
+    let kind = |new: &NewEvent| SystemEvent::ALL.into_iter().find(|each| each.name() == new.event.event_type());
+    told.iter().filter_map(kind).collect()
+}
+
+/// Tells the observer of what the log has written; what stood there before was told of then.
+fn note(shared: &Shared, space: &SpaceName, kinds: &[SystemEvent], entries: &[EventReceipt]) {
+    let written = kinds.iter().zip(entries).filter(|(_, entry)| !entry.duplicate);
+    written.for_each(|(kind, _)| shared.observer.told(space, *kind));
 }
 
 fn of_call(shared: &Shared, about: &About<'_>, which: SystemEvent, more: impl FnOnce() -> String) -> Option<NewEvent> {

@@ -26,7 +26,6 @@ use std::{
 use http::StatusCode;
 use weir_catalog::{Catalog, Resource};
 use weir_domain::{SpaceName, Timestamp};
-use weir_flow::EVENT_QUARANTINED;
 use weir_log::EventReceipt;
 
 pub use exposition::{Format, InFlight, Scrape};
@@ -209,11 +208,7 @@ impl EventSeries<'_> {
 
     /// The log took an event in quarantine: what was written is another one, of a type of the platform.
     pub fn quarantined(self, space: &SpaceName, receipt: &EventReceipt) {
-        if receipt.duplicate {
-            self.own.space.duplicate.inc();
-        } else {
-            self.series.registered_type(space, EVENT_QUARANTINED).appended.inc();
-        }
+        self.series.quarantined(space, receipt);
     }
 
     /// An event was refused.

@@ -239,7 +239,7 @@ async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) -> bo
     if delivery.told.is_empty() {
         return true;
     }
-    match system_events::append_told(&*shared.log, space, delivery.told.clone()).await {
+    match system_events::append_told(shared, &*shared.log, space, delivery.told.clone()).await {
         Ok(()) => {
             delivery.told.clear();
             true
@@ -407,7 +407,7 @@ async fn enter(shared: &Shared, space: &SpaceName, events: &[Event], told: &[New
     let admitted = admitted.map_err(|refusal| {
         Failure::of_function(format!("the function returned an event that is refused: {refusal}"))
     })?;
-    match system_events::append(&*shared.log, space.clone(), admitted, told.to_vec()).await {
+    match system_events::append(shared, &*shared.log, space.clone(), admitted, told.to_vec()).await {
         Ok(_) => Ok(()),
         // The log will never take them: the function returned too much.
         Err(error) if error.kind() == ErrorKind::Invalid => {
@@ -448,6 +448,6 @@ async fn record(
         .map_err(|error| error.to_string())?;
     let new = NewEvent { event: failed, key: key.clone() };
     let told = delivery.told.clone();
-    let appended = system_events::append(&*shared.log, space.clone(), vec![new], told).await;
+    let appended = system_events::append(shared, &*shared.log, space.clone(), vec![new], told).await;
     appended.map(drop).map_err(|error| error_chain(&error))
 }

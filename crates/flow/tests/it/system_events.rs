@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use weir_catalog::{Command, EventType, EventTypeName, OnInvalid, RetryPolicy, Schema, SystemEvent};
-use weir_domain::{AttributeValue, Event};
-use weir_flow::{Compatibility, EVENT_QUARANTINED, Options};
+use weir_domain::{AttributeValue, Event, SpaceName};
+use weir_flow::{Compatibility, EVENT_QUARANTINED, Happening, Observer, Options};
 use weir_functions::{CallError, Outcome};
 use weir_log::{Append, LogEngine, NewEvent, Recorded};
-use weir_testkit::{FakeFunction, Faults, FaultyLog};
+use weir_testkit::{FakeFunction, Faults, FaultyLog, SteppingClock};
 
 use crate::support::{
-    BOUND, Functions, Nobody, Running, all_of, draft, echo, event, memory, quick_retry, space, start,
+    BOUND, Functions, Nobody, Running, all_of, draft, echo, event, memory, quick_retry, space, start, start_with,
 };
 
 const INVOKING: &str = SystemEvent::Invoking.name();
@@ -23,6 +24,19 @@ fn with_listeners(id: &str, function: FakeFunction) -> Functions {
     let listener = echo("heard");
     let listeners = ["one", "two", "three"].map(|id| (id.to_owned(), listener.clone()));
     Functions([(id.to_owned(), function)].into_iter().chain(listeners).collect())
+}
+
+/// What was told.
+#[derive(Default)]
+struct Seen(Mutex<Vec<SystemEvent>>);
+
+impl Observer for Seen {
+    fn observe(&self, _happening: &Happening<'_>) {}
+
+    fn told(&self, told_in: &SpaceName, which: SystemEvent) {
+        assert_eq!(*told_in, space());
+        self.0.lock().push(which);
+    }
 }
 
 async fn declare(running: &Running, id: &str) {
@@ -46,7 +60,9 @@ async fn every_attempt_is_told_and_calls_with_what_is_told_are_not() {
     });
     let functions = with_listeners("shaky", shaky);
     let log = memory();
-    let running = start(log.clone(), &functions, Options::default()).await;
+    let seen = Arc::new(Seen::default());
+    let clock = Arc::new(SteppingClock::default());
+    let running = start_with(log.clone(), &functions, Options::default(), clock, seen.clone()).await;
     declare(&running, "shaky").await;
     running.emit([event("a", "job", "k")]).await;
     let invoked = running.wait_for(INVOKED, 1).await;
@@ -70,6 +86,10 @@ async fn every_attempt_is_told_and_calls_with_what_is_told_are_not() {
     let counts =
         [all_of(&*log, INVOKING).await.len(), all_of(&*log, INVOKED).await.len(), all_of(&*log, FAILED).await.len()];
     assert_eq!(counts, [4, 2, 2], "two attempts of each event, and none of the listeners");
+    let seen = seen.0.lock();
+    let watched = [SystemEvent::Invoking, SystemEvent::Invoked, SystemEvent::InvocationFailed]
+        .map(|which| seen.iter().filter(|each| **each == which).count());
+    assert_eq!(watched, counts, "each is told to the observer once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ pub(super) async fn one(
     let new = admitted.inspect_err(|refusal| series.refused(refusal.into()))?;
     let kept_in = is_quarantined(&new).then(|| space.clone());
     let told = shared.flow.received(&space, &new, sender).into_iter().collect();
-    let appended = weir_flow::append(&*shared.log, space, vec![new], told).await;
+    let appended = shared.flow.append(&*shared.log, space, vec![new], told).await;
     let receipt = appended.inspect_err(|error| series.refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     let Some(entry) = receipt.events.first() else {
@@ -78,7 +78,7 @@ pub(super) async fn batch(
     place.hold(more).inspect_err(|_| refused(Refused::Overloaded))?;
     let quarantined: Vec<bool> = admitted.iter().map(is_quarantined).collect();
     let kept_in = quarantined.contains(&true).then(|| space.clone());
-    let appended = weir_flow::append(&*shared.log, space, admitted, told).await;
+    let appended = shared.flow.append(&*shared.log, space, admitted, told).await;
     let receipt = appended.inspect_err(|error| refused(error.into()));
     let receipt = receipt.map_err(|error| failed(shared, id, error))?;
     for ((each, entry), is_quarantined) in series.iter().zip(&receipt.events).zip(&quarantined) {

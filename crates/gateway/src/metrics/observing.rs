@@ -1,6 +1,9 @@
 //! What the flow tells: calls of functions, and what became of events.
 
+use weir_catalog::SystemEvent;
+use weir_domain::SpaceName;
 use weir_flow::{Authorized, DELIVERY_FAILED, Happening, Observer, Settled, Way};
+use weir_log::EventReceipt;
 
 use super::{Metrics, labels};
 
@@ -46,6 +49,16 @@ impl Observer for Metrics {
             }
             Way::Route { receipt: None } => {}
         }
+    }
+
+    fn told(&self, space: &SpaceName, which: SystemEvent) {
+        let of_type = self.series.registered_type(space, which.name());
+        of_type.received.inc();
+        of_type.appended.inc();
+    }
+
+    fn quarantined(&self, space: &SpaceName, receipt: &EventReceipt) {
+        self.series.quarantined(space, receipt);
     }
 
     fn authorized(&self, authorized: &Authorized<'_>) {

@@ -11,6 +11,8 @@ use std::{
 use prometheus_client::metrics::{counter, gauge};
 use weir_catalog::Catalog;
 use weir_domain::{SpaceName, Timestamp};
+use weir_flow::EVENT_QUARANTINED;
+use weir_log::EventReceipt;
 
 use super::{
     family::{Family, Readings},
@@ -340,6 +342,15 @@ impl Series {
     fn type_of(&self, space: &Arc<OfSpace>, event_type: &str) -> &OfType {
         let named = self.types.get([&space.label, event_type], || OfType::new(space));
         named.unwrap_or_else(|| self.types.fixed([OTHER; 2], || OfType::new(self.fixed_space(OTHER))))
+    }
+
+    /// Counts the event that keeps another one in quarantine, or that it stood there before.
+    pub(super) fn quarantined(&self, space: &SpaceName, receipt: &EventReceipt) {
+        if receipt.duplicate {
+            self.registered_space(space).duplicate.inc();
+        } else {
+            self.registered_type(space, EVENT_QUARANTINED).appended.inc();
+        }
     }
 
     /// Finds the series of a function.

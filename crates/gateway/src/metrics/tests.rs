@@ -4,11 +4,11 @@ mod parser;
 
 use std::{cell::Cell, sync::LazyLock};
 
-use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription};
+use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription, SystemEvent};
 use weir_domain::{Event, FunctionId, Position};
 use weir_flow::{
-    Authorized, Backlog, CallFailure, DELIVERY_FAILED, Decision, Happening, NoObserver, Observer, Observers, Refusal,
-    Settled, Way,
+    Authorized, Backlog, CallFailure, DELIVERY_FAILED, Decision, EVENT_QUARANTINED, Happening, NoObserver, Observer,
+    Observers, Refusal, Settled, Way,
 };
 use weir_log::LogError;
 
@@ -334,6 +334,29 @@ fn the_flow_is_watched() {
     within(0.00001, 0.0);
     within(0.00002, 1.0);
     within(f64::INFINITY, 2.0);
+}
+
+#[test]
+fn what_the_platform_tells_and_keeps_apart_is_counted() {
+    let metrics = metrics();
+    let observers = Observers(vec![Arc::new(NoObserver), Arc::new(metrics.clone())]);
+    let space = name("shop");
+    for which in [SystemEvent::Invoking, SystemEvent::Invoking, SystemEvent::Invoked] {
+        observers.told(&space, which);
+    }
+    for is_repeated in [false, true] {
+        observers.quarantined(&space, &EventReceipt { position: Position::new(4), duplicate: is_repeated });
+    }
+    let exposition = seen(&metrics, &shop());
+    let typed = |metric: &str, event_type: &str, expected: f64| {
+        exposition.check(metric, &[("space", "shop"), ("type", event_type)], expected);
+    };
+    for metric in ["eventgateway_events_received_total", "weir_events_appended_total"] {
+        typed(metric, SystemEvent::Invoking.name(), 2.0);
+        typed(metric, SystemEvent::Invoked.name(), 1.0);
+    }
+    typed("weir_events_appended_total", EVENT_QUARANTINED, 1.0);
+    exposition.check("weir_events_duplicate_total", &[("space", "shop")], 1.0);
 }
 
 #[test]
