@@ -129,6 +129,11 @@ impl Caller {
         self.scopes().is_none_or(|scopes| scopes.allow_type(action, space, event_type))
     }
 
+    /// Tells whether the caller may emit events of this type.
+    pub(crate) fn may_emit(&self, space: &SpaceName, event_type: &str) -> bool {
+        self.may_with(Action::Emit, space, event_type)
+    }
+
     /// Tells whether events of this type may be shown to the caller.
     pub(crate) fn may_read(&self, space: &SpaceName, event_type: &str) -> bool {
         self.may_with(Action::Read, space, event_type)
@@ -248,7 +253,7 @@ pub(crate) fn admit(
 /// # Errors
 /// Where the caller has not got it: 403.
 pub(crate) fn check_emit(shared: &Shared, caller: &Caller, space: &SpaceName, event: &Event) -> Result<(), Problem> {
-    if caller.may_with(Action::Emit, space, event.event_type()) {
+    if caller.may_emit(space, event.event_type()) {
         return Ok(());
     }
     let series = shared.counted(space, event);
@@ -262,7 +267,7 @@ pub(crate) fn check_emit(shared: &Shared, caller: &Caller, space: &SpaceName, ev
 /// # Errors
 /// As [`check_emit`].
 pub(crate) fn check_request(shared: &Shared, caller: &Caller, space: &SpaceName) -> Result<(), Problem> {
-    if caller.may_with(Action::Emit, space, HTTP_REQUEST) {
+    if caller.may_emit(space, HTTP_REQUEST) {
         return Ok(());
     }
     shared.metrics.refused(space, Refused::Denied, || shared.flow.catalog());

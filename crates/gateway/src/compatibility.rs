@@ -10,11 +10,14 @@ pub struct Compatibility {
     pub base64_bodies: bool,
     /// The parameters of a path stay percent-encoded.
     pub encoded_params: bool,
+    /// A request to the Events API that names no space is for the routes and subscriptions of all spaces.
+    pub cross_space_matching: bool,
 }
 
 impl Compatibility {
     /// All of it.
-    pub const EVENT_GATEWAY: Self = Self { unmatched_requests: true, base64_bodies: true, encoded_params: true };
+    pub const EVENT_GATEWAY: Self =
+        Self { unmatched_requests: true, base64_bodies: true, encoded_params: true, cross_space_matching: true };
 }
 
 /// How the Event Gateway took a body.

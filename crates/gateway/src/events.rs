@@ -16,6 +16,7 @@ mod cors;
 mod document;
 mod emit;
 mod legacy;
+mod reach;
 mod request;
 mod sender;
 mod stamp;
@@ -36,9 +37,10 @@ use http::{
 };
 use hyper::service::{Service, service_fn};
 use tracing::Instrument;
-use weir_catalog::{Arrival, HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog};
+use weir_catalog::{Arrival, HTTP_REQUEST, Method, MethodSet, RouteMatch, SpaceCatalog, Subscription};
 use weir_cloudevents::{Mode, binary, json, mode, v01};
 use weir_domain::{Event, Limits, SpaceName};
+use weir_flow::Sender;
 
 use crate::{
     answer,
@@ -56,6 +58,7 @@ use crate::{
 };
 use cors::Allowance;
 pub(crate) use document::document;
+use reach::Reach;
 use stamp::Stamp;
 
 /// The header that only events of 1.0 have.
@@ -127,7 +130,10 @@ fn held(shared: &Shared, method: &http::Method, response: Response) -> Result<Re
 struct Exchange<'a> {
     shared: &'a Shared,
     parts: &'a Parts,
+    /// The space that it names, or the default one.
     space: SpaceName,
+    /// Whether it is for all spaces, because it names none.
+    is_for_all: bool,
     path: &'a str,
     id: &'a RequestId,
     /// Who has sent it.
@@ -148,13 +154,17 @@ async fn answer<B: RequestBody>(
         hosts::check(&parts.uri, &parts.headers, &shared.options.allowed_hosts)?;
     }
     let identified = auth::identify(shared, &mut parts.headers);
-    let Target { space, path } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
+    let Target { space, path, is_named } = space::select(parts.uri.path(), &parts.headers, &shared.default_space)?;
+    let is_for_all = !is_named && shared.options.compatibility.cross_space_matching;
     open.names(&space);
     if let Some(notes) = notes {
         notes.space(&space);
     }
-    let present = shared.flow.catalog();
-    let present = present.space_or_empty(&space);
+    let catalog = shared.flow.catalog();
+    let present: &SpaceCatalog = match is_for_all {
+        true => reach::of_page(&catalog, &space, &parts, path),
+        false => catalog.space_or_empty(&space),
+    };
     if let Some(response) = cors::preflight(present, &parts, path) {
         return Ok(response);
     }
@@ -164,7 +174,7 @@ async fn answer<B: RequestBody>(
         notes.caller(caller);
     }
     let answered = async {
-        let exchange = Exchange { shared, parts: &parts, space, path, id, caller: admitted?, notes };
+        let exchange = Exchange { shared, parts: &parts, space, is_for_all, path, id, caller: admitted?, notes };
         held(shared, &parts.method, dispatch(exchange, body).await?)
     };
     let Some(allowance) = allowance else { return answered.await };
@@ -237,43 +247,42 @@ async fn single<B: RequestBody>(
     body: B,
     place: &mut Place<'_>,
 ) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
+    let Exchange { shared, parts, path, id, notes, .. } = exchange;
     check_encoding(parts)?;
+    let unread = |problem: &Problem| shared.unread(&exchange.space, problem);
     let limits = &shared.options.limits;
     // Of one event in binary mode the body is the data, and nothing else can be.
     let is_structured = matches!(form, Form::Structured);
     let bytes_max = if is_structured { limits.request_bytes_max } else { limits.event_bytes_max };
-    let body =
-        shared.read_event_body(body, place, bytes_max).await.inspect_err(|problem| shared.unread(&space, problem))?;
+    let body = shared.read_event_body(body, place, bytes_max).await.inspect_err(unread)?;
     let body_bytes = body.len();
-    let decoded = form.decode(shared, parts, body).await;
-    let event = decoded.inspect_err(|problem| shared.unread(&space, problem))?;
+    let event = form.decode(shared, parts, body).await.inspect_err(unread)?;
     if let Some(notes) = notes {
         notes.event(&event, body_bytes);
     }
-    auth::check_emit(shared, &caller, &space, &event)?;
-    refuse_request(&event)?;
     let catalog = shared.flow.catalog();
-    let present = catalog.space_or_empty(&space);
+    let reach = reach::of(&exchange, &catalog, event.event_type())?;
+    auth::check_emit(shared, &exchange.caller, &reach.home, &event)?;
+    refuse_request(&event)?;
+    let present = catalog.space_or_empty(&reach.home);
     let found = route(present, parts, event.event_type(), path);
     let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
     let stamped = Stamp::of(parts, path).within(trace_span).given_to(event, limits);
-    let event = stamped.inspect_err(|problem| shared.unread(&space, problem))?;
+    let event = stamped.inspect_err(unread)?;
     let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
     let sender = sender.within(trace_span);
     if let Some(found) = &found {
-        let span = id.span(&*shared.ids);
-        return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
+        return called(shared, id, reach, &found.subscription, event, &sender).await;
     }
     if !emits(parts) && !takes_all(shared, parts) && !is_asked_for(shared, present, parts, &event) {
         let routed = present.methods(event.event_type(), path);
         return Err(wrong_method(parts, "an event is emitted with POST, PUT or PATCH", with_head(routed)));
     }
-    appended(notes, emit::one(shared, id, space, event, &sender)).await
+    appended(notes, emit::one(shared, id, reach, event, &sender)).await
 }
 
 async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
+    let Exchange { shared, parts, space, path, id, caller, notes, .. } = exchange;
     if parts.method != http::Method::POST {
         let message = format!("a batch is emitted with POST, not {}: send it so", parts.method);
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, message);
@@ -306,10 +315,11 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
 }
 
 async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Place<'_>) -> Result<Response, Problem> {
-    let Exchange { shared, parts, space, path, id, caller, notes } = exchange;
-    auth::check_request(shared, &caller, &space)?;
+    let Exchange { shared, parts, path, id, notes, .. } = exchange;
     let catalog = shared.flow.catalog();
-    let present = catalog.space_or_empty(&space);
+    let reach = reach::of(&exchange, &catalog, HTTP_REQUEST)?;
+    auth::check_request(shared, &exchange.caller, &reach.home)?;
+    let present = catalog.space_or_empty(&reach.home);
     let found = route(present, parts, HTTP_REQUEST, path);
     let stamp = Stamp::of(parts, path);
     let is_heard = shared.flow.listeners(present, HTTP_REQUEST, stamp.arrival()).next().is_some();
@@ -319,14 +329,14 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         return Ok(answer::empty(StatusCode::ACCEPTED));
     }
     if found.is_none() && !is_kept {
-        return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &space, path));
+        return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &reach.home, path));
     }
     if is_kept {
-        stamp.check(&shared.options.limits).inspect_err(|problem| shared.unread(&space, problem))?;
+        stamp.check(&shared.options.limits).inspect_err(|problem| shared.unread(&exchange.space, problem))?;
     }
     // As text in the event it may take more, but never less.
     let body = shared.read_event_body(body, place, shared.options.limits.event_bytes_max).await;
-    let body = body.inspect_err(|problem| shared.unread(&space, problem))?;
+    let body = body.inspect_err(|problem| shared.unread(&exchange.space, problem))?;
     let params = found.as_ref().map(|found| &found.params);
     let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
     let event =
@@ -336,10 +346,28 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     }
     let sender = sender::Request::new(shared, parts, path, params).within(trace_span);
     if let Some(found) = &found {
-        let span = id.span(&*shared.ids);
-        return call::make(shared, &space, &found.subscription, event, &sender).instrument(span).await;
+        return called(shared, id, reach, &found.subscription, event, &sender).await;
     }
-    appended(notes, emit::one(shared, id, space, event, &sender)).await
+    appended(notes, emit::one(shared, id, reach, event, &sender)).await
+}
+
+/// Calls the function of a route, after the event was kept in the other spaces that it is for.
+async fn called(
+    shared: &Shared,
+    id: &RequestId,
+    reach: Reach,
+    subscription: &Arc<Subscription>,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<Response, Problem> {
+    let Reach { home, also } = reach;
+    let calling = async {
+        if !also.is_empty() {
+            Box::pin(emit::copies(shared, id, also, &event, sender)).await?;
+        }
+        call::make(shared, &home, subscription, event, sender).await
+    };
+    calling.instrument(id.span(&*shared.ids)).await
 }
 
 /// Notes when an append begins and what has come of it, where anybody watches.

@@ -19,6 +19,8 @@ pub(crate) struct Target<'p> {
     pub(crate) space: SpaceName,
     /// The path within the space, still percent-encoded.
     pub(crate) path: &'p str,
+    /// Whether the request names the space.
+    pub(crate) is_named: bool,
 }
 
 /// Finds the space by the path prefix `/spaces/{space}/` or the header `Weir-Space`; neither means the default.
@@ -33,7 +35,9 @@ pub(crate) fn select<'p>(path: &'p str, headers: &HeaderMap, default: &SpaceName
         }
         None => (None, path),
     };
-    let space = match (in_path, in_header(headers)?) {
+    let in_header = in_header(headers)?;
+    let is_named = in_path.is_some() || in_header.is_some();
+    let space = match (in_path, in_header) {
         (Some(in_path), Some(in_header)) if in_path != in_header => {
             return Err(Problem::invalid(format!(
                 "the path names space \"{in_path}\" and the header Weir-Space names \"{in_header}\": name one space"
@@ -42,7 +46,7 @@ pub(crate) fn select<'p>(path: &'p str, headers: &HeaderMap, default: &SpaceName
         (Some(space), _) | (None, Some(space)) => space,
         (None, None) => default.clone(),
     };
-    Ok(Target { space, path })
+    Ok(Target { space, path, is_named })
 }
 
 /// Makes the name of a space that clients may use.

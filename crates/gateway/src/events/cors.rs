@@ -53,6 +53,11 @@ pub(super) fn preflight(present: &SpaceCatalog, parts: &Parts, path: &str) -> Op
     Some(response)
 }
 
+/// Tells whether there is a configuration for a request, or for what a pre-flight asks about.
+pub(super) fn is_configured(present: &SpaceCatalog, parts: &Parts, path: &str) -> bool {
+    Allowance::of(present, parts, path).is_some() || preflight(present, parts, path).is_some()
+}
+
 /// What the answer to a request says to the browser.
 pub(super) struct Allowance {
     origin: Option<HeaderValue>,

@@ -4,46 +4,118 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use weir_domain::{Event, SpaceName};
 use weir_flow::{Sender, is_quarantined};
-use weir_log::{LogError, NewEvent};
+use weir_log::{EventReceipt, LogError, NewEvent};
 
-use crate::{answer, gateway::Shared, headers, metrics::Refused, problem::Problem, request_id::RequestId, room::Place};
+use super::reach::Reach;
+use crate::{
+    answer,
+    gateway::Shared,
+    headers,
+    metrics::{EventSeries, Refused},
+    problem::Problem,
+    request_id::RequestId,
+    room::Place,
+};
 
-/// Appends one event.
+/// Appends one event, in every space that it is for. The answer has the receipt of the first one.
 ///
 /// # Errors
-/// Where the event is not admitted, or the log does not take it.
+/// Where the event is not admitted in one of them, or the log does not take it.
 pub(super) async fn one(
     shared: &Shared,
     id: &RequestId,
-    space: SpaceName,
+    reach: Reach,
     event: Event,
     sender: &dyn Sender,
 ) -> Result<Response, Problem> {
-    let series = shared.counted(&space, &event);
-    series.received();
-    let admitted = shared.flow.admit(&space, event, sender).await;
-    let new = admitted.inspect_err(|refusal| series.refused(refusal.into()))?;
-    let kept_in = is_quarantined(&new).then(|| space.clone());
-    let told = shared.flow.received(&space, &new, sender).into_iter().collect();
-    let appended = shared.flow.append(&*shared.log, space, vec![new], told).await;
-    let receipt = appended.inspect_err(|error| series.refused(error.into()));
-    let receipt = receipt.map_err(|error| failed(shared, id, error))?;
-    let Some(entry) = receipt.events.first() else {
-        return Err(Problem::internal("the receipt of one event is empty"));
-    };
-    match &kept_in {
-        Some(space) => series.quarantined(space, entry),
-        None => series.recorded(entry),
+    let Reach { home: space, also } = reach;
+    let copy = (!also.is_empty()).then(|| event.clone());
+    let admitted = admit(shared, &space, event, sender).await?;
+    if let Some(event) = copy {
+        // Apart, so that all other requests need no room for it.
+        Box::pin(copies(shared, id, also, &event, sender)).await?;
     }
+    let Kept { entry, is_quarantined } = keep(shared, id, space, admitted, sender).await?;
     let mut response = answer::empty(StatusCode::ACCEPTED);
     response.headers_mut().insert(&headers::POSITION, entry.position.get().into());
     if entry.duplicate {
         response.headers_mut().insert(&headers::DUPLICATE, HeaderValue::from_static("true"));
     }
-    if kept_in.is_some() {
+    if is_quarantined {
         response.headers_mut().insert(&headers::QUARANTINED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Appends an event in further spaces: all of them admit it, or none keeps it. Where the log fails between two of them, the
+/// sender repeats it, and nothing stands there twice.
+///
+/// # Errors
+/// Where the event is not admitted in one of them, or the log does not take it.
+pub(super) async fn copies(
+    shared: &Shared,
+    id: &RequestId,
+    spaces: Vec<SpaceName>,
+    event: &Event,
+    sender: &dyn Sender,
+) -> Result<(), Problem> {
+    let mut all = Vec::with_capacity(spaces.len());
+    for space in spaces {
+        let admitted = admit(shared, &space, event.clone(), sender).await?;
+        all.push((space, admitted));
+    }
+    for (space, admitted) in all {
+        keep(shared, id, space, admitted, sender).await?;
+    }
+    Ok(())
+}
+
+/// An event that may enter, with what is counted of its type.
+struct Admitted<'s> {
+    series: EventSeries<'s>,
+    new: NewEvent,
+}
+
+/// An event that the log has taken.
+struct Kept {
+    entry: EventReceipt,
+    is_quarantined: bool,
+}
+
+async fn admit<'s>(
+    shared: &'s Shared,
+    space: &SpaceName,
+    event: Event,
+    sender: &dyn Sender,
+) -> Result<Admitted<'s>, Problem> {
+    let series = shared.counted(space, &event);
+    series.received();
+    let admitted = shared.flow.admit(space, event, sender).await;
+    let new = admitted.inspect_err(|refusal| series.refused(refusal.into()))?;
+    Ok(Admitted { series, new })
+}
+
+async fn keep(
+    shared: &Shared,
+    id: &RequestId,
+    space: SpaceName,
+    admitted: Admitted<'_>,
+    sender: &dyn Sender,
+) -> Result<Kept, Problem> {
+    let Admitted { series, new } = admitted;
+    let kept_in = is_quarantined(&new).then(|| space.clone());
+    let told = shared.flow.received(&space, &new, sender).into_iter().collect();
+    let appended = shared.flow.append(&*shared.log, space, vec![new], told).await;
+    let receipt = appended.inspect_err(|error| series.refused(error.into()));
+    let receipt = receipt.map_err(|error| failed(shared, id, error))?;
+    let Some(entry) = receipt.events.first().copied() else {
+        return Err(Problem::internal("the receipt of one event is empty"));
+    };
+    match &kept_in {
+        Some(space) => series.quarantined(space, &entry),
+        None => series.recorded(&entry),
+    }
+    Ok(Kept { entry, is_quarantined: kept_in.is_some() })
 }
 
 /// Appends a batch, whole or not at all. A batch of no events is accepted and leaves no trace.

@@ -14,6 +14,8 @@ pub(crate) struct CompatibilitySettings {
     pub(crate) base64_bodies: Option<bool>,
     /// Parameters of paths stay percent-encoded.
     pub(crate) encoded_params: Option<bool>,
+    /// A request that names no space is for the routes and subscriptions of all spaces.
+    pub(crate) cross_space_matching: Option<bool>,
     /// Events of types that nobody registered are accepted.
     pub(crate) unregistered_types: Option<bool>,
     /// Functions outside of the process are given CloudEvents 0.1.
@@ -44,6 +46,7 @@ impl CompatibilitySettings {
             unmatched_requests: self.is_on(self.unmatched_requests),
             base64_bodies: self.is_on(self.base64_bodies),
             encoded_params: self.is_on(self.encoded_params),
+            cross_space_matching: self.is_on(self.cross_space_matching),
         }
     }
 

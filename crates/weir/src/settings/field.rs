@@ -71,7 +71,7 @@ const EXTENSIONS_LEAST: u64 = 16;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 57] = [
+pub(super) const FIELDS: [Field; 58] = [
     Field { key: "data_dir", rule: Rule::Path },
     Field { key: "host", rule: Rule::Address },
     Field { key: "allowed_hosts", rule: Rule::Hosts },
@@ -96,6 +96,7 @@ pub(super) const FIELDS: [Field; 57] = [
     Field { key: "compatibility.unmatched_requests", rule: Rule::Truth },
     Field { key: "compatibility.base64_bodies", rule: Rule::Truth },
     Field { key: "compatibility.encoded_params", rule: Rule::Truth },
+    Field { key: "compatibility.cross_space_matching", rule: Rule::Truth },
     Field { key: "compatibility.unregistered_types", rule: Rule::Truth },
     Field { key: "compatibility.old_events", rule: Rule::Truth },
     Field { key: "compatibility.only_500_fails", rule: Rule::Truth },

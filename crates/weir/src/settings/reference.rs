@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 57] = [
+const PURPOSES: [(&str, &str); 58] = [
     ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     (
@@ -112,6 +112,11 @@ const PURPOSES: [(&str, &str); 57] = [
          no parameters; it is text only where it is a form, and else base64.",
     ),
     ("compatibility.encoded_params", "The parameters of a path stay percent-encoded."),
+    (
+        "compatibility.cross_space_matching",
+        "A request to the Events API that names no space is for the routes and subscriptions of all spaces; \
+         [http-api.md](http-api.md#the-space) tells how.",
+    ),
     ("compatibility.unregistered_types", "Events of types that nobody registered are accepted, and kept."),
     (
         "compatibility.old_events",
