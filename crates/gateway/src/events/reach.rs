@@ -10,6 +10,7 @@
 
 use std::iter;
 
+use http::request::Parts;
 use weir_catalog::{Catalog, HTTP_REQUEST, SpaceCatalog};
 use weir_domain::SpaceName;
 
@@ -70,7 +71,7 @@ pub(super) fn of(exchange: &Exchange<'_>, catalog: &Catalog, event_type: &str) -
 pub(super) fn of_page<'c>(
     catalog: &'c Catalog,
     default: &'c SpaceName,
-    parts: &http::request::Parts,
+    parts: &Parts,
     path: &str,
 ) -> &'c SpaceCatalog {
     let mut all = in_order(catalog, default).map(|(_, present)| present);
