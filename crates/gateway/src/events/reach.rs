@@ -68,12 +68,7 @@ pub(super) fn of(exchange: &Exchange<'_>, catalog: &Catalog, event_type: &str) -
 }
 
 /// Finds the space whose CORS configuration a request is under that names none; the default one where there is none.
-pub(super) fn of_page<'c>(
-    catalog: &'c Catalog,
-    default: &'c SpaceName,
-    parts: &Parts,
-    path: &str,
-) -> &'c SpaceCatalog {
+pub(super) fn of_page<'c>(catalog: &'c Catalog, default: &'c SpaceName, parts: &Parts, path: &str) -> &'c SpaceCatalog {
     let mut all = in_order(catalog, default).map(|(_, present)| present);
     all.find(|present| cors::is_configured(present, parts, path)).unwrap_or_else(|| catalog.space_or_empty(default))
 }
