@@ -65,6 +65,12 @@ impl TraceParent {
         Self { trace_id: trace_id.max(1), span_id: span_id.max(1), flags: SAMPLED | RANDOM }
     }
 
+    /// Begins a trace that nobody records here, as [`begin`](Self::begin) does one that is recorded.
+    #[must_use]
+    pub fn unrecorded(trace_id: u128, span_id: u64) -> Self {
+        Self { flags: RANDOM, ..Self::begin(trace_id, span_id) }
+    }
+
     /// Returns the identifier of the whole trace, never 0.
     #[must_use]
     pub fn trace_id(self) -> u128 {
@@ -198,6 +204,10 @@ mod tests {
         assert_eq!(child(GOOD, 0), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-01");
         assert_eq!(child("", 0xabc), "00-00000000000000000000000000000abc-0000000000000abc-00");
         assert_eq!(TraceParent::begin(0xa, 0).to_string(), "00-0000000000000000000000000000000a-0000000000000001-03");
+        assert_eq!(
+            TraceParent::unrecorded(0, 0xb).to_string(),
+            "00-00000000000000000000000000000001-000000000000000b-02"
+        );
         // Of a later version only what is known is passed on.
         let later = "cc-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-ff-what-else";
         assert_eq!(child(later, 1), "00-0af7651916cd43dd8448eb211c80319c-0000000000000001-03");

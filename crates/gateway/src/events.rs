@@ -267,7 +267,7 @@ async fn single<B: RequestBody>(
     let present = catalog.space_or_empty(&reach.home);
     let found = route(present, parts, event.event_type(), path);
     let trace_span = notes.and_then(|notes| notes.span_of(found.is_some()));
-    let stamped = Stamp::of(parts, path).within(trace_span).given_to(event, limits);
+    let stamped = Stamp::of(parts, path, &*shared.ids).within(trace_span).given_to(event, limits);
     let event = stamped.inspect_err(unread)?;
     let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
     let sender = sender.within(trace_span);
@@ -299,7 +299,7 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         notes.batch(events.len(), body_bytes);
     }
     let trace_span = notes.and_then(|notes| notes.span_of(false));
-    let stamp = Stamp::of(parts, path).within(trace_span);
+    let stamp = Stamp::of(parts, path, &*shared.ids).within(trace_span);
     place.hold(stamp.size() * events.len())?;
     let stamped = events.into_iter().enumerate().map(|(index, event)| {
         let stamped = stamp.given_to(event, &limits);
@@ -321,7 +321,7 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     auth::check_request(shared, &exchange.caller, &reach.home)?;
     let present = catalog.space_or_empty(&reach.home);
     let found = route(present, parts, HTTP_REQUEST, path);
-    let stamp = Stamp::of(parts, path);
+    let stamp = Stamp::of(parts, path, &*shared.ids);
     let is_heard = shared.flow.listeners(present, HTTP_REQUEST, stamp.arrival()).next().is_some();
     // A CONNECT that is answered with success would open a tunnel.
     let is_kept = is_heard && parts.method != http::Method::CONNECT;

@@ -12,7 +12,7 @@
 //! | `severitynumber` | Severity | a whole number, not negative |
 //! | `sampledrate` | Sampled rate | a whole number above 0 |
 //!
-//! `traceparent` and `tracestate` are not judged here: a trace that is broken is not followed, and harms no event (W3C
+//! `traceparent` and `tracestate` are not judged here: a trace that is malformed is begun anew, and harms no event (W3C
 //! Trace Context, section 4.3). Numbers may come as text, because HTTP headers have no types.
 
 use super::{check_timestamp, uri::check_uri_reference};

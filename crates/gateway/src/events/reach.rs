@@ -37,7 +37,7 @@ pub(super) fn of(exchange: &Exchange<'_>, catalog: &Catalog, event_type: &str) -
     if !is_for_all {
         return Ok(Reach { home: space.clone(), also: Vec::new() });
     }
-    let stamp = Stamp::of(parts, path);
+    let stamp = Stamp::of(parts, path, &*shared.ids);
     let has_route = |present: &SpaceCatalog| route(present, parts, event_type, path).is_some();
     let listens = |present: &SpaceCatalog| shared.flow.listeners(present, event_type, stamp.arrival()).next().is_some();
     let keeps = |present: &SpaceCatalog| match event_type {

@@ -10,9 +10,9 @@ use http::request::Parts;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use weir_catalog::Arrival;
 use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
-use weir_domain::{AttributeValue, ErrorKind, Event, Limits};
+use weir_domain::{AttributeValue, ErrorKind, Event, Ids, Limits};
 
-use super::trace::Trace;
+use super::trace::{self, Trace};
 use crate::problem::Problem;
 
 /// What is written into all events of one request.
@@ -22,13 +22,16 @@ pub(super) struct Stamp<'r> {
     /// same by both.
     path: Cow<'r, str>,
     trace: Option<Trace<'r>>,
+    /// By which a trace begins in the place of a malformed one.
+    ids: &'r dyn Ids,
 }
 
 impl<'r> Stamp<'r> {
     /// Makes it for a request with this head and path within the space, still percent-encoded.
-    pub(super) fn of(parts: &'r Parts, path: &'r str) -> Self {
+    pub(super) fn of(parts: &'r Parts, path: &'r str, ids: &'r dyn Ids) -> Self {
         let path = Cow::from(utf8_percent_encode(path, CONTROLS));
-        Self { parts, path, trace: Trace::of(&parts.headers, None) }
+        let restarted = || trace::is_malformed(&parts.headers).then(|| Trace::restarted(ids));
+        Self { parts, path, trace: Trace::of(&parts.headers, None).or_else(restarted), ids }
     }
 
     /// Lets events go on with a span of ours, where there is one.
@@ -76,7 +79,9 @@ impl<'r> Stamp<'r> {
         self.check(limits)?;
         let arrival = self.arrival();
         let left = Limits { event_bytes_max: limits.event_bytes_max.saturating_sub(arrival.size()), ..*limits };
-        let trace = self.trace.as_ref().filter(|trace| trace.is_for(&event, &left));
+        let is_restarted = self.trace.is_none() && trace::is_malformed_in(&event);
+        let restarted = is_restarted.then(|| Trace::restarted(self.ids));
+        let trace = self.trace.as_ref().or(restarted.as_ref()).filter(|trace| trace.is_for(&event, &left));
         if trace.is_none() && Arrival::of(&event) == arrival {
             return Ok(event);
         }

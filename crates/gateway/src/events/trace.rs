@@ -1,13 +1,13 @@
 //! The W3C Trace Context of a request goes on in its events, by the Distributed Tracing extension of CloudEvents.
 //!
-//! A context that is malformed is passed over, as the standard asks. One that an event brings along is kept: it tells
-//! where the event began, and not how it came here.
+//! In the place of a context that is malformed a new trace begins, as the standard asks (section 4.3). One that an event
+//! brings along is kept: it tells where the event began, and not how it came here.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
 use weir_cloudevents::trace::{self, TRACEPARENT, TRACESTATE, TraceParent};
-use weir_domain::{AttributeValue, Event, Limits};
+use weir_domain::{AttributeValue, Event, Ids, Limits};
 
 /// The context of a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ impl<'h> Trace<'h> {
         // A state belongs to the trace that it came with.
         let state = given.and_then(|_| state(headers));
         Some(Self { parent: span.or(given)?.to_string(), state })
+    }
+
+    /// Begins a trace in the place of one that is malformed. Nobody here records it, and a state would be of another one.
+    pub(super) fn restarted(ids: &dyn Ids) -> Self {
+        let random = ids.secret();
+        let trace_id = u128::from_le_bytes(std::array::from_fn(|byte| random[byte]));
+        let span_id = u64::from_le_bytes(std::array::from_fn(|byte| random[16 + byte]));
+        Self { parent: TraceParent::unrecorded(trace_id, span_id).to_string(), state: None }
     }
 
     /// Returns the extension attributes.
@@ -53,6 +61,16 @@ pub(crate) fn parent(headers: &HeaderMap) -> Option<TraceParent> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let parent = values.next()?.to_str().ok()?.parse().ok()?;
     values.next().is_none().then_some(parent)
+}
+
+/// Tells whether a request has a context that cannot be gone on with.
+pub(super) fn is_malformed(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRACEPARENT) && parent(headers).is_none()
+}
+
+/// Tells whether an event brings a context along that cannot be gone on with.
+pub(super) fn is_malformed_in(event: &Event) -> bool {
+    event.extension(TRACEPARENT).is_some() && !is_traced(event)
 }
 
 /// Tells whether an event brings a context along that can be gone on with.

@@ -177,7 +177,9 @@ async fn the_trace_of_a_request_goes_on_in_its_events() {
     let read = door.read("default", "").await.json();
     let parents: Vec<_> = read.as_array().expect("a batch").iter().map(|it| it["traceparent"].as_str()).collect();
     let other = Some("00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00");
-    assert_eq!(parents, [Some(parent), other, None, Some(parent)]);
+    let restarted = parents[2].expect("a malformed one is begun anew");
+    assert!(restarted.len() == 55 && restarted.ends_with("-02"), "{restarted}");
+    assert_eq!(parents, [Some(parent), other, Some(restarted), Some(parent)]);
     assert_eq!(read[0]["tracestate"], json!("x=1"));
 }
 

@@ -2,6 +2,7 @@
 
 use http::Request;
 use weir_domain::Data;
+use weir_testkit::CountingIds;
 
 use super::*;
 
@@ -24,7 +25,8 @@ fn plain(extensions: &[(&str, &str)]) -> Event {
 fn method_and_path_are_written_where_they_are_not_the_usual_ones() {
     let check = |method: &str, path: &str, own: &[(&str, &str)], expected: &[(&str, &str)]| {
         let parts = parts(method, "/", &[]);
-        let given = Stamp::of(&parts, path).given_to(plain(own), &Limits::default()).expect("it is small");
+        let ids = CountingIds::default();
+        let given = Stamp::of(&parts, path, &ids).given_to(plain(own), &Limits::default()).expect("it is small");
         assert_eq!(given, plain(expected), "{method} {path} {own:?}");
     };
     check("POST", "/", &[], &[]);
@@ -42,7 +44,8 @@ fn method_and_path_are_written_where_they_are_not_the_usual_ones() {
 #[test]
 fn an_event_becomes_no_larger_than_one_may_be() {
     let traced = parts("PUT", "/", &[(TRACEPARENT, PARENT)]);
-    let stamp = Stamp::of(&traced, "/in");
+    let ids = CountingIds::default();
+    let stamp = Stamp::of(&traced, "/in", &ids);
     let written = stamp.arrival().size();
     let event = plain(&[]);
     let within = |event_bytes_max| Limits { event_bytes_max, ..Limits::default() };
@@ -73,7 +76,8 @@ fn a_path_that_no_attribute_can_hold_is_refused() {
 #[test]
 fn an_event_without_a_context_is_given_that_of_the_request() {
     let parts = parts("POST", "/", &[(TRACEPARENT, PARENT), (TRACESTATE, "a=1")]);
-    let stamp = Stamp::of(&parts, "/");
+    let ids = CountingIds::default();
+    let stamp = Stamp::of(&parts, "/", &ids);
     let given_to = |event: Event, limits: &Limits| stamp.given_to(event, limits).expect("a trace is no reason");
     let event = Event::builder("1", "/s", "t")
         .subject("x")
@@ -111,4 +115,32 @@ fn an_event_without_a_context_is_given_that_of_the_request() {
     let plain = Event::builder("1", "/s", "t").build().expect("valid");
     let limits = Limits { event_bytes_max: plain.size() + stamp.size() - 1, ..Limits::default() };
     assert_eq!(given_to(plain.clone(), &limits), plain);
+}
+
+#[test]
+fn in_the_place_of_a_malformed_trace_a_new_one_begins() {
+    let ids = CountingIds::default();
+    let state = (TRACESTATE, "a=1");
+    let given = |headers: &[(&str, &str)], own: &[(&str, &str)]| {
+        let parts = parts("POST", "/", headers);
+        let event = Stamp::of(&parts, "/", &ids).given_to(plain(own), &Limits::default()).expect("it is small");
+        let parent = event.extension_str(TRACEPARENT).map(|text| text.parse::<TraceParent>().expect("well formed"));
+        (parent, event.extension_str(TRACESTATE).map(str::to_owned))
+    };
+    let mut seen = vec![PARENT.parse::<TraceParent>().expect("well formed").trace_id()];
+    let twice = [(TRACEPARENT, PARENT), (TRACEPARENT, PARENT), state];
+    let broken = [(TRACEPARENT, "00-nonsense"), state];
+    for (headers, own) in [(&broken[..], &[][..]), (&twice[..], &[][..]), (&[][..], &broken[..])] {
+        let (parent, state) = given(headers, own);
+        let parent = parent.expect("a trace");
+        // Nobody here records it, and the state was of another trace.
+        assert_eq!((parent.is_sampled(), state), (false, None), "{headers:?} {own:?}");
+        assert!(!seen.contains(&parent.trace_id()), "{parent}");
+        seen.push(parent.trace_id());
+    }
+    // A good one of either is gone on with, and where there is none, none begins.
+    let good = PARENT.parse().ok();
+    assert_eq!(given(&broken, &[(TRACEPARENT, PARENT)]), (good, None));
+    assert_eq!(given(&[(TRACEPARENT, PARENT)], &broken), (good, None));
+    assert_eq!(given(&[], &[]), (None, None));
 }
