@@ -8,11 +8,12 @@ use std::{
 use weir_catalog::{Catalog, HTTP_REQUEST, Subscription};
 use weir_domain::{ErrorKind, Event, Key, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
-use weir_log::{EventReceipt, NewEvent, Receipt};
+use weir_log::{EventReceipt, NewEvent, Read, Receipt};
 
 use crate::{
     CallFailure, CallSpans, Calling, Happening, Purpose, Sender, Settled, TracedCall, Way, admission,
     flow::{Shared, kind_of},
+    recorded_time,
     reentry::{self, Cause},
     schema,
     snapshot::Snapshot,
@@ -68,8 +69,10 @@ pub(crate) async fn call(
             kind: ErrorKind::Internal,
         });
     };
+    let timed = timed(shared, space, &call, receipt).await?;
     let began = Instant::now();
-    let (outcome, mut told) = system_events::beside(shared, space, told, function.invoke(&call)).await;
+    let invoked = function.invoke(timed.as_ref().unwrap_or(&call));
+    let (outcome, mut told) = system_events::beside(shared, space, told, invoked).await;
     let traced = spans.map(|spans| (spans, began.elapsed()));
     let outcome = match outcome {
         Ok(outcome) => answer(shared, &about, outcome, &mut told).await,
@@ -87,6 +90,19 @@ pub(crate) async fn call(
         trace(shared, &about, receipt, traced, &outcome, began.elapsed());
     }
     outcome.map(|(answer, returned)| if returned.is_empty() { placed(answer, receipt) } else { answer })
+}
+
+/// Makes the call with the time at which the log took its event, where it did: that of the first one, if it was repeated.
+async fn timed(
+    shared: &Shared,
+    space: &SpaceName,
+    call: &Call,
+    receipt: Option<EventReceipt>,
+) -> Result<Option<Call>, CallFailure> {
+    let Some(EventReceipt { position, .. }) = receipt else { return Ok(None) };
+    let page = shared.log.read(Read::forward(space.clone(), position).events_max(1)).await?;
+    let found = page.events.first().filter(|found| found.position == position);
+    Ok(found.map(|found| Call { event: recorded_time::given(&call.event, found.recorded), ..call.clone() }))
 }
 
 /// Tells the caller where the event stands. Where the function returned events, their receipt stands there.

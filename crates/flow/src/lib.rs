@@ -18,6 +18,7 @@ mod live;
 mod making;
 mod observer;
 mod progress;
+mod recorded_time;
 mod reentry;
 mod runtimes;
 mod schema;
@@ -38,6 +39,7 @@ pub use observer::{
     Authorized, CallSpans, Calling, Decision, Happening, NoObserver, Observer, Observers, Purpose, Settled, TracedCall,
     Way,
 };
+pub use recorded_time::RECORDED_TIME;
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS, returned_span};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};

@@ -9,6 +9,8 @@ use weir_cloudevents::{
 use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
 use weir_functions::{Draft, DraftValue};
 
+use crate::recorded_time::RECORDED_TIME;
+
 /// The extension that names the event which caused this one.
 pub const CAUSATION_ID: &str = "causationid";
 /// The extension that all events of one chain share (CloudEvents extension "Correlation").
@@ -73,8 +75,8 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
     if !draft.extensions.iter().any(is_traced) {
         draft.extensions.retain(|(name, _)| name != TRACEPARENT && name != TRACESTATE);
     }
-    // And for where that one came in: this one came by no request.
-    draft.extensions.retain(|(name, _)| name != Arrival::METHOD && name != Arrival::PATH);
+    // And for where that one came in and when it was recorded: this one came by no request, and is not recorded yet.
+    draft.extensions.retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME].contains(&name.as_str()));
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);

@@ -17,6 +17,7 @@ use super::backoff;
 use crate::{
     CallSpans, Calling, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
     flow::{Shared, kind_of},
+    recorded_time,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
     system_events::{self, About, Given},
 };
@@ -343,7 +344,7 @@ async fn call(
         return Err(Failure::of_platform(format!("function \"{}\" does not exist", subscription.function)));
     };
     let call = Call {
-        event: delivery.recorded.event.clone(),
+        event: recorded_time::given(&delivery.recorded.event, delivery.recorded.recorded),
         key: delivery.recorded.key.clone(),
         function: subscription.function.clone(),
         subscription: subscription.id.as_str().into(),

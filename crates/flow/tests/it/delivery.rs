@@ -9,11 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::ready;
 use parking_lot::Mutex;
 use weir_catalog::{Command, EventTypeName, Function, FunctionKind, Resource, Subscription, Target};
 use weir_domain::{AttributeValue, Event, FunctionId};
 use weir_flow::{Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options, Refusal};
-use weir_functions::{CallError, Draft, Outcome};
+use weir_functions::{CallError, Draft, DraftValue, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::FakeFunction;
 
@@ -43,6 +44,37 @@ async fn returned_events_enter_again_with_their_cause() {
     let trace = heard.extension_str("traceparent").expect("the trace goes on");
     assert!(trace.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && trace != parent);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn functions_are_told_when_an_event_was_recorded_and_its_time_stays() {
+    let given = Arc::new(Mutex::new(Vec::new()));
+    let function = {
+        let given = given.clone();
+        FakeFunction::new(move |call| {
+            let times = [call.event.extension_str("recordedtime"), call.event.time()];
+            given.lock().push(times.map(|time| time.map(str::to_owned)));
+            // The first attempt fails: the second is told the same.
+            let copied = DraftValue::Text("2002-02-02T02:02:02Z".to_owned());
+            let mut seen = draft("seen", call.event.id());
+            seen.extensions.push(("recordedtime".to_owned(), copied));
+            ready(if call.attempt == 1 { Err(rejected()) } else { Ok(Outcome::Events(vec![seen])) })
+        })
+    };
+    let running = start(memory(), &functions([("work", function)]), Options::default()).await;
+    running.declare(&["said", "seen"], "work", "said", quick_retry(2)).await;
+    let said = event("one", "said", "k").to_builder().time("2001-01-01T01:01:01Z");
+    let said = said.extension("recordedtime", AttributeValue::String("2003-03-03T03:03:03Z"));
+    running.emit([said.build().expect("valid")]).await;
+    let seen = running.wait_for("seen", 1).await;
+    let said = all_of(&*running.log, "said").await.remove(0);
+    running.stop().await;
+    let recorded = Some(weir_cloudevents::time::format(said.recorded));
+    let expected = [recorded, Some("2001-01-01T01:01:01Z".to_owned())];
+    assert_eq!(*given.lock(), [expected.clone(), expected]);
+    // In the log an event stays as it came, and what a function returns is not recorded before it is.
+    assert_eq!(said.event.extension_str("recordedtime"), Some("2003-03-03T03:03:03Z"));
+    assert_eq!(seen[0].event.extension("recordedtime"), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,6 +33,23 @@ async fn a_route_answers_with_its_function() {
 }
 
 #[tokio::test]
+async fn the_function_of_a_route_is_told_when_the_event_was_recorded() {
+    let door = door().await;
+    door.register("default", &["order.placed"]).await;
+    door.subscribe("default", "recorded", route("POST", "/")).await;
+    let sync = json!({ "type": "sync", "eventType": "order.placed" });
+    door.subscribe("default", "recorded", sync).await;
+    let body = event("1", "order.placed", r#","recordedtime":"2001-01-01T00:00:00Z""#);
+    let first = door.post(STRUCTURED, &body).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let read = door.read("default", "").await.json();
+    assert_eq!(read[0]["recordedtime"], json!(first.text()));
+    // An event that is repeated was recorded when it came first.
+    assert_eq!(door.post(STRUCTURED, &body).await.text(), first.text());
+    assert_eq!(door.post("text/plain", "a request that is recorded nowhere").await.text(), "never");
+}
+
+#[tokio::test]
 async fn what_nobody_is_subscribed_to_is_not_found() {
     let door = door().await;
     door.subscribe("default", "echo", route("GET", "/users/:id")).await;

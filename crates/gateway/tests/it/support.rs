@@ -50,6 +50,10 @@ impl MakeFunction for Functions {
                 let body = call.event.extension_str("eventgateway").unwrap_or_default().to_owned().into();
                 Ok(Outcome::Answer(HttpAnswer { status: 200, headers: Vec::new(), body }))
             })),
+            "recorded" => Ok(FakeFunction::new(|call| async move {
+                let body = call.event.extension_str("recordedtime").unwrap_or("never").to_owned().into();
+                Ok(Outcome::Answer(HttpAnswer { status: 200, headers: Vec::new(), body }))
+            })),
             _ => Ok(FakeFunction::silent()),
         };
         ready(made.map(|function| Arc::new(function) as Arc<dyn Invoke>)).boxed()
