@@ -164,7 +164,7 @@ fn data(body: Bytes, content_type: Option<&str>) -> Result<Data, Problem> {
     }
     match content_type {
         Some(media_type) if media::is_json(media_type) => check::json_data(body),
-        Some(media_type) if media::is_text(media_type) && media::is_utf8(media_type) => {
+        Some(media_type) if media::is_utf8_text(media_type) => {
             Ok(ByteString::try_from(body.clone()).map_or(Data::Binary(body), Data::Text))
         }
         _ => Ok(Data::Binary(body)),

@@ -14,7 +14,7 @@
 //! | JSON `data`, another value | anything else | [`Data::Json`] |
 //! | JSON `data_base64` | any | [`Data::Binary`] |
 //! | HTTP body | `*/json`, `*/*+json` | [`Data::Json`], which must be valid |
-//! | HTTP body | `text/*` in UTF-8 | [`Data::Text`] |
+//! | HTTP body, in UTF-8 | `text/*`, a form, anything with a charset that is a part of UTF-8 | [`Data::Text`] |
 //! | HTTP body | anything else, absent | [`Data::Binary`] |
 //! | neither, or an empty HTTP body | any | [`Data::None`] |
 //!

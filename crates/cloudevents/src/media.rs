@@ -51,11 +51,27 @@ pub(crate) fn is_text(media_type: &str) -> bool {
     essence(media_type).split_once('/').is_some_and(|(kind, _)| kind.eq_ignore_ascii_case("text"))
 }
 
+/// Tells whether a media type declares a form: fields by name, which are text but for files in them.
+pub(crate) fn is_form(media_type: &str) -> bool {
+    let essence = essence(media_type);
+    ["application/x-www-form-urlencoded", "multipart/form-data"].iter().any(|form| essence.eq_ignore_ascii_case(form))
+}
+
+/// Tells whether a body of a media type is meant to be text in UTF-8: `text/*` and forms where no charset is declared, and
+/// whatever declares one that is a part of UTF-8, such as `application/xml; charset=utf-8`.
+#[must_use]
+pub fn is_utf8_text(media_type: &str) -> bool {
+    charset(media_type).map_or_else(|| is_text(media_type) || is_form(media_type), is_part_of_utf8)
+}
+
 /// Tells whether text of a media type is in UTF-8: so it is where no charset or a part of UTF-8 is declared.
 #[must_use]
 pub fn is_utf8(media_type: &str) -> bool {
-    charset(media_type)
-        .is_none_or(|charset| ["utf-8", "utf8", "us-ascii"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8)))
+    charset(media_type).is_none_or(is_part_of_utf8)
+}
+
+fn is_part_of_utf8(charset: &str) -> bool {
+    ["utf-8", "utf8", "us-ascii"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8))
 }
 
 fn charset(media_type: &str) -> Option<&str> {
@@ -111,8 +127,19 @@ mod tests {
     }
 
     #[test]
-    fn text_is_told_by_the_type() {
+    fn text_is_told_by_the_type_or_the_charset() {
         assert!(is_text("TEXT/html; charset=utf-8"));
         assert!(!is_text("application/text") && !is_text("text"));
+        for text in [
+            "text/csv",
+            "Application/X-WWW-Form-Urlencoded",
+            "multipart/form-data; boundary=\"; charset=latin1\"",
+            "application/xml; charset=UTF-8",
+        ] {
+            assert!(is_utf8_text(text), "{text}");
+        }
+        for bytes in ["application/xml", "text/csv; charset=latin1", "multipart/mixed; boundary=x", "image/png"] {
+            assert!(!is_utf8_text(bytes), "{bytes}");
+        }
     }
 }

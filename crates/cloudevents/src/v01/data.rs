@@ -11,10 +11,7 @@ use crate::{Problem, error::json_reason, json::check, media};
 
 /// Tells whether data of a media type is text that stands in the JSON format as it is: `text/*` and forms.
 pub(super) fn is_text(media_type: &str) -> bool {
-    media::is_text(media_type)
-        || ["application/x-www-form-urlencoded", "multipart/form-data"]
-            .iter()
-            .any(|form| media::essence(media_type).eq_ignore_ascii_case(form))
+    media::is_text(media_type) || media::is_form(media_type)
 }
 
 /// Tells whether a text is Base64 and would therefore be read as bytes.

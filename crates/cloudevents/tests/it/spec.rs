@@ -145,14 +145,18 @@ fn bodies_follow_their_content_type() {
     check(Some("application/problem+json"), "7", Data::Json("7".into()));
     check(Some("text/plain"), "ä", Data::Text("ä".into()));
     check(Some("text/html; charset=UTF-8"), "<p>", Data::Text("<p>".into()));
+    check(Some("application/x-www-form-urlencoded"), "a=1&b=2", Data::Text("a=1&b=2".into()));
+    check(Some("multipart/form-data; boundary=x"), "--x--", Data::Text("--x--".into()));
+    check(Some("application/xml; charset=utf-8"), "<ä/>", Data::Text("<ä/>".into()));
+    check(Some("application/xml"), "<a/>", Data::Binary(Bytes::from_static(b"<a/>")));
     check(Some("text/plain; charset=iso-8859-1"), "a", Data::Binary(Bytes::from_static(b"a")));
     check(Some("application/octet-stream"), "a", Data::Binary(Bytes::from_static(b"a")));
-    let broken_text = binary::decode(
-        &crate::headers(&[&required[..], &[("content-type", "text/plain")]].concat()),
-        Bytes::from_static(b"\xff"),
-        &Limits::default(),
-    );
-    assert_eq!(broken_text.expect("bytes").data(), &Data::Binary(Bytes::from_static(b"\xff")));
+    // What is not what its type says is kept as bytes: a file in a form, for example.
+    for content_type in ["text/plain", "multipart/form-data; boundary=x", "application/xml; charset=utf-8"] {
+        let headers = crate::headers(&[&required[..], &[("content-type", content_type)]].concat());
+        let event = binary::decode(&headers, Bytes::from_static(b"\xff"), &Limits::default()).expect("bytes");
+        assert_eq!(event.data(), &Data::Binary(Bytes::from_static(b"\xff")), "{content_type}");
+    }
 }
 
 #[test]

@@ -7,9 +7,12 @@
 //! | body | becomes |
 //! |---|---|
 //! | JSON by its media type, with any parameters, any value, and well formed | that value |
-//! | `text/*` in UTF-8, a form, `multipart/form-data` | a string |
+//! | `text/*` in UTF-8, a form, `multipart/form-data`, anything that says `charset=utf-8` | a string |
 //! | anything else, text in another charset, and what is not what its media type says | a string in base64 |
 //! | none | `""` |
+//!
+//! Beside a string in base64 `isBase64Encoded` is `true`, a name from the proxy events of AWS Lambda. Elsewhere it is
+//! missing, and everywhere where all is to be as in the Event Gateway.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -78,6 +81,8 @@ struct Form<'a> {
     headers: Headers<'a>,
     query: BTreeMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
     body: Option<Content<'a>>,
+    #[serde(rename = "isBase64Encoded", skip_serializing_if = "Option::is_none")]
+    is_base64: Option<bool>,
     host: Cow<'a, str>,
     path: Cow<'a, str>,
     method: &'a str,
@@ -90,7 +95,10 @@ fn data(plain: &Plain<'_>, compatibility: Compatibility) -> String {
         media_type if compatibility.base64_bodies => old_content(media_type, body),
         media_type => content(media_type, body),
     };
-    form(parts, path, params.map(|params| Values(params, compatibility.encoded_params)), Some(body))
+    // There every body was in base64 that was not known to be something else, and none was marked.
+    let is_marked = matches!(body, Content::Base64(_)) && !compatibility.base64_bodies;
+    let params = params.map(|params| Values(params, compatibility.encoded_params));
+    form(parts, path, params, Some(body), is_marked.then_some(true))
 }
 
 /// Writes a request in the same form without its body, which is `null`: what came in it stands elsewhere.
@@ -100,10 +108,16 @@ pub(super) fn without_body(
     params: Option<&Params<'_>>,
     compatibility: Compatibility,
 ) -> String {
-    form(parts, path, params.map(|params| Values(params, compatibility.encoded_params)), None)
+    form(parts, path, params.map(|params| Values(params, compatibility.encoded_params)), None, None)
 }
 
-fn form(parts: &Parts, path: &str, params: Option<Values<'_>>, body: Option<Content<'_>>) -> String {
+fn form(
+    parts: &Parts,
+    path: &str,
+    params: Option<Values<'_>>,
+    body: Option<Content<'_>>,
+    is_base64: Option<bool>,
+) -> String {
     let mut query: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (name, value) in query::pairs(parts.uri.query().unwrap_or_default()) {
         query.entry(name).or_default().push(value);
@@ -112,6 +126,7 @@ fn form(parts: &Parts, path: &str, params: Option<Values<'_>>, body: Option<Cont
         headers: Headers(&parts.headers),
         query,
         body,
+        is_base64,
         host: host(parts),
         path: percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path)),
         method: parts.method.as_str(),
@@ -205,10 +220,10 @@ impl Kind {
         let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.split_once('/') {
             Some((_, subtype)) if subtype == "json" || subtype.ends_with("+json") => Self::Json,
+            // Forms are of ASCII or say for each part what it is.
+            Some(("multipart", "form-data") | ("application", "x-www-form-urlencoded")) => Self::Text,
+            _ if media::is_utf8_text(media_type) => Self::Text,
             // Its bytes may be UTF-8 by chance, and mean something else.
-            Some(("text", _)) if !media::is_utf8(media_type) => Self::Bytes,
-            Some(("text", _)) | Some(("multipart", "form-data")) => Self::Text,
-            Some(("application", "x-www-form-urlencoded")) => Self::Text,
             _ => Self::Bytes,
         }
     }

@@ -68,7 +68,7 @@ def expected(event, mode):
         # JSON without a declared type goes with the one that it has by implication or with none, and is then bytes.
         if isinstance(data, dict) and "datacontenttype" not in attributes:
             data = json.dumps(data).encode()
-        # Only text/* says that a body is text.
+        # XML without a charset may be in any: it comes as bytes.
         if attributes.get("datacontenttype") == "application/xml":
             data = data.encode()
     return attributes, data

@@ -66,7 +66,11 @@ fn bodies_are_what_their_media_types_say() {
     let check = |media_type: &str, body: &'static [u8], expected: Value| {
         let headers = [("content-type", media_type)];
         let headers = if media_type.is_empty() { &[][..] } else { &headers[..] };
-        assert_eq!(shown(&parts("POST", "/", headers), body, None)["body"], expected, "{media_type}");
+        let data = shown(&parts("POST", "/", headers), body, None);
+        assert_eq!(data["body"], expected, "{media_type}");
+        // A text that is the body in base64 cannot be told from one that is the body itself by what it looks like.
+        let is_base64 = (expected == json!(STANDARD.encode(body)) && !body.is_empty()).then_some(json!(true));
+        assert_eq!(data.get("isBase64Encoded"), is_base64.as_ref(), "{media_type}");
     };
     check("application/json", b"", json!(""));
     check("application/json", br#" {"a": [1, null]} "#, json!({ "a": [1, null] }));
@@ -84,6 +88,9 @@ fn bodies_are_what_their_media_types_say() {
     check("application/json; charset=iso-8859-1", b"[1]", json!([1]));
     check("application/x-www-form-urlencoded", b"a=1&b=2", json!("a=1&b=2"));
     check("multipart/form-data; boundary=x", b"--x--", json!("--x--"));
+    check("multipart/form-data; boundary=x", b"--x\xff--", json!("LS14/y0t"));
+    check("application/xml; charset=utf-8", "<ä/>".as_bytes(), json!("<ä/>"));
+    check("application/xml", b"<a/>", json!("PGEvPg=="));
     check("application/octet-stream", b"abc", json!("YWJj"));
     check("", b"abc", json!("YWJj"));
 }
@@ -138,6 +145,7 @@ fn all_is_as_in_the_event_gateway_where_that_is_asked_for() {
         let body = Bytes::from_static(body.as_bytes());
         let value = shown_by(Compatibility::EVENT_GATEWAY, &parts, body, Some(&found.params));
         assert_eq!((&value["body"], &value["params"]["id"]), (&expected, &json!("4%202")), "{media_type}");
+        assert_eq!(value.get("isBase64Encoded"), None, "{media_type}");
     };
     check("application/json", r#"{"a":1}"#, json!({ "a": 1 }));
     check("application/json; charset=utf-8", r#"{"a":1}"#, json!("eyJhIjoxfQ=="));
