@@ -1,6 +1,8 @@
 //! What all modes share about context attributes: names with a fixed place, and bounds. Syntax is checked by the event.
 
-use weir_domain::{Event, Limits};
+use std::iter;
+
+use weir_domain::{Data, Event, Limits};
 
 use crate::{DecodeError, error::short};
 
@@ -9,6 +11,16 @@ pub(crate) const FIXED: [&str; 7] = ["id", "source", "type", "subject", "time", 
 
 /// Place of `datacontenttype` among [`FIXED`].
 pub(crate) const DATA_CONTENT_TYPE: usize = 5;
+
+/// Place of `dataschema` among [`FIXED`].
+pub(crate) const DATA_SCHEMA: usize = 6;
+
+/// Tells whether an attribute with a fixed place may have a value. Only events judge syntax: one is tried.
+pub(crate) fn fits(place: usize, value: &str) -> bool {
+    let mut fixed = [Some("-"), Some("-"), Some("-"), None, None, None, None];
+    fixed[place] = Some(value);
+    Event::assemble(fixed, iter::empty(), Data::None).is_ok()
+}
 
 /// Returns the place of a name among [`FIXED`].
 pub(crate) fn fixed_index(name: &str) -> Option<usize> {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use bytestring::ByteString;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
@@ -14,7 +15,7 @@ use crate::{
     DecodeError, Problem,
     attributes::{self, DATA_CONTENT_TYPE},
     json::check,
-    media,
+    media, v03,
     version::{self, SpecVersion},
 };
 
@@ -29,7 +30,7 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// Reads one event from headers and body.
 ///
-/// Every extension attribute is text here, for headers have no types. Values are unquoted and percent-decoded once; a
+/// Events of 0.3 become events of 1.0. Every extension attribute is text here, for headers have no types. Values are unquoted and percent-decoded once; a
 /// percent sign that begins no escape stands for itself, which is how senders before version 1.0.1 meant it.
 ///
 /// # Errors
@@ -37,12 +38,10 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// exceeded.
 pub fn decode(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Event, DecodeError> {
     let version = headers.get(SPECVERSION).map(|value| text("specversion", value)).transpose()?;
-    match SpecVersion::parse(version.as_deref())? {
-        SpecVersion::V1 => decode_v1(headers, body, limits),
-    }
+    read(SpecVersion::parse(version.as_deref())?, headers, body, limits)
 }
 
-fn decode_v1(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Event, DecodeError> {
+fn read(version: SpecVersion, headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Event, DecodeError> {
     let mut fixed: [Option<Cow<'_, str>>; FIXED.len()] = [const { None }; FIXED.len()];
     let mut extensions: Vec<(&str, Cow<'_, str>)> = Vec::new();
     let mut versions = 0;
@@ -76,7 +75,13 @@ fn decode_v1(headers: &HeaderMap, body: Bytes, limits: &Limits) -> Result<Event,
     let mut values = fixed.each_ref().map(Option::as_deref);
     values[DATA_CONTENT_TYPE] = content_type;
     let extensions = extensions.iter().map(|(name, value)| (*name, AttributeValue::String(value)));
-    let event = Event::assemble(values, extensions, data(body, content_type)?)?;
+    let event = match version {
+        SpecVersion::V1 => Event::assemble(values, extensions, data(body, content_type)?)?,
+        SpecVersion::V03 => {
+            let body = if v03::is_base64(extensions.clone())? { decoded(&body)? } else { body };
+            v03::assemble(values, extensions, data(body, content_type)?)?
+        }
+    };
     attributes::check_size(&event, limits)?;
     Ok(event)
 }
@@ -156,6 +161,12 @@ fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (!quoted).then_some(out)
+}
+
+/// Decodes a body of 0.3 that says it is Base64.
+fn decoded(body: &Bytes) -> Result<Bytes, Problem> {
+    let decoded = STANDARD.decode(body).map(Bytes::from);
+    decoded.map_err(|_| Problem::Data("is not Base64 (RFC 4648), which its datacontentencoding promises".to_owned()))
 }
 
 fn data(body: Bytes, content_type: Option<&str>) -> Result<Data, Problem> {

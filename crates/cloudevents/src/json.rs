@@ -26,7 +26,7 @@ pub const BATCH_CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 /// Room for events is taken in advance as if each had this many bytes: a guess that costs little where it is wrong.
 const EVENT_BYTES_GUESS: usize = 512;
 
-/// Reads one event from a JSON object.
+/// Reads one event from a JSON object. One of 0.3 becomes an event of 1.0.
 ///
 /// # Errors
 /// Where the body is no JSON object in UTF-8, the event breaks a rule of CloudEvents 1.0.2, or a limit is exceeded.

@@ -18,6 +18,8 @@
 //! | HTTP body | anything else, absent | [`Data::Binary`] |
 //! | neither, or an empty HTTP body | any | [`Data::None`] |
 //!
+//! Events of 0.3 are read too, and are events of 1.0 from there on; those of 0.1 have a module of their own, [`v01`].
+//!
 //! The bytes of the data survive every change of mode; what the HTTP binding cannot say (whether an extension is a
 //! number, whether XML is text) comes back in its plainest form.
 //!
@@ -30,6 +32,7 @@
 
 mod attributes;
 mod error;
+mod v03;
 mod version;
 
 pub mod binary;

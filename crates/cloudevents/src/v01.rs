@@ -33,7 +33,7 @@ mod extensions;
 mod members;
 mod write;
 
-use std::{array, borrow::Cow, iter};
+use std::{array, borrow::Cow};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -70,7 +70,7 @@ const TYPE: usize = 2;
 const SUBJECT: usize = 3;
 const TIME: usize = 4;
 const CONTENT_TYPE: usize = attributes::DATA_CONTENT_TYPE;
-const SCHEMA_URL: usize = 6;
+const SCHEMA_URL: usize = attributes::DATA_SCHEMA;
 const VERSION: usize = 7;
 const TYPE_VERSION: usize = 8;
 const EXTENSIONS: usize = 9;
@@ -187,13 +187,6 @@ fn header_text<'h>(name: &str, value: &'h HeaderValue) -> Result<&'h str, Attrib
     })
 }
 
-/// Tells whether an attribute of 1.0 with a fixed place may have a value. Only events judge syntax: one is tried.
-fn fits(place: usize, value: &str) -> bool {
-    let mut fixed = [Some("-"), Some("-"), Some("-"), None, None, None, None];
-    fixed[place] = Some(value);
-    Event::assemble(fixed, iter::empty(), Data::None).is_ok()
-}
-
 /// Makes an error that names an attribute of 1.0 name the one of 0.1, which is what its sender wrote.
 fn in_old_words(error: AttributeError) -> AttributeError {
     let Some(place) = attributes::fixed_index(error.attribute()) else { return error };
@@ -227,7 +220,7 @@ impl Draft<'_> {
     fn check_required(&self) -> Result<(), Problem> {
         let required = |place| self.text(place).is_none().then_some("required");
         // Its rule for a source asked for a URI first, which no text at all is not either.
-        let source = self.text(SOURCE).is_none_or(|source| !fits(SOURCE, source)).then_some("uri");
+        let source = self.text(SOURCE).is_none_or(|source| !attributes::fits(SOURCE, source)).then_some("uri");
         let faults: Vec<String> = [
             ("EventType", required(TYPE)),
             ("CloudEventsVersion", required(VERSION)),
@@ -246,7 +239,7 @@ impl Draft<'_> {
     /// Makes the event of 1.0.
     fn event<'s>(&'s self, mut extensions: Extensions<'s>, data: Data, limits: &Limits) -> Result<Event, DecodeError> {
         // 1.0 asks for an absolute URI; another text is no reason to refuse an event that was good for years.
-        let schema = self.text(SCHEMA_URL).filter(|url| !fits(SCHEMA_URL, url));
+        let schema = self.text(SCHEMA_URL).filter(|url| !attributes::fits(SCHEMA_URL, url));
         for (place, text) in [(TYPE_VERSION, self.text(TYPE_VERSION)), (SCHEMA_URL, schema)] {
             if let Some(text) = text {
                 extensions.push(NAMES[place], NAMES[place], Value::Text(Cow::Borrowed(text)), limits)?;

@@ -15,7 +15,7 @@ use crate::{
     DecodeError, Problem,
     attributes::{self, DATA_CONTENT_TYPE},
     error::json_reason,
-    media,
+    media, v03,
     version::SpecVersion,
 };
 
@@ -125,12 +125,7 @@ impl<'de> Members<'de> {
 
     /// Makes the event; `body` is the text that was read.
     pub(super) fn event(&self, body: &ByteString, limits: &Limits) -> Result<Event, DecodeError> {
-        match SpecVersion::parse(self.text(SPECVERSION)?)? {
-            SpecVersion::V1 => self.event_v1(body, limits),
-        }
-    }
-
-    fn event_v1(&self, body: &ByteString, limits: &Limits) -> Result<Event, DecodeError> {
+        let version = SpecVersion::parse(self.text(SPECVERSION)?)?;
         if let Some(name) = &self.repeated {
             return Err(Problem::repeated(name).into());
         }
@@ -149,9 +144,19 @@ impl<'de> Members<'de> {
                 attributes::check_length(name, text, limits)?;
             }
         }
-        let data = self.take_data(body, fixed[DATA_CONTENT_TYPE])?;
+        let content_type = fixed[DATA_CONTENT_TYPE];
         let extensions = self.extensions.iter().map(|(name, value)| (&**name, value.attribute()));
-        let event = Event::assemble(fixed, extensions, data)?;
+        let event = match version {
+            SpecVersion::V1 => Event::assemble(fixed, extensions, self.take_data(body, content_type)?)?,
+            SpecVersion::V03 => {
+                let is_base64 = v03::is_base64(extensions.clone())? && self.core[DATA_BASE64].is_none();
+                let data = match self.data.filter(|_| is_base64) {
+                    Some(raw) => encoded_data(raw)?,
+                    None => self.take_data(body, content_type)?,
+                };
+                v03::assemble(fixed, extensions, data)?
+            }
+        };
         attributes::check_size(&event, limits)?;
         Ok(event)
     }
@@ -172,7 +177,7 @@ impl<'de> Members<'de> {
         match (self.data, self.text(DATA_BASE64)?) {
             (None, None) => Ok(Data::None),
             (Some(raw), None) => Ok(plain_data(raw, body, content_type)?),
-            (None, Some(base64)) => Ok(base64_data(base64)?),
+            (None, Some(base64)) => Ok(base64_data("data_base64", base64)?),
             (Some(_), Some(_)) => {
                 Err(Problem::Data("and data_base64 exclude each other: send one of them".to_owned()).into())
             }
@@ -211,8 +216,16 @@ fn plain_data(raw: &str, body: &ByteString, content_type: Option<&str>) -> Resul
     }
 }
 
-/// Makes data of the member `data_base64`. It stays bytes even beside the media type of JSON: its sender chose so.
-fn base64_data(text: &str) -> Result<Data, Problem> {
+/// Makes data of the member `data` of an event of 0.3, whose JSON text `raw` says it is Base64.
+fn encoded_data(raw: &str) -> Result<Data, Problem> {
+    match serde_json::from_str::<String>(raw) {
+        Ok(text) => base64_data("data", &text),
+        Err(_) => Err(Problem::Data("must be a string, for its datacontentencoding is base64".to_owned())),
+    }
+}
+
+/// Makes data of a member in Base64. It stays bytes even beside the media type of JSON: its sender chose so.
+fn base64_data(name: &str, text: &str) -> Result<Data, Problem> {
     let problem = match STANDARD.decode(text) {
         Ok(bytes) => return Ok(Data::Binary(bytes.into())),
         Err(Base64Error::InvalidByte(at, _) | Base64Error::InvalidLastSymbol(at, _)) => {
@@ -222,7 +235,7 @@ fn base64_data(text: &str) -> Result<Data, Problem> {
             "has the wrong length or padding".to_owned()
         }
     };
-    Err(AttributeError::new("data_base64", format!("{problem}: encode by RFC 4648, section 4, with padding")).into())
+    Err(AttributeError::new(name, format!("{problem}: encode by RFC 4648, section 4, with padding")).into())
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Members<'de> {

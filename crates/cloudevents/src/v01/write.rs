@@ -10,9 +10,8 @@ use super::{
     CONTENT_TYPE, EVENT_GATEWAY, ID, LIFTED, NAMES, SCHEMA_URL, SOURCE, TIME, TYPE, TYPE_VERSION,
     data::{is_base64, is_text},
     extensions::is_compact,
-    fits,
 };
-use crate::media;
+use crate::{attributes::fits, media};
 
 /// More than the names of all members with their marks, so that the buffer grows once.
 const NAMES_BYTES: usize = 224;

@@ -36,8 +36,8 @@ fn required_attributes() {
     // Other versions have other rules: the version is what is complained about first.
     check(r#"{"cloudEventsVersion":"0.1","eventType":"t","eventType":"t","extensions":{"a":{}}}"#, required);
     check(
-        r#"{"specversion":"0.3","id":"1","source":"/s","type":"t","datacontentencoding":["base64"]}"#,
-        "attribute \"specversion\" must be \"1.0\": send CloudEvents 1.0, not \"0.3\"",
+        r#"{"specversion":"0.2","id":"1","source":"/s","type":"t","datacontentencoding":["base64"]}"#,
+        "attribute \"specversion\" must be \"1.0\": send CloudEvents 1.0, not \"0.2\"",
     );
     check(
         r#"{"specversion":1,"id":"1","source":"/s","type":"t"}"#,
@@ -243,9 +243,9 @@ fn binary_mode() {
     check_all(&REST, "", "attribute \"id\" is required and must not be empty");
     check_all(&[ID], "", "attribute \"specversion\" is required: send CloudEvents 1.0, whose value is \"1.0\"");
     check_all(
-        &[ID, ("ce-specversion", "0.3"), ("ce-Bad_Name", "%ff")],
+        &[ID, ("ce-specversion", "0.2"), ("ce-Bad_Name", "%ff")],
         "",
-        "attribute \"specversion\" must be \"1.0\": send CloudEvents 1.0, not \"0.3\"",
+        "attribute \"specversion\" must be \"1.0\": send CloudEvents 1.0, not \"0.2\"",
     );
     check(ID, "", "attribute \"id\" is given twice: give it once");
     check(REST[0], "", "attribute \"specversion\" is given twice: give it once");

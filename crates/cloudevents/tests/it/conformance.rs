@@ -1,7 +1,7 @@
 //! The scenarios and events of the conformance suite, and real events of a provider, where they are present.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use weir_cloudevents::{Mode, binary, json, mode};
 use weir_domain::{Event, Limits};
@@ -83,48 +83,83 @@ fn http_protocol_binding_scenarios() {
 
 type YamlEvent<'a> = (Vec<(&'a str, &'a str)>, String);
 
-/// The events of the suite's YAML: attributes, and the data as a block of text.
+/// The events of the suite's YAML: attributes, extensions among them, and the data as a block of text.
 fn yaml_events(yaml: &str) -> Vec<YamlEvent<'_>> {
     yaml.split("---\n")
         .map(|document| {
             let (head, data) = document.split_once("Data: |\n").expect("data");
-            let attributes = head
-                .lines()
-                .filter(|line| line.starts_with("  "))
-                .map(|line| trim(line.split_once(':').expect("an attribute")))
-                .collect();
+            let head = head.split("TransportExtensions:").next().expect("a beginning");
+            let mut lines = head.lines().filter(|line| line.starts_with("  ") && line.trim() != "Extensions:");
+            let mut attributes = Vec::new();
+            while let Some(line) = lines.next() {
+                let (name, value) = trim(line.split_once(':').expect("an attribute"));
+                let value = if value == "|" { lines.next().expect("a block of one line").trim() } else { value };
+                attributes.push((name, value.trim_matches('"')));
+            }
             let data = data.lines().map(|line| format!("{}\n", line.trim_start())).collect();
             (attributes, data)
         })
         .collect()
 }
 
-#[test]
-fn minimal_events() {
-    let Some(yaml) = shared("conformance/cloudevents/yaml/v1.0/v1_minimum.yaml") else {
-        eprintln!("skipped: no conformance suite beside the repository");
-        return;
-    };
-    let events = yaml_events(&yaml);
-    assert_eq!(events.len(), 6);
-    for (attributes, data) in events {
-        let lines: Vec<(String, &str)> = attributes
-            .iter()
-            .map(|(name, value)| match *name {
-                "datacontenttype" => ("content-type".to_owned(), *value),
-                name => (format!("ce-{name}"), *value),
-            })
-            .collect();
-        let lines: Vec<(&str, &str)> = lines.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let event = binary::decode(&headers(&lines), Bytes::from(data.clone()), &Limits::default()).expect("valid");
-        for (name, value) in &attributes {
-            assert_eq!(attribute(&event, name).as_deref(), Some(*value), "{name}");
-        }
-        assert_eq!(event.data().as_bytes(), data.as_bytes());
-        // White space around a JSON value belongs to the document once the value is a member of it.
-        let structured = decode(&encode(&event));
-        assert_eq!(structured.data().as_bytes().trim_ascii(), data.as_bytes().trim_ascii());
+/// Reads an event of the suite in structured mode.
+fn in_structured_mode((attributes, data): &YamlEvent<'_>) -> Event {
+    let media_type = attributes.iter().find_map(|(name, value)| (*name == "datacontenttype").then_some(*value));
+    let mut members: Map<String, Value> =
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+    let is_json = media_type.is_none_or(|media_type| media_type.starts_with("application/json"));
+    let data = if is_json { serde_json::from_str(data).expect("JSON") } else { Value::from(&**data) };
+    members.insert("data".to_owned(), data);
+    decode(&Value::Object(members).to_string())
+}
+
+/// Reads an event of the suite in binary mode.
+fn in_binary_mode((attributes, data): &YamlEvent<'_>) -> Event {
+    let lines: Vec<(String, String)> = attributes
+        .iter()
+        .map(|(name, value)| match *name {
+            "datacontenttype" => ("content-type".to_owned(), (*value).to_owned()),
+            name => (format!("ce-{name}"), value.replace('%', "%25").replace('"', "%22")),
+        })
+        .collect();
+    let lines: Vec<(&str, &str)> = lines.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    binary::decode(&headers(&lines), Bytes::from(data.clone()), &Limits::default()).expect("valid")
+}
+
+/// Checks an event that came against one of the suite. Whatever version it came in, it is kept as one of 1.0.
+fn check_attributes(event: &Event, (attributes, _): &YamlEvent<'_>) {
+    for (name, value) in attributes.iter().filter(|(name, _)| *name != "specversion") {
+        assert_eq!(attribute(event, name).as_deref(), Some(*value), "{name}");
     }
+    assert_eq!(event.extensions().count(), attributes.iter().filter(|(name, _)| name.starts_with("com")).count());
+}
+
+#[test]
+fn events_of_both_versions_in_both_modes() {
+    let mut seen = 0;
+    for path in ["v1.yaml", "v1.0/v1_minimum.yaml", "v03.yaml", "v0.3/v03_minimum.yaml"] {
+        let Some(yaml) = shared(&format!("conformance/cloudevents/yaml/{path}")) else {
+            eprintln!("skipped: no conformance suite beside the repository");
+            return;
+        };
+        for wanted in yaml_events(&yaml) {
+            seen += 1;
+            let data = wanted.1.as_bytes();
+            let event = in_binary_mode(&wanted);
+            check_attributes(&event, &wanted);
+            assert_eq!(event.data().as_bytes(), data);
+            // White space around a JSON value belongs to the document once the value is a member of it.
+            let again = decode(&encode(&event));
+            check_attributes(&again, &wanted);
+            assert_eq!(again.data().as_bytes().trim_ascii(), data.trim_ascii());
+
+            let event = in_structured_mode(&wanted);
+            check_attributes(&event, &wanted);
+            assert_eq!(event.data().as_bytes().trim_ascii(), data.trim_ascii());
+            assert_eq!(decode(&encode(&event)), event);
+        }
+    }
+    assert_eq!(seen, 2 + 6 + 1 + 6);
 }
 
 #[test]

@@ -265,3 +265,60 @@ fn data_is_a_slice_of_the_body() {
     }
     assert_eq!(events.len(), 2);
 }
+
+#[test]
+fn events_of_0_3_become_events_of_1_0() {
+    let expected = Event::builder("1", "/s", "t").datacontenttype("image/png").data(Data::Binary(vec![0, 1, 2].into()));
+    let check = |members: &str, header_list: &[(&str, &str)], body: &[u8], expected: &Event| {
+        let json = format!(
+            r#"{{"specversion":"0.3","id":"1","source":"/s","type":"t","datacontenttype":"image/png",{members}}}"#
+        );
+        assert_eq!(&decode(&json), expected, "{json}");
+        let batch = json::decode_batch(&Bytes::from(format!("[{json}]")), &Limits::default()).expect("valid");
+        assert_eq!(&batch[..], std::slice::from_ref(expected));
+        let common = [("ce-specversion", "0.3"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
+        let all = [&common[..], &[("content-type", "image/png")], header_list].concat();
+        let headers = crate::headers(&all);
+        let event = binary::decode(&headers, Bytes::copy_from_slice(body), &Limits::default()).expect("valid");
+        assert_eq!(&event, expected, "{all:?}");
+        assert!(encode(&event).starts_with(r#"{"specversion":"1.0","#));
+    };
+    let schema = "https://example.com/s";
+    check(
+        r#""schemaurl":"https://example.com/s","datacontentencoding":"base64","data":"AAEC""#,
+        &[("ce-schemaurl", schema)],
+        &[0, 1, 2],
+        &expected.clone().dataschema(schema).build().expect("valid"),
+    );
+    check(
+        r#""schemaurl":"s.json","datacontentencoding":"Base64","data":"AAEC""#,
+        &[("ce-schemaurl", "s.json"), ("ce-datacontentencoding", "base64")],
+        b"AAEC",
+        &expected.extension("schemaurl", AttributeValue::String("s.json")).build().expect("valid"),
+    );
+
+    let refused = |members: &str, message: &str| {
+        let json = format!(r#"{{"specversion":"0.3","id":"1","source":"/s","type":"t",{members}}}"#);
+        let error = json::decode(&Bytes::from(json), &Limits::default()).expect_err(members);
+        assert_eq!(error.to_string(), message);
+    };
+    refused(
+        r#""datacontentencoding":"gzip","data":"AAEC""#,
+        "attribute \"datacontentencoding\" must be \"base64\": encode the data so, or leave it out",
+    );
+    refused(
+        r#""datacontentencoding":"base64","data":7"#,
+        "data must be a string, for its datacontentencoding is base64",
+    );
+    refused(
+        r#""datacontentencoding":"base64","data":"AAE""#,
+        "attribute \"data\" has the wrong length or padding: encode by RFC 4648, section 4, with padding",
+    );
+    refused(r#""a":{"b":1}"#, "attribute \"a\" must be a string, a boolean or an integer of 32 bits, but is an object");
+    // What 0.3 has stays an extension in 1.0, where it means nothing.
+    let event = decode(
+        r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontentencoding":"base64","data":"AAEC"}"#,
+    );
+    assert_eq!(event.data(), &Data::Json(r#""AAEC""#.into()));
+    assert_eq!(event.extension_str("datacontentencoding"), Some("base64"));
+}

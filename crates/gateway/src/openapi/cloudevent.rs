@@ -108,7 +108,7 @@ pub(crate) fn sent_schemas() -> Vec<(String, Value)> {
         &["cloudEventsVersion", "eventID", "eventType", "source"],
     );
     let sent = json!({
-        "description": "One event, of CloudEvents 1.0 or 0.1.",
+        "description": "One event, of CloudEvents 1.0 or 0.1. One of 0.3 is taken too and kept as one of 1.0.",
         "anyOf": [reference(EVENT_SCHEMA), reference(OLD_SCHEMA)],
     });
     let batch = json!({
