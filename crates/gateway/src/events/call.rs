@@ -59,7 +59,7 @@ fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
     let Some(known) = known else {
         return Err(Problem::malformed_answer(&format!("the status must be from 200 to 599, but is {status}")));
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(if has_content(known) { Body::from(body) } else { Body::empty() });
     *response.status_mut() = known;
     for (name, value) in &headers {
         let header = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
@@ -74,8 +74,15 @@ fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
     Ok(response)
 }
 
+/// Tells whether an answer with this status may have content (RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5): what a function
+/// gives beside another would be a length that must not be told, or bytes that the next answer would be taken from.
+fn has_content(status: StatusCode) -> bool {
+    ![StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+}
+
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody;
     use bytes::Bytes;
 
     use super::*;
@@ -93,6 +100,15 @@ mod tests {
         let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert!(!response.headers().contains_key("content-length"));
+    }
+
+    #[test]
+    fn a_status_without_content_has_none() {
+        for (status, bytes) in [(200, 4), (204, 0), (205, 0), (206, 4), (304, 0), (404, 4)] {
+            let response = make(status, &[("etag", "\"7\"")]).expect("a good answer");
+            assert_eq!(response.body().size_hint().exact(), Some(bytes), "{status}");
+            assert_eq!(response.headers().len(), 1, "{status}");
+        }
     }
 
     #[test]
