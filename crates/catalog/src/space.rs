@@ -22,6 +22,8 @@ const ANY_TYPE: &str = "";
 #[derive(Clone, Debug, Default)]
 pub struct SpaceCatalog {
     event_types: Arc<Map<EventType>>,
+    /// How many of them have an authorizer.
+    authorized: usize,
     functions: Arc<Map<Function>>,
     subscriptions: Arc<Map<Subscription>>,
     cors: Arc<Map<Cors>>,
@@ -74,6 +76,18 @@ impl SpaceCatalog {
     /// Returns the registered event types in the order of their names.
     pub fn event_types(&self) -> impl Iterator<Item = &Arc<EventType>> {
         self.event_types.values()
+    }
+
+    /// Tells whether any event type has an authorizer: where none has, only who shows a token can emit anything.
+    #[must_use]
+    pub fn has_authorizers(&self) -> bool {
+        self.authorized > 0
+    }
+
+    /// Tells whether events of a type are let in by an authorizer.
+    #[must_use]
+    pub fn is_authorized(&self, event_type: &str) -> bool {
+        self.event_type(event_type).is_some_and(|it| it.authorizer.is_some())
     }
 
     /// Finds a function.
@@ -234,9 +248,22 @@ impl SpaceCatalog {
     /// Makes the change; on an error nothing has changed.
     pub(crate) fn fold(&mut self, change: &ChangeKind) -> Result<(), ApplyError> {
         match change {
-            ChangeKind::EventTypeCreated(it) => create(&mut self.event_types, it.name.as_str(), it),
-            ChangeKind::EventTypeUpdated(it) => update(&mut self.event_types, it.name.as_str(), it),
-            ChangeKind::EventTypeDeleted(name) => delete(&mut self.event_types, name.as_str()).map(drop),
+            ChangeKind::EventTypeCreated(it) => {
+                create(&mut self.event_types, it.name.as_str(), it)?;
+                self.authorized += usize::from(it.authorizer.is_some());
+                Ok(())
+            }
+            ChangeKind::EventTypeUpdated(it) => {
+                let was_authorized = self.is_authorized(it.name.as_str());
+                update(&mut self.event_types, it.name.as_str(), it)?;
+                self.authorized = self.authorized - usize::from(was_authorized) + usize::from(it.authorizer.is_some());
+                Ok(())
+            }
+            ChangeKind::EventTypeDeleted(name) => {
+                let gone = delete(&mut self.event_types, name.as_str())?;
+                self.authorized -= usize::from(gone.authorizer.is_some());
+                Ok(())
+            }
             ChangeKind::FunctionCreated(it) => create(&mut self.functions, it.id.as_str(), it),
             ChangeKind::FunctionUpdated(it) => update(&mut self.functions, it.id.as_str(), it),
             ChangeKind::FunctionDeleted(id) => delete(&mut self.functions, id.as_str()).map(drop),

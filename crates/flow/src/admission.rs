@@ -93,6 +93,12 @@ pub enum Refusal {
         /// How large it may be.
         limit: usize,
     },
+    /// Nobody knows the sender, and the type has no authorizer that could let it in.
+    #[error("event type {event_type:?} takes events only of who shows a token: send one")]
+    Stranger {
+        /// The type.
+        event_type: String,
+    },
     /// The authorizer of the type said no.
     #[error("the authorizer of event type {event_type:?} refused the event: {message}")]
     Denied {
@@ -157,6 +163,7 @@ impl Refusal {
             Self::Reserved { .. }
             | Self::ReservedSource { .. }
             | Self::ReservedSpace { .. }
+            | Self::Stranger { .. }
             | Self::Denied { .. }
             | Self::AuthorizerFailed { .. } => ErrorKind::Denied,
             Self::AuthorizerBusy { .. } => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
@@ -183,14 +190,14 @@ pub(crate) async fn admit(
 ) -> Result<NewEvent, Refusal> {
     let snapshot = {
         let present = shared.state.borrow();
-        let event_type = known(shared, &present.catalog, space, &event)?;
+        let event_type = known(shared, &present.catalog, space, &event, sender)?;
         if event_type.authorizer.is_none() && event_type.schema.is_none() {
             return keyed(event_type, mark::checked(event)?);
         }
         // Others must be able to change the state while data are checked and functions asked.
         present.clone()
     };
-    let event_type = known(shared, &snapshot.catalog, space, &event)?;
+    let event_type = known(shared, &snapshot.catalog, space, &event, sender)?;
     // A sender that waits for a function counts as callers on routes do.
     let _permit = match event_type.authorizer {
         Some(_) => Some(shared.callers.try_acquire().map_err(|_| busy(&event))?),
@@ -213,7 +220,7 @@ pub(crate) async fn admit_batch(
     let mut work = Work::default();
     let first = loop {
         let Some((index, event)) = events.next() else { return Ok(admitted) };
-        let event_type = known(shared, &snapshot.catalog, space, &event).map_err(|refusal| (index, refusal))?;
+        let event_type = known(shared, &snapshot.catalog, space, &event, sender).map_err(|refusal| (index, refusal))?;
         work.begin(event_type, &event).await.map_err(|refusal| (index, refusal))?;
         if event_type.authorizer.is_some() {
             break (index, event);
@@ -226,7 +233,7 @@ pub(crate) async fn admit_batch(
     let rest: Vec<(usize, Event)> = iter::once(first).chain(events).collect();
     // Nobody is asked for a batch that is refused anyway.
     for (index, event) in &rest {
-        let event_type = known(shared, &snapshot.catalog, space, event).map_err(|refusal| (*index, refusal))?;
+        let event_type = known(shared, &snapshot.catalog, space, event, sender).map_err(|refusal| (*index, refusal))?;
         // The first one was counted above.
         if *index > first_index {
             work.begin(event_type, event).await.map_err(|refusal| (*index, refusal))?;
@@ -247,7 +254,7 @@ async fn guarded(
     event: Event,
     sender: &dyn Sender,
 ) -> Result<NewEvent, Refusal> {
-    let event_type = known(shared, &snapshot.catalog, space, &event)?;
+    let event_type = known(shared, &snapshot.catalog, space, &event, sender)?;
     let event = authorized(shared, snapshot, space, event_type, event, sender).await?;
     keyed(event_type, event)
 }
@@ -269,14 +276,24 @@ fn known<'c>(
     catalog: &'c Catalog,
     space: &SpaceName,
     event: &Event,
+    sender: &dyn Sender,
 ) -> Result<&'c Arc<EventType>, Refusal> {
     static UNREGISTERED: LazyLock<Arc<EventType>> = LazyLock::new(|| {
         Arc::new(EventType::new(EventTypeName::new("unregistered").expect("the name is short and of ASCII letters")))
     });
-    if shared.options.compatibility.admits(catalog, space, event) {
-        return Ok(&UNREGISTERED);
+    let is_unregistered = shared.options.compatibility.admits(catalog, space, event);
+    let event_type: &Arc<EventType> = if is_unregistered { &UNREGISTERED } else { registered(catalog, space, event)? };
+    check_sender(event_type, sender)?;
+    Ok(event_type)
+}
+
+/// Refuses what no authorizer would be asked about of a stranger. The door has looked already; the type may have lost its
+/// authorizer since.
+pub(crate) fn check_sender(event_type: &EventType, sender: &dyn Sender) -> Result<(), Refusal> {
+    if sender.is_known() || event_type.authorizer.is_some() {
+        return Ok(());
     }
-    registered(catalog, space, event)
+    Err(Refusal::Stranger { event_type: event_type.name.to_string() })
 }
 
 /// Finds the registered type of an event.

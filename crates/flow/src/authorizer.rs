@@ -49,6 +49,11 @@ pub trait Sender: Sync {
     /// Returns the request that brought the event, as the text of a JSON value.
     fn request(&self) -> String;
 
+    /// Tells whether the sender has the right to emit by itself. Of a stranger only events enter that an authorizer lets in.
+    fn is_known(&self) -> bool {
+        true
+    }
+
     /// Returns the span of what the sender waits for, where it is traced.
     fn span(&self) -> Option<TraceParent> {
         None

@@ -198,6 +198,7 @@ async fn check(
     sender: &dyn Sender,
 ) -> Result<Checked, CallFailure> {
     let event_type = admission::registered(&snapshot.catalog, space, &event)?;
+    admission::check_sender(event_type, sender)?;
     let event = admission::authorized(shared, snapshot, space, event_type, event, sender).await?;
     let is_recorded = is_recorded(shared, &snapshot.catalog, space, &event);
     if !is_recorded && event_type.schema.is_none() {

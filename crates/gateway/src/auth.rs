@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
-use weir_catalog::{Action, Catalog, HTTP_REQUEST, Scopes, Token};
+use weir_catalog::{Action, Catalog, HTTP_REQUEST, Scopes, SpaceCatalog, Token};
 use weir_domain::{Event, SpaceName, Timestamp};
 
 use crate::{
@@ -41,6 +41,8 @@ const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"weir\", error=\"insufficient_sc
 
 /// The name of the operator where rates are counted; no token and no JWT can have it.
 const OPERATOR: &str = "operator:";
+/// The name of all strangers there.
+const STRANGERS: &str = "strangers:";
 
 /// Who is let in.
 #[derive(Clone, Debug, Default)]
@@ -97,36 +99,49 @@ pub(crate) enum Caller {
     Holder(Arc<Token>),
     /// Who has a JWT.
     Subject(Arc<jwt::Subject>),
+    /// Who is not known, for this reason: to them only those event types are open whose authorizer lets them in.
+    Stranger(Unauthenticated),
 }
 
 impl Caller {
     /// Returns under which name requests are counted and told of: never a secret.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
-            Self::Anybody => None,
+            Self::Anybody | Self::Stranger(_) => None,
             Self::Operator => Some(OPERATOR),
             Self::Holder(token) => Some(token.id.as_str()),
             Self::Subject(subject) => Some(&subject.name),
         }
     }
 
-    /// Returns the scopes; without any, everything is allowed.
-    fn scopes(&self) -> Option<&Scopes> {
+    /// Returns under which name requests are counted: strangers share one.
+    fn counted(&self) -> Option<&str> {
+        if self.is_stranger() { Some(STRANGERS) } else { self.name() }
+    }
+
+    /// Tells whether nobody knows who it is, although that is asked.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Stranger(_))
+    }
+
+    /// Tells whether the scopes allow something. Who is asked for none may do everything, and a stranger nothing.
+    fn is_allowed(&self, by: impl FnOnce(&Scopes) -> bool) -> bool {
         match self {
-            Self::Anybody | Self::Operator => None,
-            Self::Holder(token) => Some(&token.scopes),
-            Self::Subject(subject) => Some(&subject.scopes),
+            Self::Anybody | Self::Operator => true,
+            Self::Holder(token) => by(&token.scopes),
+            Self::Subject(subject) => by(&subject.scopes),
+            Self::Stranger(_) => false,
         }
     }
 
     /// Tells whether an action is allowed in a space, or without one in all.
     fn may(&self, action: Action, space: Option<&SpaceName>) -> bool {
-        self.scopes().is_none_or(|scopes| scopes.allow(action, space))
+        self.is_allowed(|scopes| scopes.allow(action, space))
     }
 
     /// Tells whether an action is allowed in a space for events of one type.
     fn may_with(&self, action: Action, space: &SpaceName, event_type: &str) -> bool {
-        self.scopes().is_none_or(|scopes| scopes.allow_type(action, space, event_type))
+        self.is_allowed(|scopes| scopes.allow_type(action, space, event_type))
     }
 
     /// Tells whether the caller may emit events of this type.
@@ -202,7 +217,7 @@ impl Guard {
     /// Of the two limits that of the token is asked first, so that one caller cannot use up what a space has.
     fn count(&self, caller: &Caller, space: Option<&SpaceName>) -> Result<(), Duration> {
         let now = self.began.elapsed();
-        if let (Some(limiter), Some(name)) = (&self.per_token, caller.name()) {
+        if let (Some(limiter), Some(name)) = (&self.per_token, caller.counted()) {
             limiter.take(name, now)?;
         }
         match (&self.per_space, space) {
@@ -212,16 +227,43 @@ impl Guard {
     }
 }
 
-/// Finds out who sends a request, and takes an accepted token out of it, so that no function and no event has it.
+/// Finds out who sends a request, and takes an accepted token out of it, so that no function and no event has it, as well as
+/// one of ours that is not accepted, which may be good elsewhere, and what cannot be read.
 ///
 /// What is no token of ours stays: it may be meant for a function.
 pub(crate) fn identify(shared: &Shared, headers: &mut HeaderMap) -> Result<Caller, Unauthenticated> {
     let Some(guard) = &shared.guard else { return Ok(Caller::Anybody) };
     let identified = guard.identify(headers, &shared.flow.catalog(), shared.clock.now());
-    if !matches!(identified, Ok(Caller::Anybody) | Err(_)) {
+    let is_ours = match &identified {
+        Ok(caller) => !matches!(caller, Caller::Anybody),
+        Err(_) => match bearer::shown(headers) {
+            Shown::Token(text) => token::id(text).is_some(),
+            Shown::Malformed => true,
+            Shown::Nothing => false,
+        },
+    };
+    if is_ours {
         headers.remove(AUTHORIZATION);
     }
     identified
+}
+
+/// Lets a request to the Events API in. Where the space has event types with authorizers, one that nobody is known to have
+/// sent goes on as that of a stranger: whether it is for one of these types shows when it is read.
+///
+/// # Errors
+/// As [`admit`].
+pub(crate) fn admit_sender(
+    shared: &Shared,
+    identified: Result<Caller, Unauthenticated>,
+    space: &SpaceName,
+    present: &SpaceCatalog,
+) -> Result<Caller, Problem> {
+    let identified = match identified {
+        Err(why) if present.has_authorizers() => Ok(Caller::Stranger(why)),
+        other => other,
+    };
+    admit(shared, Api::Events, identified, Some(space))
 }
 
 /// Lets a request in.
@@ -251,15 +293,27 @@ pub(crate) fn admit(
 /// Checks the right to emit an event that was read, which is also that to call the sync routes of its type.
 ///
 /// # Errors
-/// Where the caller has not got it: 403.
+/// Where the caller has not got it: 403. Where nobody knows the caller and the type has no authorizer: 401.
 pub(crate) fn check_emit(shared: &Shared, caller: &Caller, space: &SpaceName, event: &Event) -> Result<(), Problem> {
     if caller.may_emit(space, event.event_type()) {
         return Ok(());
+    }
+    if let Caller::Stranger(why) = caller {
+        return check_stranger(shared, *why, space, event.event_type());
     }
     let series = shared.counted(space, event);
     series.received();
     series.refused(Refused::Denied);
     Err(may_not_emit(space, event.event_type()))
+}
+
+/// Checks that an authorizer decides about events of this type, for nobody else has let the sender in.
+fn check_stranger(shared: &Shared, why: Unauthenticated, space: &SpaceName, event_type: &str) -> Result<(), Problem> {
+    if shared.flow.catalog().space_or_empty(space).is_authorized(event_type) {
+        return Ok(());
+    }
+    shared.metrics.unauthenticated(Api::Events, why);
+    Err(unauthenticated(why))
 }
 
 /// Checks the right to send a plain request, before it is made into an event.
@@ -269,6 +323,9 @@ pub(crate) fn check_emit(shared: &Shared, caller: &Caller, space: &SpaceName, ev
 pub(crate) fn check_request(shared: &Shared, caller: &Caller, space: &SpaceName) -> Result<(), Problem> {
     if caller.may_emit(space, HTTP_REQUEST) {
         return Ok(());
+    }
+    if let Caller::Stranger(why) = caller {
+        return check_stranger(shared, *why, space, HTTP_REQUEST);
     }
     shared.metrics.refused(space, Refused::Denied, || shared.flow.catalog());
     Err(may_not_emit(space, HTTP_REQUEST))

@@ -169,7 +169,7 @@ async fn answer<B: RequestBody>(
         return Ok(response);
     }
     let allowance = Allowance::of(present, &parts, path);
-    let admitted = auth::admit(shared, Api::Events, identified, Some(&space));
+    let admitted = auth::admit_sender(shared, identified, &space, present);
     if let (Some(notes), Ok(caller)) = (notes, &admitted) {
         notes.caller(caller);
     }
@@ -270,7 +270,7 @@ async fn single<B: RequestBody>(
     let stamped = Stamp::of(parts, path, &*shared.ids).within(trace_span).given_to(event, limits);
     let event = stamped.inspect_err(unread)?;
     let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
-    let sender = sender.within(trace_span);
+    let sender = sender.by(&caller).within(trace_span);
     if let Some(found) = &found {
         return called(shared, id, reach, &found.subscription, event, &sender).await;
     }
@@ -310,7 +310,7 @@ async fn batch<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         let checked = auth::check_emit(shared, &caller, &space, event).and_then(|()| refuse_request(event));
         checked.map_err(|problem| problem.in_batch(index))?;
     }
-    let sender = sender::Request::new(shared, parts, path, None).within(trace_span);
+    let sender = sender::Request::new(shared, parts, path, None).by(&caller).within(trace_span);
     appended(notes, emit::batch(shared, id, space, events, &sender, place)).await
 }
 
@@ -344,7 +344,7 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     if let Some(notes) = notes {
         notes.event(&event, body.len());
     }
-    let sender = sender::Request::new(shared, parts, path, params).within(trace_span);
+    let sender = sender::Request::new(shared, parts, path, params).by(&caller).within(trace_span);
     if let Some(found) = &found {
         return called(shared, id, reach, &found.subscription, event, &sender).await;
     }

@@ -8,7 +8,7 @@ use weir_catalog::{
 };
 use weir_domain::{ErrorKind, Event, SpaceName};
 
-use crate::make::{asynchronous, asynchronous_at, event_type, http, metadata, space, sync, sync_to, with};
+use crate::make::{asynchronous, asynchronous_at, authorized, event_type, http, metadata, space, sync, sync_to, with};
 
 fn shop() -> Catalog {
     with(
@@ -159,6 +159,30 @@ fn folding_gives_what_applying_gives() {
         assert_eq!(folded, applied);
     }
     assert_eq!(functions_of(folded.space_or_empty(&space()), HTTP_REQUEST), ["f"]);
+}
+
+#[test]
+fn a_space_knows_whether_it_has_authorizers() {
+    let check = |catalog: &Catalog, expected: bool| {
+        let space = catalog.space_or_empty(&space());
+        assert_eq!(space.has_authorizers(), expected);
+        assert_eq!(space.event_types().any(|it| it.authorizer.is_some()), expected);
+    };
+    let (create, update) = (Command::CreateEventType, Command::UpdateEventType);
+    let mut catalog = with(&Catalog::new(), [Command::CreateFunction(http("f"))]);
+    for (command, expected) in [
+        (create(event_type("a")), false),
+        (create(authorized("b", "f")), true),
+        (update(authorized("a", "f")), true),
+        (update(event_type("b")), true),
+        (Command::DeleteEventType("a".into()), false),
+        (update(authorized("b", "f")), true),
+        (Command::DeleteEventType("b".into()), false),
+    ] {
+        catalog = with(&catalog, [command]);
+        check(&catalog, expected);
+    }
+    assert!(!catalog.space_or_empty(&space()).is_authorized(HTTP_REQUEST));
 }
 
 #[test]

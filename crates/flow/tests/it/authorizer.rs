@@ -22,10 +22,16 @@ use crate::support::{Functions, Running, draft, event, memory, quick_retry, spac
 
 const ADA: &str = r#"{"authorization":{"principalId":"ada"}}"#;
 
-/// Who says only a name.
+/// Who says only a name, by which a stranger is not known.
 struct Named(&'static str);
 
+const STRANGER: &str = "stranger";
+
 impl Sender for Named {
+    fn is_known(&self) -> bool {
+        self.0 != STRANGER
+    }
+
     fn path(&self) -> &str {
         "/in"
     }
@@ -157,6 +163,22 @@ async fn what_is_forged_does_not_pass_without_an_authorizer_either() {
     let forged = event("1", "open", "k").to_builder().extension("eventgateway", AttributeValue::String(ADA));
     let new = running.flow.admit(&space(), forged.build().expect("valid"), &Named("eve")).await.expect("admitted");
     assert_eq!(new.event, event("1", "open", "k"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_enters_by_an_authorizer_and_in_no_other_way() {
+    let running = guarded([("guard", guard())], 0, stepping(), Arc::new(Seen::default())).await;
+    running.change(Command::CreateEventType(EventType::new(EventTypeName::new("open").expect("valid")))).await;
+    let stranger = Named(STRANGER);
+    assert!(admit(&running, "1", STRANGER).await.is_ok());
+    let alone = running.flow.admit(&space(), event("2", "open", "k"), &stranger).await;
+    assert!(matches!(alone, Err(Refusal::Stranger { .. })), "{alone:?}");
+    for (events, place) in [(["guarded", "open"], 1), (["open", "guarded"], 0)] {
+        let events = events.map(|event_type| event(event_type, event_type, "k")).to_vec();
+        let (index, refusal) = running.flow.admit_batch(&space(), events, &stranger).await.expect_err("refused");
+        assert!(index == place && matches!(refusal, Refusal::Stranger { .. }), "{index} {refusal}");
+    }
     running.stop().await;
 }
 

@@ -6,7 +6,7 @@ use weir_cloudevents::trace::TraceParent;
 use weir_flow::Sender;
 
 use super::request;
-use crate::{compatibility::Compatibility, gateway::Shared};
+use crate::{auth::Caller, compatibility::Compatibility, gateway::Shared};
 
 /// In front of the headers that are attributes of an event, of 1.0 and of 0.1.
 const ATTRIBUTE_PREFIX: &str = "ce-";
@@ -23,6 +23,8 @@ pub(super) struct Request<'a> {
     /// The parameters of the route, where one matched.
     params: Option<&'a Params<'a>>,
     compatibility: Compatibility,
+    /// Whether it is known who has sent it.
+    is_known: bool,
     /// The span that it waits for, where it is traced.
     span: Option<TraceParent>,
 }
@@ -30,7 +32,12 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     /// Tells of the request with this head, path within the space, still percent-encoded, and parameters of its route.
     pub(super) fn new(shared: &Shared, parts: &'a Parts, path: &'a str, params: Option<&'a Params<'a>>) -> Self {
-        Self { parts, path, params, compatibility: shared.options.compatibility, span: None }
+        Self { parts, path, params, compatibility: shared.options.compatibility, is_known: true, span: None }
+    }
+
+    /// Says who has sent it.
+    pub(super) fn by(self, caller: &Caller) -> Self {
+        Self { is_known: !caller.is_stranger(), ..self }
     }
 
     /// Says which span waits for what is done for the request.
@@ -50,6 +57,10 @@ impl Sender for Request<'_> {
 
     fn request(&self) -> String {
         request::without_body(self.parts, self.path, self.params, self.compatibility)
+    }
+
+    fn is_known(&self) -> bool {
+        self.is_known
     }
 
     fn span(&self) -> Option<TraceParent> {
@@ -87,7 +98,7 @@ mod tests {
         let (parts, ()) = request.body(()).expect("a request").into_parts();
         let mut all = Vec::new();
         let compatibility = Compatibility::default();
-        Request { parts: &parts, path: "/", params: None, compatibility, span: None }
+        Request { parts: &parts, path: "/", params: None, compatibility, is_known: true, span: None }
             .identity(&mut |part| all.push(part.to_vec()));
         all
     }

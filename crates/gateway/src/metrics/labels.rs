@@ -126,7 +126,7 @@ impl From<&Refusal> for Refused {
             Refusal::Reserved { .. } | Refusal::ReservedSource { .. } | Refusal::ReservedSpace { .. } => Self::Reserved,
             Refusal::Unregistered { .. } => Self::Unregistered,
             Refusal::TooLarge { .. } | Refusal::TooMuchWork { .. } => Self::TooLarge,
-            Refusal::Denied { .. } | Refusal::AuthorizerFailed { .. } => Self::Denied,
+            Refusal::Stranger { .. } | Refusal::Denied { .. } | Refusal::AuthorizerFailed { .. } => Self::Denied,
             Refusal::AuthorizerBusy { .. } => Self::Overloaded,
             Refusal::Attribute(_) => Self::Malformed,
             Refusal::Key(_) => Self::Key,

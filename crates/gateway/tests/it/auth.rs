@@ -270,6 +270,81 @@ async fn events_are_emitted_and_read_by_type() {
 }
 
 #[tokio::test]
+async fn an_authorizer_lets_strangers_in_to_its_event_type_and_to_nothing_else() {
+    let door = guarded(RateOptions::default()).await;
+    register(&door, "shop", &["open"]).await;
+    register(&door, "till", &["hook"]).await;
+    let function = json!({ "functionId": "guard", "type": "http", "provider": { "url": "http://localhost" } });
+    let hook = json!({ "name": "hook", "authorizerId": "guard" });
+    for (collection, body) in [("functions", &function), ("eventtypes", &hook)] {
+        let answer = configure(&door, OPERATOR, "POST", &format!("/v1/spaces/shop/{collection}"), body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    let send = async |shown: &str, space: &str, media_type: &str, body: &str| {
+        let all = [("content-type", media_type), ("weir-space", space), ("authorization", shown)];
+        door.request("POST", "/", &all[..if shown.is_empty() { 2 } else { 3 }], body).await
+    };
+    let hooked = |id: &str| event(id, "hook", "");
+    // Who they are is the business of the authorizer, also where they show the token of somebody else.
+    for (id, shown) in [("1", "ada"), ("2", "Bearer of-somebody-else")] {
+        let answer = send(shown, "shop", STRUCTURED, &hooked(id)).await;
+        assert_eq!(answer.status, 202, "{shown}: {}", answer.text());
+    }
+    let read = configure(&door, OPERATOR, "GET", "/v1/spaces/shop/events", &Value::Null).await.json();
+    let marks: Vec<_> = read.as_array().expect("a batch").iter().map(|it| it["eventgateway"].clone()).collect();
+    let mark = |name: &str| json!(json!({ "authorization": { "principalId": name } }).to_string());
+    assert_eq!(marks, [mark("ada"), mark("Bearer of-somebody-else")]);
+    let denied = "the authorizer of event type \"hook\" refused the event: not you";
+    send("eve", "shop", STRUCTURED, &hooked("3")).await.check_refused(403, denied);
+    // A token of ours that is worth nothing is shown to nobody, and without any the authorizer knows of nobody.
+    let failed =
+        "the authorizer of event type \"hook\" failed, and without its yes no event enters: tell who runs the server";
+    for shown in ["Bearer weir_0_0", "Bearer a,b", ""] {
+        send(shown, "shop", STRUCTURED, &hooked("4")).await.check_refused(403, failed);
+    }
+
+    // Everything else is closed to them.
+    check_challenged(&send("ada", "shop", STRUCTURED, &event("5", "open", "")).await, 401, "", MISSING);
+    check_challenged(&send("ada", "shop", STRUCTURED, &event("5", "nobody's", "")).await, 401, "", MISSING);
+    check_challenged(&send("ada", "shop", "text/plain", "hello").await, 401, "", MISSING);
+    check_challenged(&send("ada", "till", STRUCTURED, &hooked("5")).await, 401, "", MISSING);
+    let wrong = send("Bearer of-somebody-else", "shop", STRUCTURED, &event("5", "open", "")).await;
+    check_challenged(&wrong, 401, "invalid_token", INVALID);
+    let batch = format!("[{},{}]", hooked("5"), event("6", "open", ""));
+    let answer = send("ada", "shop", BATCH, &batch).await;
+    answer.check_refused(401, &format!("event 1 of the batch, counted from 0: {MISSING}"));
+    // Who is known needs the right to it, whatever the authorizer would say.
+    let text = with_scopes(&door, &["emit@shop/open"]).await;
+    let answer = emit(&door, &text, "shop", STRUCTURED, &hooked("5")).await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    let alone = json!({ "description": "without an authorizer" });
+    let answer = configure(&door, OPERATOR, "PUT", "/v1/spaces/shop/eventtypes/hook", &alone).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    check_challenged(&send("ada", "shop", STRUCTURED, &hooked("5")).await, 401, "", MISSING);
+    let read = configure(&door, OPERATOR, "GET", "/v1/spaces/shop/events", &Value::Null).await.json();
+    assert_eq!(read.as_array().map(Vec::len), Some(2), "{read}");
+}
+
+#[tokio::test]
+async fn strangers_are_counted_together() {
+    let door = guarded(RateOptions { per_token: Rate::new(1, 2), per_space: None }).await;
+    let function = json!({ "functionId": "guard", "type": "http", "provider": { "url": "http://localhost" } });
+    // The operator is counted as well: two requests are let in at once.
+    for (collection, body) in
+        [("functions", function), ("eventtypes", json!({ "name": "hook", "authorizerId": "guard" }))]
+    {
+        let answer = configure(&door, OPERATOR, "POST", &format!("/v1/spaces/default/{collection}"), &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+    let mut seen = Vec::new();
+    for (id, shown) in [("1", "ada"), ("2", "eve"), ("3", "ada")] {
+        let headers = [("content-type", STRUCTURED), ("authorization", shown)];
+        seen.push(door.request("POST", "/", &headers, &event(id, "hook", "")).await.status);
+    }
+    assert_eq!(seen, [202, 403, 429]);
+}
+
+#[tokio::test]
 async fn a_token_that_is_taken_reaches_no_function() {
     let route =
         json!({ "type": "sync", "eventType": "http.request", "method": "GET", "path": "/", "functionId": "echo" });
