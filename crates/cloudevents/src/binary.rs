@@ -30,8 +30,9 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// Reads one event from headers and body.
 ///
-/// Events of 0.3 become events of 1.0. Every extension attribute is text here, for headers have no types. Values are unquoted and percent-decoded once; a
-/// percent sign that begins no escape stands for itself, which is how senders before version 1.0.1 meant it.
+/// Events of 0.3 become events of 1.0. Every extension attribute is text here, for headers have no types. Values are unquoted
+/// and percent-decoded once; a percent sign that begins no escape stands for itself, which is how senders before version
+/// 1.0.1 meant it.
 ///
 /// # Errors
 /// Where an attribute breaks a rule of CloudEvents 1.0.2 or comes twice, data declared as JSON is not, or a limit is
