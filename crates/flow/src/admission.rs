@@ -282,7 +282,7 @@ fn known<'c>(
         Arc::new(EventType::new(EventTypeName::new("unregistered").expect("the name is short and of ASCII letters")))
     });
     let is_unregistered = shared.options.compatibility.admits(catalog, space, event);
-    let event_type: &Arc<EventType> = if is_unregistered { &UNREGISTERED } else { registered(catalog, space, event)? };
+    let event_type = if is_unregistered { LazyLock::force(&UNREGISTERED) } else { registered(catalog, space, event)? };
     check_sender(event_type, sender)?;
     Ok(event_type)
 }

@@ -130,7 +130,8 @@ fn in_the_place_of_a_malformed_trace_a_new_one_begins() {
     let mut seen = vec![PARENT.parse::<TraceParent>().expect("well formed").trace_id()];
     let twice = [(TRACEPARENT, PARENT), (TRACEPARENT, PARENT), state];
     let broken = [(TRACEPARENT, "00-nonsense"), state];
-    for (headers, own) in [(&broken[..], &[][..]), (&twice[..], &[][..]), (&[][..], &broken[..])] {
+    let none: &[(&str, &str)] = &[];
+    for (headers, own) in [(&broken[..], none), (&twice[..], none), (none, &broken[..])] {
         let (parent, state) = given(headers, own);
         let parent = parent.expect("a trace");
         // Nobody here records it, and the state was of another trace.
