@@ -19,7 +19,11 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use weir_catalog::{SystemEvent, is_reserved};
-use weir_cloudevents::{json as codec, time, v01};
+use weir_cloudevents::{
+    json as codec, time,
+    trace::{self, TRACEPARENT, TRACESTATE, TraceParent},
+    v01,
+};
 use weir_domain::{AttributeValue, Data, Event, FunctionId, Key, SpaceName, error_chain};
 use weir_functions::HttpAnswer;
 use weir_log::{Append, EventReceipt, LogEngine, LogError, NewEvent, Receipt};
@@ -252,6 +256,9 @@ fn make(
         let bare = about.to_builder().data(Data::None).build().ok()?;
         told = data(&encoded(shared, &bare)?, false);
     }
+    // It belongs to the trace of what it tells about: nobody records a span of its own for it.
+    let parent = about.extension_str(TRACEPARENT).filter(|parent| parent.parse::<TraceParent>().is_ok());
+    let state = parent.and_then(|_| about.extension_str(TRACESTATE)).and_then(trace::state);
     let event = Event::builder(&derive(space, about, seed), SOURCE, which.name())
         .time(&time::format(shared.clock.now()))
         .datacontenttype("application/json")
@@ -259,6 +266,8 @@ fn make(
         .extension(CAUSATION_ID, AttributeValue::String(about.id()))
         .extension(CORRELATION_ID, AttributeValue::String(about.extension_text(CORRELATION_ID).unwrap_or(about.id())))
         .extension(HOPS, AttributeValue::Integer(hops))
+        .extension_opt(TRACEPARENT, parent)
+        .extension_opt(TRACESTATE, state.as_deref())
         .data(Data::Json(told.into()))
         .build();
     let event = event

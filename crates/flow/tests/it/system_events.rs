@@ -64,7 +64,10 @@ async fn every_attempt_is_told_and_calls_with_what_is_told_are_not() {
     let clock = Arc::new(SteppingClock::default());
     let running = start_with(log.clone(), &functions, Options::default(), clock, seen.clone()).await;
     declare(&running, "shaky").await;
-    running.emit([event("a", "job", "k")]).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = event("a", "job", "k").to_builder().extension("traceparent", AttributeValue::String(parent));
+    let traced = traced.extension("tracestate", AttributeValue::String("a=1 , b=2"));
+    running.emit([traced.build().expect("valid")]).await;
     let invoked = running.wait_for(INVOKED, 1).await;
     let failed = running.wait_for(FAILED, 1).await;
     let invoking = running.wait_for(INVOKING, 2).await;
@@ -78,6 +81,10 @@ async fn every_attempt_is_told_and_calls_with_what_is_told_are_not() {
     assert_eq!(told["space"], "default");
     assert_eq!(told["functionId"], "shaky");
     assert_eq!(told["event"]["id"], "a");
+    for told in [&invoking[0], &failed[0], &invoked[0]] {
+        let trace = ["traceparent", "tracestate"].map(|name| told.event.extension_str(name));
+        assert_eq!(trace, [Some(parent), Some("a=1,b=2")], "{:?}", told.event);
+    }
     assert!(data(&failed[0])["error"].as_str().is_some_and(|error| error.contains("not today")));
     assert!(data(&invoked[0])["result"].as_str().is_some_and(|result| !result.is_empty()));
     assert_eq!(invoked[0].position, done[0].position.next(), "in the append of what the function returned");
