@@ -270,7 +270,7 @@ async fn single<B: RequestBody>(
     let stamped = Stamp::of(parts, path, &*shared.ids).within(trace_span).given_to(event, limits);
     let event = stamped.inspect_err(unread)?;
     let sender = sender::Request::new(shared, parts, path, found.as_ref().map(|found| &found.params));
-    let sender = sender.by(&caller).within(trace_span);
+    let sender = sender.by(&exchange.caller).within(trace_span);
     if let Some(found) = &found {
         return called(shared, id, reach, &found.subscription, event, &sender).await;
     }
@@ -344,7 +344,7 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
     if let Some(notes) = notes {
         notes.event(&event, body.len());
     }
-    let sender = sender::Request::new(shared, parts, path, params).by(&caller).within(trace_span);
+    let sender = sender::Request::new(shared, parts, path, params).by(&exchange.caller).within(trace_span);
     if let Some(found) = &found {
         return called(shared, id, reach, &found.subscription, event, &sender).await;
     }

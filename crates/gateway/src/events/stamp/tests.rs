@@ -61,8 +61,8 @@ fn an_event_becomes_no_larger_than_one_may_be() {
 #[test]
 fn a_path_that_no_attribute_can_hold_is_refused() {
     let limits = Limits::default();
-    let parts = parts("PUT", "/", &[]);
-    let given = |path: &str| Stamp::of(&parts, path).given_to(plain(&[]), &limits);
+    let (parts, ids) = (parts("PUT", "/", &[]), CountingIds::default());
+    let given = |path: &str| Stamp::of(&parts, path, &ids).given_to(plain(&[]), &limits);
     let longest = format!("/{}", "p".repeat(limits.attribute_bytes_max - 1));
     assert_eq!(given(&longest).expect("it fits").extension_str(Arrival::PATH), Some(&*longest));
     let refused = given(&format!("{longest}p")).expect_err("it does not fit");
