@@ -81,7 +81,18 @@ impl Room {
     /// # Errors
     /// Where answers that are not written yet take all of it: 503.
     pub(crate) fn check_answers(&self) -> Result<(), Problem> {
-        if self.answers.load(Ordering::Relaxed) < self.bytes_max { Ok(()) } else { Err(no_room_for_answers()) }
+        self.left_for_answers().map(|_| ())
+    }
+
+    /// Returns how many bytes an answer may have now.
+    ///
+    /// # Errors
+    /// Where answers that are not written yet take all of it: 503.
+    pub(crate) fn left_for_answers(&self) -> Result<usize, Problem> {
+        match self.bytes_max.saturating_sub(self.answers.load(Ordering::Relaxed)) {
+            0 => Err(no_room_for_answers()),
+            left => Ok(left),
+        }
     }
 
     /// Counts an answer until it is written, whether or not there is room for it.
@@ -183,7 +194,7 @@ mod tests {
         assert_eq!(room.in_flight().answer_bytes, 150_000);
         drop((part, second, third));
         assert_eq!(room.in_flight().answer_bytes, 0);
-        room.check_answers().expect("the room is empty");
+        assert_eq!(room.left_for_answers().expect("the room is empty"), room.bytes_max);
         let largest = given(200_000).expect("the room is empty");
         assert_eq!(given(5_000).expect_err("it takes all of it"), message);
         drop(largest);

@@ -108,6 +108,9 @@ async fn events(
     let waits = !parameters.wait.is_zero() && parameters.direction == Direction::Forward;
     loop {
         let turn = shared.log_turn().await;
+        // Not more is read than may be answered: to find that out afterwards is dear, and those who do not read their
+        // answers ask again and again.
+        read.bytes_max = shared.configuration_room.left_for_answers()?.min(ANSWER_BYTES_MAX);
         // Seen before the read: whatever is written after it wakes the waiting below.
         tail.seen();
         let page = matching(&*shared.log, read.clone(), &parameters.types, &caller).await?;
@@ -179,7 +182,7 @@ async fn first_read(
         Direction::Forward => Read::forward(space, from),
         Direction::Backward => Read::backward(space, from),
     };
-    Ok(Read { bytes_max: ANSWER_BYTES_MAX, ..read.filter(filter).events_max(parameters.limit) })
+    Ok(read.filter(filter).events_max(parameters.limit))
 }
 
 /// Reads one page of events of these types that the caller may see; the log itself filters by type only where it does not
