@@ -6,7 +6,7 @@ use weir_catalog::{ApplyError, CatalogError, stored::StoredError};
 use weir_domain::{ErrorKind, Position};
 use weir_log::LogError;
 
-use crate::{Refusal, Unmet};
+use crate::{MakeError, Refusal, Unmet};
 
 /// Why the flow could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +63,14 @@ pub enum ChangeError {
     /// The change could not be written.
     #[error("the change could not be written to the log")]
     Log(#[from] LogError),
-    /// The code of a function could not be made ready.
-    #[error("function \"{id}\" cannot be made ready: {detail}")]
+    /// A function could not be made ready.
+    #[error("function \"{id}\" cannot be made ready")]
     Function {
         /// The function.
         id: String,
-        /// What is wrong with its code.
-        detail: String,
+        /// Why: what is wrong with it, or with its platform at this moment.
+        #[source]
+        source: MakeError,
     },
     /// More changes wait than may.
     #[error("too many changes of the configuration wait for one another: repeat the request later")]
@@ -93,7 +94,7 @@ impl ChangeError {
             Self::Catalog(error) => error.kind(),
             Self::Log(error) => error.kind(),
             Self::Precondition { .. } => ErrorKind::Conflict,
-            Self::Function { .. } => ErrorKind::Invalid,
+            Self::Function { source, .. } => source.kind(),
             Self::Busy | Self::Making => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
             Self::Unreadable(error) => error.kind(),
             Self::Stopped => ErrorKind::Closed,

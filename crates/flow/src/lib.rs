@@ -34,7 +34,7 @@ pub use condition::{Precondition, Unmet, Wanted};
 pub use error::{CallFailure, ChangeError, OpenError};
 pub use flow::{Backlog, Flow, Options, Runner};
 pub use live::{Changed, system_space};
-pub use making::MakeFunction;
+pub use making::{MakeError, MakeFunction};
 pub use observer::{
     Authorized, CallSpans, Calling, Decision, Happening, NoObserver, Observer, Observers, Purpose, Settled, TracedCall,
     Way,

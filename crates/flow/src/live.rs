@@ -17,7 +17,7 @@ use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
 use crate::{
-    ChangeError, MakeFunction, OpenError, Precondition,
+    ChangeError, MakeError, MakeFunction, OpenError, Precondition,
     cursors::{CursorName, Cursors},
     delivery::Departed,
     making::{self, Unready},
@@ -82,7 +82,7 @@ impl Request {
 /// What the maker said about a function.
 struct Made {
     function: Arc<Function>,
-    outcome: Result<Arc<dyn Invoke>, String>,
+    outcome: Result<Arc<dyn Invoke>, MakeError>,
     /// How often it was asked for the same command.
     count: u32,
 }
@@ -161,9 +161,9 @@ impl Registrar {
         let catalog = next.catalog.clone();
         for (space, entries) in catalog.spaces() {
             for function in entries.functions() {
-                let ready = self.maker.make(function).await.unwrap_or_else(|detail| {
-                    tracing::error!(%space, function = %function.id, detail, "a function cannot be made ready");
-                    Arc::new(Unready { detail })
+                let ready = self.maker.make(function).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, %space, function = %function.id, "a function cannot be made ready");
+                    Arc::new(Unready { detail: error.to_string() })
                 });
                 next.functions.entry(space.clone()).or_default().insert(function.id.clone(), ready);
             }
@@ -261,7 +261,7 @@ impl Registrar {
             _ if making::compiles(function) => return Ok(Step::Make(Arc::clone(function))),
             _ => self.maker.make(function).await,
         };
-        let ready = outcome.map_err(|detail| ChangeError::Function { id: function.id.to_string(), detail })?;
+        let ready = outcome.map_err(|source| ChangeError::Function { id: function.id.to_string(), source })?;
         Ok(Step::Done((change, Some(ready))))
     }
 

@@ -4,13 +4,46 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use weir_catalog::{Function, FunctionKind};
+use weir_domain::ErrorKind;
 use weir_functions::{Call, CallError, Invoke, Outcome};
 
 /// Makes functions ready to be called.
 pub trait MakeFunction: Send + Sync + 'static {
-    /// Makes one ready; the error is for its author. Several are made at the same time, and the time that one takes is
-    /// bounded by whoever makes it.
-    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>>;
+    /// Makes one ready. Several are made at the same time, and the time that one takes is bounded by whoever makes it.
+    ///
+    /// # Errors
+    /// Where the declaration or its code is no good, which is [`ErrorKind::Invalid`] and for its author; where there was no
+    /// room or no time for it, [`ErrorKind::Unavailable`]; where the platform failed, [`ErrorKind::Internal`].
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>>;
+}
+
+/// Why a function could not be made ready.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MakeError {
+    message: String,
+    kind: ErrorKind,
+    cure: &'static str,
+}
+
+impl MakeError {
+    /// Says what is wrong, and what to do about it in a sentence of its own.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>, cure: &'static str) -> Self {
+        Self { message: message.into(), kind, cure }
+    }
+
+    /// Tells what the reader must do next.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns what to do about it, in words.
+    #[must_use]
+    pub const fn cure(&self) -> &'static str {
+        self.cure
+    }
 }
 
 /// Tells whether making a function ready means to compile code, which is done beside other changes of the configuration. What

@@ -8,11 +8,11 @@ use futures_util::future::{BoxFuture, FutureExt};
 use weir_catalog::{CloudEventsVersion, Code, Function, FunctionKind, Instances};
 use weir_domain::{Clock, Limits, error_chain};
 use weir_functions::{
-    AwsCredentials, Code as WasmCode, EventForm, FunctionOptions, HttpClient, HttpFunction, HttpOptions,
-    Instances as WasmInstances, Invoke, WasmRuntime,
+    AwsCredentials, AwsSetupError, Code as WasmCode, EventForm, FunctionOptions, HttpClient, HttpFunction, HttpOptions,
+    HttpSetupError, Instances as WasmInstances, Invoke, PrepareError, WasmRuntime,
 };
 
-use crate::{Compatibility, MakeFunction};
+use crate::{Compatibility, MakeError, MakeFunction};
 
 /// Makes functions of all kinds ready.
 pub struct Runtimes {
@@ -53,7 +53,7 @@ impl Runtimes {
         }
     }
 
-    async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, String> {
+    async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, MakeError> {
         match &function.kind {
             FunctionKind::Aws(declared) => aws::ready(self, declared),
             FunctionKind::Http { url, timeout_ms, headers, version } => {
@@ -67,7 +67,7 @@ impl Runtimes {
                     ..HttpOptions::default()
                 };
                 let made = HttpFunction::new(self.http.clone(), url, options);
-                made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(|error| error_chain(&error))
+                made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(MakeError::from)
             }
             FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
                 let options = FunctionOptions {
@@ -86,14 +86,32 @@ impl Runtimes {
                     Code::Component(component) => WasmCode::Component(component.bytes().clone()),
                 };
                 let made = self.wasm.prepare(&function.id, code, options).await;
-                made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(|error| error_chain(&error))
+                made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(MakeError::from)
             }
         }
     }
 }
 
 impl MakeFunction for Runtimes {
-    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>> {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>> {
         self.ready(function).boxed()
+    }
+}
+
+impl From<PrepareError> for MakeError {
+    fn from(error: PrepareError) -> Self {
+        Self::new(error.kind(), error_chain(&error), error.cure())
+    }
+}
+
+impl From<HttpSetupError> for MakeError {
+    fn from(error: HttpSetupError) -> Self {
+        Self::new(error.kind(), error_chain(&error), "correct the address or the headers of the function")
+    }
+}
+
+impl From<AwsSetupError> for MakeError {
+    fn from(error: AwsSetupError) -> Self {
+        Self::new(error.kind(), error_chain(&error), "correct what the function calls at AWS")
     }
 }

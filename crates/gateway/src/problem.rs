@@ -313,10 +313,17 @@ impl From<ChangeError> for Problem {
             ChangeError::Catalog(error) => error.into(),
             ChangeError::Log(error) => error.into(),
             ChangeError::Precondition { unmet, version } => Self::precondition(unmet, version),
-            ChangeError::Function { detail, .. } => {
-                let detail = Detail::new(detail, "correct the code of the function and send it again");
-                CatalogError::invalid(Resource::Function, detail).into()
-            }
+            ChangeError::Function { source: ref why, .. } => match why.kind() {
+                ErrorKind::Invalid => {
+                    let detail = Detail::new(why.to_string(), why.cure());
+                    CatalogError::invalid(Resource::Function, detail).into()
+                }
+                // Nothing is wrong with what was sent, and it says itself what there was no room or time for.
+                kind @ ErrorKind::Unavailable { .. } => {
+                    Self { cure: Some(why.cure().to_owned()), ..Self::of(kind, why) }
+                }
+                kind => Self::of(kind, &error),
+            },
             other => Self::of(other.kind(), &other),
         }
     }
@@ -380,6 +387,7 @@ mod tests {
 
     use axum::body::to_bytes;
     use weir_catalog::Method;
+    use weir_flow::MakeError;
 
     use super::*;
 
@@ -430,6 +438,23 @@ mod tests {
         let stopped = ChangeError::Log(LogError::Closed);
         let text = r#"{"errors":[{"message":"the server is shutting down: repeat the request later"}]}"#;
         check(stopped, 503, Some("1"), text).await;
+    }
+
+    #[tokio::test]
+    async fn of_functions_that_cannot_be_made_it_is_told_whose_turn_it_is() {
+        let refused = |kind: ErrorKind| {
+            let source = MakeError::new(kind, "it is too much: the limit is 5 ms", "do less");
+            ChangeError::Function { id: "f".into(), source }
+        };
+        let text = r#"{"errors":[{"message":"Function doesn't validate. Validation error: it is too much: the limit is 5 ms","cure":"do less"}]}"#;
+        check(refused(ErrorKind::Invalid), 400, None, text).await;
+        let text = r#"{"errors":[{"message":"it is too much: the limit is 5 ms","cure":"do less"}]}"#;
+        check(refused(ErrorKind::Unavailable { retry_after: None }), 503, Some("1"), text).await;
+        let retry_after = Some(Duration::from_secs(60));
+        check(refused(ErrorKind::Unavailable { retry_after }), 503, Some("60"), text).await;
+        // What it is about is for the operator.
+        let text = r#"{"errors":[{"message":"the server failed: tell its operator, who finds the cause in its log"}]}"#;
+        check(refused(ErrorKind::Internal), 500, None, text).await;
     }
 
     #[tokio::test]

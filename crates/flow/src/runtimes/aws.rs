@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use weir_catalog::{AwsFunction as Declared, AwsService as Service};
-use weir_domain::error_chain;
 use weir_functions::{AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsTarget, Invoke};
 
 use super::Runtimes;
+use crate::MakeError;
 
 /// Makes one ready; its own credentials stand above those of the server.
-pub(super) fn ready(runtimes: &Runtimes, declared: &Declared) -> Result<Arc<dyn Invoke>, String> {
+pub(super) fn ready(runtimes: &Runtimes, declared: &Declared) -> Result<Arc<dyn Invoke>, MakeError> {
     let own = declared.credentials.as_ref().map(|own| AwsCredentials {
         access_key_id: own.access_key_id.clone(),
         secret_access_key: own.secret_access_key.clone(),
@@ -34,5 +34,5 @@ pub(super) fn ready(runtimes: &Runtimes, declared: &Declared) -> Result<Arc<dyn 
         ..AwsOptions::default()
     };
     let made = AwsFunction::new(runtimes.http.clone(), runtimes.clock.clone(), target, options);
-    made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(|error| error_chain(&error))
+    made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(MakeError::from)
 }

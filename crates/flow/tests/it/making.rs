@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Code, Command, Function, FunctionKind};
 use weir_domain::{ErrorKind, FunctionId};
-use weir_flow::{ChangeError, Changed, Flow, MakeFunction, NoObserver, Options, Precondition};
+use weir_flow::{ChangeError, Changed, Flow, MakeError, MakeFunction, NoObserver, Options, Precondition};
 use weir_functions::Invoke;
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 
@@ -30,7 +30,7 @@ struct Gate {
 }
 
 impl MakeFunction for Gate {
-    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>> {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>> {
         async move {
             self.asked.send_modify(|asked| asked.push(function.clone()));
             if matches!(&function.kind, FunctionKind::Wasm { code: Code::JavaScript(source), .. } if **source == *SLOW)

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use weir_catalog::{
     Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind,
 };
-use weir_domain::{Clock, Event, FunctionId, Position, SpaceName};
-use weir_flow::{Flow, MakeFunction, NoObserver, Observer, Options, Sender};
+use weir_domain::{Clock, ErrorKind, Event, FunctionId, Position, SpaceName};
+use weir_flow::{Flow, MakeError, MakeFunction, NoObserver, Observer, Options, Sender};
 use weir_functions::{Draft, Invoke, Outcome};
 use weir_log::{Append, Filter, LogEngine, MemoryLog, Read, Recorded};
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
@@ -21,10 +21,10 @@ pub(crate) const BOUND: Duration = Duration::from_secs(20);
 pub(crate) struct Functions(pub(crate) HashMap<String, FakeFunction>);
 
 impl MakeFunction for Functions {
-    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>> {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>> {
         let found = self.0.get(function.id.as_str()).cloned();
         let made = found.map(|it| Arc::new(it) as Arc<dyn Invoke>);
-        ready(made.ok_or_else(|| "no such fake".to_owned())).boxed()
+        ready(made.ok_or_else(|| MakeError::new(ErrorKind::Invalid, "no such fake", "name another"))).boxed()
     }
 }
 

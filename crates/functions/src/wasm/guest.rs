@@ -241,7 +241,14 @@ fn trap(error: &wasmtime::Error) -> CallError {
             message: "it returned a promise that is never settled: there are no timers and no network to wait for"
                 .into(),
         },
-        Some(trap) => CallError::Trap { message: trap.to_string().trim_start_matches("wasm trap: ").to_owned() },
-        None => CallError::Trap { message: error.root_cause().to_string() },
+        _ => CallError::Trap { message: forbidden(error) },
+    }
+}
+
+/// Names what a guest did that WebAssembly forbids.
+pub(super) fn forbidden(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+        None => error.root_cause().to_string(),
     }
 }

@@ -122,7 +122,29 @@ impl PrepareError {
         match self {
             Self::Internal { .. } => ErrorKind::Internal,
             Self::Busy { .. } => ErrorKind::Unavailable { retry_after: None },
+            // What was begun still takes a processor.
+            Self::Unfinished { limit } => ErrorKind::Unavailable { retry_after: Some(*limit) },
             _ => ErrorKind::Invalid,
+        }
+    }
+
+    /// Returns what to do about it, in one sentence for its author or operator.
+    #[must_use]
+    pub const fn cure(&self) -> &'static str {
+        match self {
+            Self::Slow { .. } => "end the loop at the top level of the file, or do less there, and send it again",
+            Self::Options { .. } => "correct the limits of the function and send it again",
+            Self::Memory { .. } => "raise the memory limit of the function, or let it need less, and send it again",
+            Self::Unfinished { .. } => "repeat it later, or make the code smaller",
+            Self::Busy { .. } => "repeat it later",
+            Self::Internal { .. } => "look into the log of the server",
+            Self::Syntax { .. }
+            | Self::Import { .. }
+            | Self::Load { .. }
+            | Self::NoHandler
+            | Self::NotAComponent { .. }
+            | Self::World { .. }
+            | Self::Start { .. } => "correct the code of the function and send it again",
         }
     }
 
@@ -229,4 +251,23 @@ fn build_component(shared: &Shared, bytes: &Bytes) -> Result<Compiled, PrepareEr
     }
     let compiled = shared.artifacts.compile(&shared.engine, key, bytes);
     compiled.map_err(|error| PrepareError::NotAComponent { problem: format!("{error:#}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nobodys_fault_may_be_repeated() {
+        let limit = Duration::from_secs(60);
+        let check = |error: PrepareError, kind: ErrorKind, cure: &str| {
+            assert_eq!((error.kind(), error.cure()), (kind, cure), "{error}");
+        };
+        check(PrepareError::Busy { limit }, ErrorKind::Unavailable { retry_after: None }, "repeat it later");
+        let later = ErrorKind::Unavailable { retry_after: Some(limit) };
+        check(PrepareError::Unfinished { limit }, later, "repeat it later, or make the code smaller");
+        let slow = "end the loop at the top level of the file, or do less there, and send it again";
+        check(PrepareError::Slow { limit }, ErrorKind::Invalid, slow);
+        check(PrepareError::NoHandler, ErrorKind::Invalid, "correct the code of the function and send it again");
+    }
 }

@@ -11,7 +11,7 @@ use componentize_qjs::{codegen::generate_shim, default_sync_runtime_wasm, stubwa
 use parking_lot::Mutex;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 use wasmtime::{
-    Engine, Store, StoreContextMut,
+    Engine, Store, StoreContextMut, Trap,
     component::{Component, InstancePre, Linker, ResourceTable},
     error::Context as _,
 };
@@ -61,6 +61,8 @@ pub(super) enum LoadError {
     Script(String),
     /// Its top level did not end within this time.
     Slow(Duration),
+    /// Its top level did what WebAssembly forbids.
+    Trap(wasmtime::Error),
     /// What was not the file's doing.
     Internal(wasmtime::Error),
 }
@@ -138,7 +140,11 @@ impl Base {
         let init = instance.get_typed_func::<InitParams<'_>, InitResults>(&mut store, INIT)?;
         let (path, text) = &modules[0];
         let loading = init.call_async(&mut store, (&self.shim, text, Some(path), false));
-        let (loaded,) = tokio::time::timeout(time_max, loading).await.map_err(|_| LoadError::Slow(time_max))??;
+        let loaded = tokio::time::timeout(time_max, loading).await.map_err(|_| LoadError::Slow(time_max))?;
+        let (loaded,) = loaded.map_err(|error| {
+            let is_trap = error.downcast_ref::<Trap>().is_some();
+            if is_trap { LoadError::Trap(error) } else { LoadError::Internal(error) }
+        })?;
         loaded.map_err(LoadError::Script)?;
         let mut state = WasmtimeWizerComponent { store: &mut store, instance };
         let snapshot = wizer.snapshot_component(context, &mut state).await?;

@@ -13,6 +13,7 @@ use weir_domain::FunctionId;
 use super::{
     PrepareError, Shared,
     artifact::Key,
+    guest,
     prepare::PLACE_TIMEOUT,
     quickjs::{self, LoadError, Modules},
 };
@@ -50,6 +51,7 @@ pub(super) fn make(shared: &Shared, source: &str, function: &FunctionId) -> Resu
         base.load(&shared.engine, &modules, shared.options.load_timeout).await.map_err(|error| match error {
             LoadError::Script(said) => explain(&said, function),
             LoadError::Slow(limit) => PrepareError::Slow { limit },
+            LoadError::Trap(error) => PrepareError::Load { message: guest::forbidden(&error) },
             LoadError::Internal(error) => internal(error),
         })
     })

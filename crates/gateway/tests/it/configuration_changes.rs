@@ -134,6 +134,12 @@ async fn a_rehearsal_answers_and_changes_nothing() {
     let broken = json!({ "functionId": "broken", "type": "wasm", "provider": { "javascript": "export function" } });
     let message = "Function doesn't validate. Validation error: line 1: unexpected end of input";
     check("POST", FUNCTIONS, &[], &broken.to_string(), 400, message).await;
+    // Nothing is wrong with this one, and there is no place for it at this moment.
+    let crowded = json!({ "functionId": "crowded", "type": "wasm", "provider": { "javascript": "export function" } });
+    let answer = door.configure("POST", FUNCTIONS, &crowded.to_string()).await;
+    answer.check_refused(503, "no place became free to try the function out");
+    let cure = answer.json()["errors"][0]["cure"].clone();
+    assert_eq!((answer.header("retry-after"), cure), (Some("1"), json!("repeat it later")));
     check("DELETE", "/v1/spaces/shop/functions/g", &[], "", 404, "Function \"g\" not found.").await;
     let message = format!("the header If-Match does not name the present tag, which is {first}");
     check("PUT", ONE, &[("if-match", "\"0\"")], &body, 412, &message).await;

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use weir_catalog::Function;
-use weir_domain::{Event, Timestamp};
-use weir_flow::{Flow, HttpAnswer, MakeFunction, NoObserver};
+use weir_domain::{ErrorKind, Event, Timestamp};
+use weir_flow::{Flow, HttpAnswer, MakeError, MakeFunction, NoObserver};
 use weir_functions::{CallError, Invoke, Outcome};
 use weir_gateway::{Gateway, Metrics, Options};
 use weir_log::{LogEngine, MemoryLog};
@@ -33,9 +33,17 @@ pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
 struct Functions;
 
 impl MakeFunction for Functions {
-    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, String>> {
+    fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>> {
         let made = match function.id.as_str() {
-            "broken" => Err("line 1: unexpected end of input".to_owned()),
+            "broken" => Err(MakeError::new(
+                ErrorKind::Invalid,
+                "line 1: unexpected end of input",
+                "correct the code of the function and send it again",
+            )),
+            "crowded" => {
+                let kind = ErrorKind::Unavailable { retry_after: None };
+                Err(MakeError::new(kind, "no place became free to try the function out", "repeat it later"))
+            }
             "fails" => Ok(FakeFunction::new(|_| async { Err(CallError::Rejected { message: "it threw".into() }) })),
             "malformed" => {
                 Ok(FakeFunction::new(|_| async { Err(CallError::Malformed { problem: "it is a list".into() }) }))
