@@ -55,7 +55,7 @@ pub struct Options {
     /// Configuration changes that may wait for one another.
     pub changes_max: usize,
     /// Configuration changes whose functions may be made ready at the same time; beyond, they are refused. Changes without
-    /// code to compile are none of these.
+    /// code to compile are none of these. When the flow is opened, so many of its functions are made at once.
     pub makings_max: usize,
     /// Bytes of what authorizers allowed and is kept for the next events, roughly.
     pub authorizations_bytes_max: usize,
@@ -127,8 +127,8 @@ pub struct Runner {
 }
 
 impl Flow {
-    /// Reads the configuration from the log and makes its functions ready. Nothing is delivered before
-    /// [`Runner::run`].
+    /// Reads the configuration from the log and makes its functions ready, several at a time. Nothing is delivered before
+    /// [`Runner::run`]. What interrupts guests must run already: the code of a function runs while it is made ready.
     ///
     /// # Errors
     /// Where the configuration cannot be read. A function that cannot be made ready is no error: it fails its calls.

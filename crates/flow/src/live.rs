@@ -9,10 +9,14 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, FuturesUnordered},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_catalog::{Change, ChangeKind, Command, Function, SubscriptionKind, stored};
-use weir_domain::{Clock, Data, ErrorKind, Event, Ids, Position, SpaceName};
+use weir_domain::{Clock, Data, ErrorKind, Event, FunctionId, Ids, Position, SpaceName};
 use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
 
@@ -98,6 +102,9 @@ enum Step<T> {
     Make(Arc<Function>),
 }
 
+/// A function of a space that can be called, or says why it cannot.
+type Ready = (SpaceName, FunctionId, Arc<dyn Invoke>);
+
 /// A change that may be recorded, and its function where it brings one.
 type Planned = (Change, Option<Arc<dyn Invoke>>);
 
@@ -157,16 +164,18 @@ impl Registrar {
         Ok(())
     }
 
+    /// Makes all functions ready, several at a time: one that takes all the time it may must not add that to the time of the
+    /// others.
     async fn make_all(&self, next: &mut Snapshot) {
-        let catalog = next.catalog.clone();
-        for (space, entries) in catalog.spaces() {
+        let mut makings: Vec<BoxFuture<'static, Ready>> = Vec::new();
+        for (space, entries) in next.catalog.spaces() {
             for function in entries.functions() {
-                let ready = self.maker.make(function).await.unwrap_or_else(|error| {
-                    tracing::error!(%error, %space, function = %function.id, "a function cannot be made ready");
-                    Arc::new(Unready { detail: error.to_string() })
-                });
-                next.functions.entry(space.clone()).or_default().insert(function.id.clone(), ready);
+                makings.push(make_stored(self.maker.clone(), space.clone(), function.clone()).boxed());
             }
+        }
+        let mut made = stream::iter(makings).buffer_unordered(self.makings_max.max(1));
+        while let Some((space, id, function)) = made.next().await {
+            next.functions.entry(space).or_default().insert(id, function);
         }
     }
 
@@ -311,6 +320,15 @@ impl Registrar {
         let receipt = self.log.append(Append::new(system_space(), vec![new]).only_if(condition)).await?;
         Ok(receipt.range().last)
     }
+}
+
+/// Makes a function ready that is in force already: where that fails, its calls do.
+async fn make_stored(maker: Arc<dyn MakeFunction>, space: SpaceName, function: Arc<Function>) -> Ready {
+    let ready = maker.make(&function).await.unwrap_or_else(|error| {
+        tracing::error!(%error, %space, function = %function.id, "a function cannot be made ready");
+        Arc::new(Unready { detail: error.to_string() })
+    });
+    (space, function.id.clone(), ready)
 }
 
 /// Keeps what the snapshot knows beside the catalog in step with a change.

@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 use tokio_util::sync::CancellationToken;
 use weir_domain::{Clock, ErrorKind, Ids, Position};
 use weir_flow::{Flow, Observer, Observers, Runner, Runtimes};
-use weir_functions::{AwsCredentials, GuestLog, HttpClient, RuntimeOptions, Ticker, WasmRuntime};
+use weir_functions::{AwsCredentials, GuestLog, HttpClient, RuntimeOptions, TickerStop, WasmRuntime};
 use weir_gateway::{Gateway, KeyRefresher, Metrics, Tls};
 use weir_log::LogEngine;
 use weir_log_embedded::{EmbeddedLog, Recovered, Replayed, Workers};
@@ -61,7 +61,7 @@ pub(crate) struct Plan {
     pub(crate) grace: Duration,
 }
 
-/// A server whose ports are bound and whose log is open; nothing runs yet.
+/// A server whose ports are bound and whose log is open; nothing runs yet but what interrupts guests.
 pub(crate) struct App {
     pub(crate) flow: Flow,
     pub(crate) log: Arc<EmbeddedLog>,
@@ -71,7 +71,8 @@ pub(crate) struct App {
     /// Where the Configuration API is.
     pub(crate) config_url: String,
     runner: Runner,
-    ticker: Ticker,
+    threads: Threads,
+    interrupts: Interrupts,
     gateway: Gateway,
     keys: Option<KeyRefresher>,
     events: TcpListener,
@@ -118,7 +119,8 @@ impl App {
             ..RuntimeOptions::new(clock.clone(), ids.clone(), guest_log)
         })
         .context("the WebAssembly runtime cannot be started")?;
-        let ticker = runtime.ticker();
+        let mut threads = Threads::new();
+        let interrupts = Interrupts::begin(&runtime, &mut threads)?;
         let runtimes = Runtimes::new(runtime, HttpClient::new(), plan.gateway.limits, clock.clone());
         let maker = runtimes.with_aws_credentials(plan.aws).with_compatibility(plan.flow.compatibility);
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), clock.now());
@@ -138,7 +140,8 @@ impl App {
             events_url,
             config_url,
             runner,
-            ticker,
+            threads,
+            interrupts,
             gateway,
             keys: plan.keys,
             events,
@@ -159,11 +162,8 @@ impl App {
         before_doors: impl Future<Output = ()>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let stop_ticker = self.ticker.stop_handle();
-        let ticker = self.ticker;
-        let mut threads = Threads::new();
+        let (mut threads, interrupts) = (self.threads, self.interrupts);
         start_workers(&mut threads, self.workers)?;
-        threads.start("function-clock", move || ticker.run())?;
         let stop_changes = CancellationToken::new();
         let mut delivery: JoinSet<()> = JoinSet::new();
         delivery.spawn(self.runner.run_apart(stop.clone(), stop_changes.clone()));
@@ -206,7 +206,7 @@ impl App {
             let _ = timeout_at(deadline, broken_off).await;
         }
         // Calls are done or broken off: no guest runs any more.
-        stop_ticker.stop();
+        drop(interrupts);
         let (closed, ()) = tokio::join!(close(self.log, threads, deadline), observing.close());
         tracing::info!("stopped");
         // What ended the server tells more than what that did to the log.
@@ -216,6 +216,25 @@ impl App {
     /// Returns the last position of the log.
     pub(crate) fn end(&self) -> Position {
         *self.log.durable_end().borrow()
+    }
+}
+
+/// What interrupts guests, on a thread of its own until this is dropped.
+struct Interrupts(TickerStop);
+
+impl Interrupts {
+    /// Begins before functions are made ready, which runs their code.
+    fn begin(runtime: &WasmRuntime, threads: &mut Threads) -> anyhow::Result<Self> {
+        let ticker = runtime.ticker();
+        let interrupts = Self(ticker.stop_handle());
+        threads.start("function-clock", move || ticker.run())?;
+        Ok(interrupts)
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Code, Command, Function, FunctionKind};
 use weir_domain::{ErrorKind, FunctionId};
-use weir_flow::{ChangeError, Changed, Flow, MakeError, MakeFunction, NoObserver, Options, Precondition};
+use weir_flow::{ChangeError, Changed, Flow, MakeError, MakeFunction, NoObserver, Options, Precondition, Runner};
 use weir_functions::Invoke;
+use weir_log::LogEngine;
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 
 use crate::support::{BOUND, memory, space};
@@ -61,13 +62,24 @@ struct Gated {
     tasks: JoinSet<()>,
 }
 
-async fn gated(makings_max: usize) -> Gated {
-    let gate = Arc::new(Gate { permits: Semaphore::new(0), asked: watch::channel(Vec::new()).0 });
-    let maker: Arc<dyn MakeFunction> = Arc::clone(&gate) as Arc<dyn MakeFunction>;
+/// A gate without permits.
+fn gate() -> Arc<Gate> {
+    Arc::new(Gate { permits: Semaphore::new(0), asked: watch::channel(Vec::new()).0 })
+}
+
+async fn open(log: Arc<dyn LogEngine>, gate: Arc<Gate>, makings_max: usize) -> (Flow, Runner) {
     let (clock, ids) = (Arc::new(SteppingClock::default()), Arc::new(CountingIds::default()));
     let options = Options { makings_max, ..Options::default() };
-    let opened = Flow::open(memory(), maker, clock, ids, Arc::new(NoObserver), options).await;
-    let (flow, runner) = opened.expect("the flow opens");
+    Flow::open(log, gate, clock, ids, Arc::new(NoObserver), options).await.expect("the flow opens")
+}
+
+async fn gated(makings_max: usize) -> Gated {
+    gated_on(memory(), makings_max).await
+}
+
+async fn gated_on(log: Arc<dyn LogEngine>, makings_max: usize) -> Gated {
+    let gate = gate();
+    let (flow, runner) = open(log, Arc::clone(&gate), makings_max).await;
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(runner.run(stop.clone()));
@@ -197,4 +209,28 @@ async fn who_goes_away_takes_nothing_back_until_the_server_stops() {
     assert!(matches!(answer(asking).await, Err(ChangeError::Stopped)));
     let ended = timeout(BOUND, door.tasks.join_next()).await.expect("in time");
     ended.expect("one task").expect("without a panic");
+}
+
+#[tokio::test]
+async fn a_start_makes_a_bounded_number_of_functions_at_once() {
+    let log = memory();
+    let door = gated_on(log.clone(), 2).await;
+    door.gate.permits.add_permits(2);
+    for (id, source) in [("a", SLOW), ("b", QUICK), ("c", SLOW), ("d", QUICK)] {
+        door.change(create(id, source)).await.expect("made");
+    }
+    drop(door);
+
+    let again = gate();
+    let mut opening = JoinSet::new();
+    opening.spawn(open(log, Arc::clone(&again), 2));
+    // One that takes its time holds up none but who finds no place beside it, and two hold up the last one.
+    again.was_asked(3).await;
+    assert_eq!(again.asked.borrow().len(), 3);
+    again.permits.add_permits(1);
+    again.was_asked(4).await;
+    again.permits.add_permits(1);
+    let opened = timeout(BOUND, opening.join_next()).await.expect("in time");
+    let (flow, _runner) = opened.expect("one task").expect("without a panic");
+    assert_eq!(flow.catalog().space_or_empty(&space()).functions().count(), 4);
 }

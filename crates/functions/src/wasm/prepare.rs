@@ -229,7 +229,7 @@ async fn build(shared: &Arc<Shared>, id: &FunctionId, code: Code) -> Result<Comp
     match tokio::time::timeout(BUILD_TIMEOUT, built).await {
         Ok(Ok(built)) => built,
         Ok(Err(error)) => Err(PrepareError::Internal { message: error.to_string() }),
-        // A guest ends by itself earlier, unless the ticker does not run yet; the place is free for others.
+        // A guest ends by itself earlier; the place is free for others.
         Err(_) => Err(PrepareError::Unfinished { limit: BUILD_TIMEOUT }),
     }
 }
