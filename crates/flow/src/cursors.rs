@@ -21,8 +21,11 @@ use crate::{
     progress::{Ahead, Progress},
 };
 
-/// The least time between two writes, and so the most deliveries that a crash repeats.
+/// The least time between two writes, and so the most deliveries that a crash repeats. It doubles while writes fail, up to
+/// [`WRITE_PAUSE_MAX`]: a full disk does not get emptier by being asked.
 const WRITE_PAUSE: Duration = Duration::from_millis(250);
+/// See [`WRITE_PAUSE`].
+const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// What a cursor is called: the subscription that it was made for, and where that was made. Who takes the place of another
 /// subscription takes its cursor over, name and all; who is made again has a new one.
@@ -131,6 +134,7 @@ impl Cursors {
 
     /// Writes down what moves, until told to stop, and then what is left.
     pub(crate) async fn keep(&self, log: &dyn LogEngine, stop: CancellationToken) {
+        let mut pause = WRITE_PAUSE;
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -138,18 +142,20 @@ impl Cursors {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(WRITE_PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
             }
-            self.write(log).await;
+            pause = if self.write(log).await { WRITE_PAUSE } else { (pause * 2).min(WRITE_PAUSE_MAX) };
         }
         self.write(log).await;
     }
 
-    async fn write(&self, log: &dyn LogEngine) {
+    /// Writes down what has moved, and says whether that is done.
+    async fn write(&self, log: &dyn LogEngine) -> bool {
         let (moved, finished) = self.take();
-        if let Err(error) = store(log, &moved, &finished).await {
+        let stored = store(log, &moved, &finished).await;
+        if let Err(error) = &stored {
             // Not fatal: it is written next time, and what lies between would merely be delivered again.
-            tracing::warn!(error = %error_chain(&error), cursors = moved.len(), "cursors cannot be written");
+            tracing::warn!(error = %error_chain(error), cursors = moved.len(), "cursors cannot be written");
             let mut state = self.state.lock();
             // Those that were finished meanwhile are not to come back.
             let moved: Vec<_> =
@@ -159,6 +165,7 @@ impl Cursors {
             drop(state);
             self.changed.notify_one();
         }
+        stored.is_ok()
     }
 
     fn take(&self) -> (Vec<(CursorName, Progress)>, Vec<CursorName>) {
@@ -180,3 +187,6 @@ async fn store(log: &dyn LogEngine, moved: &[(CursorName, Progress)], finished: 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
