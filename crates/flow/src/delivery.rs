@@ -8,9 +8,13 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::SubscriptionId;
 use weir_domain::SpaceName;
@@ -29,11 +33,19 @@ use worker::Worker;
 /// How many cursors whose subscriptions are gone are looked at together: each reads the log.
 const DEPARTURES_MAX: usize = 4;
 
+/// How long a cursor waits for its next worker after one ended in a panic; it doubles up to the bound, and begins anew after
+/// a worker that ran for longer than the bound.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// See [`RESTART_PAUSE`].
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// Keeps the workers in step with the catalog.
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     workers: JoinSet<()>,
     running: HashMap<CursorName, Running>,
+    /// Cursors whose last worker ended in a panic.
+    broken: HashMap<CursorName, Broken>,
     /// Cursors whose subscriptions are gone, and that nobody looks at yet.
     departed: Vec<Departed>,
     departures: JoinSet<()>,
@@ -44,12 +56,20 @@ struct Running {
     subscription: SubscriptionId,
     task: Id,
     stop: CancellationToken,
+    began: Instant,
+}
+
+/// What a cursor waits for whose worker ended in a panic.
+struct Broken {
+    pause: Duration,
+    until: Instant,
 }
 
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let (workers, departures) = (JoinSet::new(), JoinSet::new());
-        Self { shared, workers, running: HashMap::new(), departed: Vec::new(), departures }
+        let (running, broken) = (HashMap::new(), HashMap::new());
+        Self { shared, workers, running, broken, departed: Vec::new(), departures }
     }
 
     /// Runs until told to stop; then no new event is taken, the calls in flight are waited for, and the cursors are
@@ -68,9 +88,11 @@ impl Supervisor {
     async fn deliver(mut self, stop: CancellationToken) {
         let mut state = self.shared.state.subscribe();
         loop {
-            self.adjust(&stop);
+            let due = self.adjust(&stop);
             tokio::select! {
                 () = stop.cancelled() => break,
+                // The next round starts it.
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 changed = state.changed() => {
                     if changed.is_err() {
                         break;
@@ -90,8 +112,9 @@ impl Supervisor {
     }
 
     /// Starts a worker for every cursor that has none, stops those whose subscription is gone or has another in its place,
-    /// and sees to what they leave.
-    fn adjust(&mut self, stop: &CancellationToken) {
+    /// and sees to what they leave. Returns when the first of those is to be started that wait after a panic.
+    fn adjust(&mut self, stop: &CancellationToken) -> Option<Instant> {
+        let now = Instant::now();
         self.departed.extend(self.shared.cursors.take_departed());
         let snapshot = self.shared.state.borrow().clone();
         let wanted: HashMap<&CursorName, &SubscriptionId> =
@@ -101,19 +124,22 @@ impl Supervisor {
                 worker.stop.cancel();
             }
         }
+        self.broken.retain(|cursor, _| wanted.contains_key(cursor));
         let ending = self.running.iter().filter(|(_, worker)| worker.stop.is_cancelled());
         let ending: HashSet<(SpaceName, SubscriptionId)> =
             ending.map(|(cursor, worker)| (cursor.space.clone(), worker.subscription.clone())).collect();
         for (cursor, id) in &wanted {
             // Of that name it ends first, and then the next round begins.
             let is_ending = !ending.is_empty() && ending.contains(&(cursor.space.clone(), (*id).clone()));
-            if is_ending || self.running.contains_key(*cursor) {
+            let is_broken = self.broken.get(*cursor).is_some_and(|it| it.until > now);
+            if is_ending || is_broken || self.running.contains_key(*cursor) {
                 continue;
             }
             let stop = stop.child_token();
             let worker = Worker::new(self.shared.clone(), (*cursor).clone(), (*id).clone(), stop.clone());
             let task = self.workers.spawn(worker.run()).id();
-            self.running.insert((*cursor).clone(), Running { subscription: (*id).clone(), task, stop });
+            let running = Running { subscription: (*id).clone(), task, stop, began: now };
+            self.running.insert((*cursor).clone(), running);
         }
         while self.departures.len() < DEPARTURES_MAX {
             let is_free = |it: &Departed| !self.running.contains_key(&it.cursor) && !wanted.contains_key(&it.cursor);
@@ -121,20 +147,31 @@ impl Supervisor {
             let departed = self.departed.swap_remove(index);
             self.departures.spawn(departure::settle(self.shared.clone(), departed, stop.clone()));
         }
+        self.broken.values().map(|it| it.until).filter(|until| *until > now).min()
     }
 
-    /// A worker has ended because its subscription is gone, or it is broken: then the next round starts it again.
+    /// A worker has ended because its subscription is gone, or it is broken: then it is started again after a pause, so that
+    /// what breaks at once takes no whole processor.
     ///
     /// It is known by its task.
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let task = match ended {
-            Ok((task, ())) => task,
-            Err(error) => {
-                tracing::error!(%error, "a delivery worker ended in a panic and starts again");
-                error.id()
-            }
+        let (task, error) = match ended {
+            Ok((task, ())) => (task, None),
+            Err(error) => (error.id(), Some(error)),
         };
-        self.running.retain(|_, worker| worker.task != task);
+        let mut running = self.running.iter();
+        let cursor = running.find_map(|(cursor, worker)| (worker.task == task).then(|| cursor.clone()));
+        let Some((cursor, worker)) = cursor.and_then(|it| self.running.remove_entry(&it)) else { return };
+        let Some(error) = error else {
+            self.broken.remove(&cursor);
+            return;
+        };
+        let now = Instant::now();
+        let again = self.broken.get(&cursor).filter(|_| now - worker.began < RESTART_PAUSE_MAX);
+        let pause = again.map_or(RESTART_PAUSE, |before| (before.pause * 2).min(RESTART_PAUSE_MAX));
+        let (space, id) = (&cursor.space, &worker.subscription);
+        tracing::error!(%error, %space, subscription = %id, retry_in = ?pause, "a delivery worker ended in a panic and starts again");
+        self.broken.insert(cursor, Broken { pause, until: now + pause });
     }
 }
 

@@ -5,6 +5,7 @@ mod authorizer;
 mod delivery;
 mod making;
 mod progress;
+mod restarts;
 mod schema;
 mod simulation;
 mod support;
