@@ -7,7 +7,7 @@
 //! Code is compiled beside that task and not in it: a change that brings code leaves the queue, comes back when its
 //! function is made, and is planned again then. Meanwhile all other changes are made.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::{
     FutureExt, StreamExt,
@@ -150,7 +150,9 @@ impl Registrar {
         schema::prepare(&catalog);
         next.catalog = Arc::new(catalog);
         self.make_all(&mut next).await;
-        self.state.send_replace(Arc::new(next));
+        let before = self.state.send_replace(Arc::new(next));
+        // All of them were made anew.
+        before.functions.values().flat_map(HashMap::values).for_each(|function| function.retire());
         Ok(())
     }
 
@@ -301,6 +303,12 @@ impl Registrar {
                 next.functions.entry(change.space.clone()).or_default().insert(it.id.clone(), ready);
             }
             self.state.send_replace(Arc::new(next));
+            // After that, so that who waited for it finds the one in its place.
+            if let ChangeKind::FunctionUpdated(it) = &change.kind
+                && let Some(before) = snapshot.function(&change.space, &it.id)
+            {
+                before.retire();
+            }
             return Ok(Step::Done(Changed { change, position }));
         }
         Err(ChangeError::Log(LogError::Overloaded))

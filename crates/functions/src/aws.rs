@@ -189,6 +189,10 @@ impl Invoke for AwsFunction {
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
         Box::pin(self.inner.invoke(call))
     }
+
+    fn retire(&self) {
+        self.inner.turns.retire();
+    }
 }
 
 impl Inner {
@@ -198,7 +202,7 @@ impl Inner {
         }
         let limit = self.options.timeout;
         let turn = tokio::time::timeout(limit, self.turns.take(call.mode));
-        let _turn = turn.await.map_err(|_| CallError::Busy)?;
+        let _turn = turn.await.map_err(|_| CallError::Busy)??;
         let exchange = tokio::time::timeout(limit, self.exchange(call));
         let (head, body) = exchange.await.unwrap_or(Err(CallError::Timeout { limit }))?;
         answer::read(self.target.service, call, &head, body, &self.options.limits)

@@ -175,6 +175,11 @@ impl From<&Event> for Draft {
 pub trait Invoke: Send + Sync + 'static {
     /// Calls the function once.
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>>;
+
+    /// Takes note that another function stands in its place from now on. Calls from the log that wait for their turn, and
+    /// those that come later, end with [`CallError::Busy`] at once, so that whoever made them asks that other one. Calls
+    /// under way are finished, and callers who wait keep their turn. One without turns has nothing to do.
+    fn retire(&self) {}
 }
 
 #[cfg(test)]

@@ -144,6 +144,10 @@ impl Invoke for HttpFunction {
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
         Box::pin(self.inner.invoke(call))
     }
+
+    fn retire(&self) {
+        self.inner.turns.retire();
+    }
 }
 
 /// What an address answered.
@@ -158,7 +162,7 @@ impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
         let limit = self.options.timeout;
         let turn = tokio::time::timeout(limit, self.turns.take(call.mode));
-        let _turn = turn.await.map_err(|_| CallError::Busy)?;
+        let _turn = turn.await.map_err(|_| CallError::Busy)??;
         let exchange = tokio::time::timeout(limit, self.exchange(call));
         match exchange.await.unwrap_or(Err(CallError::Timeout { limit }))? {
             Answered::Whole(head, body) => {
@@ -296,9 +300,9 @@ mod tests {
             mode,
             span: None,
         };
-        let one = function.inner.turns.take(CallMode::Async).await;
+        let one = function.inner.turns.take(CallMode::Async).await.expect("a turn");
         assert_eq!(function.invoke(&call(CallMode::Async)).await, Err(CallError::Busy));
-        let two = function.inner.turns.take(CallMode::Sync).await;
+        let two = function.inner.turns.take(CallMode::Sync).await.expect("a turn");
         assert_eq!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
         drop((one, two));
         assert_ne!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));

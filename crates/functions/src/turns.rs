@@ -5,7 +5,7 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::CallMode;
+use crate::{CallError, CallMode};
 
 /// The turns of one function.
 pub(crate) struct Turns {
@@ -29,18 +29,33 @@ impl Turns {
     }
 
     /// Takes a turn, waiting for one if need be. How long is for the caller to bound.
-    pub(crate) async fn take(&self, mode: CallMode) -> Turn<'_> {
+    ///
+    /// # Errors
+    /// With [`CallError::Busy`] for calls from the log, once [`retire`](Self::retire) was called.
+    pub(crate) async fn take(&self, mode: CallMode) -> Result<Turn<'_>, CallError> {
         // The share comes first: calls from the log that wait for it do not stand in the way of others.
         let share = match mode {
-            CallMode::Async => Some(acquire(&self.from_the_log).await),
+            CallMode::Async => Some(self.from_the_log.acquire().await.map_err(|_| CallError::Busy)?),
             CallMode::Sync | CallMode::Value => None,
         };
-        Turn { _one: acquire(&self.all).await, _share: share }
+        let one = self.all.acquire().await.expect("the semaphore is never closed");
+        self.check(mode)?;
+        Ok(Turn { _one: one, _share: share })
     }
-}
 
-async fn acquire(semaphore: &Semaphore) -> SemaphorePermit<'_> {
-    semaphore.acquire().await.expect("the semaphore is never closed")
+    /// Gives no more turns to calls from the log, not to those either that wait for one.
+    pub(crate) fn retire(&self) {
+        self.from_the_log.close();
+    }
+
+    /// Says whether a call may still begin that has waited.
+    ///
+    /// # Errors
+    /// Those of [`take`](Self::take).
+    pub(crate) fn check(&self, mode: CallMode) -> Result<(), CallError> {
+        let is_late = mode == CallMode::Async && self.from_the_log.is_closed();
+        if is_late { Err(CallError::Busy) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
@@ -55,7 +70,7 @@ mod tests {
     fn calls_from_the_log_leave_a_quarter_to_those_for_whom_somebody_waits() {
         let check = |count: usize, from_the_log: usize, awaited: usize| {
             let turns = Turns::new(count);
-            let take = |mode| iter::from_fn(|| turns.take(mode).now_or_never()).collect::<Vec<Turn<'_>>>();
+            let take = |mode| iter::from_fn(|| turns.take(mode).now_or_never()?.ok()).collect::<Vec<Turn<'_>>>();
             let mut first = take(CallMode::Async);
             let second = take(CallMode::Sync);
             assert_eq!((first.len(), second.len()), (from_the_log, awaited), "{count}");
@@ -67,5 +82,31 @@ mod tests {
         check(4, 3, 1);
         check(16, 12, 4);
         check(256, 192, 64);
+    }
+
+    #[tokio::test]
+    async fn once_another_stands_there_calls_from_the_log_get_no_turn() {
+        let turns = Turns::new(2);
+        let first = turns.take(CallMode::Async).await.expect("a turn");
+        let second = turns.take(CallMode::Sync).await.expect("a turn");
+        // One waits for a share, one for whom somebody waits for a turn.
+        let mut late = Box::pin(turns.take(CallMode::Async));
+        let mut awaited = Box::pin(turns.take(CallMode::Sync));
+        assert!((&mut late).now_or_never().is_none() && (&mut awaited).now_or_never().is_none());
+        turns.retire();
+        assert_eq!(late.await.err(), Some(CallError::Busy));
+        drop(first);
+        assert!(awaited.await.is_ok());
+        drop(second);
+        assert_eq!(turns.take(CallMode::Async).await.err(), Some(CallError::Busy));
+
+        // One that has its share waits for a turn.
+        let turns = Turns::new(2);
+        let held = [CallMode::Sync, CallMode::Value].map(|mode| turns.take(mode).now_or_never());
+        let mut late = Box::pin(turns.take(CallMode::Async));
+        assert!((&mut late).now_or_never().is_none());
+        turns.retire();
+        drop(held);
+        assert_eq!(late.await.err(), Some(CallError::Busy));
     }
 }

@@ -317,8 +317,15 @@ async fn deliver(
 }
 
 /// Calls the function when it is its turn. Nobody waits for it and lanes bound how many calls there are, so that there is
-/// none is no reason to give up, but for a stop: the event is then delivered after the next start.
-async fn in_turn(function: &dyn Invoke, call: &Call, stop: &CancellationToken) -> Result<Outcome, CallError> {
+/// none is no reason to give up, but for a stop: the event is then delivered after the next start. Where the function was
+/// updated in the meantime, it is the turn of the present one.
+async fn in_turn(
+    shared: &Shared,
+    space: &SpaceName,
+    mut function: Arc<dyn Invoke>,
+    call: &Call,
+    stop: &CancellationToken,
+) -> Result<Outcome, CallError> {
     loop {
         let outcome = function.invoke(call).await;
         if !matches!(outcome, Err(CallError::Busy)) {
@@ -329,6 +336,10 @@ async fn in_turn(function: &dyn Invoke, call: &Call, stop: &CancellationToken) -
             () = stop.cancelled() => return outcome,
             () = tokio::time::sleep(TURN_PAUSE) => {}
         }
+        let present = shared.state.borrow().function(space, &call.function).cloned();
+        // One that is gone is noticed when the event is tried again.
+        let Some(present) = present else { return outcome };
+        function = present;
     }
 }
 
@@ -354,7 +365,8 @@ async fn call(
     };
     let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
     let began = delivery.trace.is_some().then(Instant::now);
-    let (outcome, told) = system_events::beside(shared, space, invoking, in_turn(&*function, &call, stop)).await;
+    let calling = in_turn(shared, space, function, &call, stop);
+    let (outcome, told) = system_events::beside(shared, space, invoking, calling).await;
     if let (Some(trace), Some(began)) = (&mut delivery.trace, began) {
         trace.called = Some(began.elapsed());
     }

@@ -200,6 +200,27 @@ async fn a_call_without_a_turn_waits_for_one() {
     running.stop().await;
 }
 
+/// A function may be replaced because it is too slow for all that waits for it.
+#[tokio::test]
+async fn who_waits_for_a_turn_goes_to_the_function_of_then() {
+    let full = FakeFunction::new(|_| async move { Err(CallError::Busy) });
+    let calls = full.calls();
+    let all = functions([("work", full), ("http://localhost/new", echo("done"))]);
+    let running = start(memory(), &all, Options::default()).await;
+    running.declare(&["job", "done"], "work", "job", quick_retry(1)).await;
+    running.emit([event("one", "job", "k")]).await;
+    let waits = async {
+        while calls.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, waits).await.expect("it asks for a turn");
+    let id = FunctionId::new("work").expect("valid");
+    running.change(Command::UpdateFunction(Function::new(id, FunctionKind::http("http://localhost/new")))).await;
+    running.wait_for("done", 1).await;
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_restart_goes_on_where_it_was() {
     let log = memory();

@@ -16,13 +16,17 @@ use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 /// No wait in these tests is longer.
 pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
-/// Functions by id.
+/// Functions by the URL of their declaration, else by id.
 #[derive(Clone, Default)]
 pub(crate) struct Functions(pub(crate) HashMap<String, FakeFunction>);
 
 impl MakeFunction for Functions {
     fn make<'a>(&'a self, function: &'a Function) -> BoxFuture<'a, Result<Arc<dyn Invoke>, MakeError>> {
-        let found = self.0.get(function.id.as_str()).cloned();
+        let by_url = match &function.kind {
+            FunctionKind::Http { url, .. } => self.0.get(url),
+            _ => None,
+        };
+        let found = by_url.or_else(|| self.0.get(function.id.as_str())).cloned();
         let made = found.map(|it| Arc::new(it) as Arc<dyn Invoke>);
         ready(made.ok_or_else(|| MakeError::new(ErrorKind::Invalid, "no such fake", "name another"))).boxed()
     }

@@ -122,13 +122,18 @@ impl Invoke for WasmFunction {
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
         Box::pin(self.inner.invoke(call))
     }
+
+    fn retire(&self) {
+        self.inner.turns.retire();
+    }
 }
 
 impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
         let limit = self.options.timeout;
         // The wait has a time of its own: whoever is not called in it is not to blame for those who are.
-        let (_turn, start) = tokio::time::timeout(limit, self.begin(call.mode)).await.map_err(|_| CallError::Busy)?;
+        let (_turn, start) =
+            tokio::time::timeout(limit, self.begin(call.mode)).await.map_err(|_| CallError::Busy)??;
         // From here on it runs, and its time counts.
         let _beat = self.shared.pulse.enter();
         match tokio::time::timeout(limit, wakes::kept_inside(self.call(start, call))).await {
@@ -138,13 +143,15 @@ impl Inner {
     }
 
     /// Waits for a turn, then for an instance or a place for one.
-    async fn begin(&self, mode: CallMode) -> (Turn<'_>, Start) {
-        let turn = self.turns.take(mode).await;
+    async fn begin(&self, mode: CallMode) -> Result<(Turn<'_>, Start), CallError> {
+        let turn = self.turns.take(mode).await?;
         let start = match self.idle.take() {
             Some(guest) => Start::Idle(guest),
             None => Start::Place(self.shared.slots.acquire().await),
         };
-        (turn, start)
+        // The wait for a place may have been long as well.
+        self.turns.check(mode)?;
+        Ok((turn, start))
     }
 
     async fn call(&self, start: Start, call: &Call) -> Result<Outcome, CallError> {
