@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -96,6 +97,26 @@ impl Cursors {
         }
         // Who only notes that it moves on must not lose the rest.
         Ok(Some(state.known.entry(name.clone()).or_insert(progress).clone()))
+    }
+
+    /// Returns those whose cursors are still there, by one question to the log for all of them.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub(crate) async fn still_kept(
+        &self,
+        log: &dyn LogEngine,
+        departed: Vec<Departed>,
+    ) -> Result<Vec<Departed>, LogError> {
+        if departed.is_empty() {
+            return Ok(departed);
+        }
+        let names = departed.iter().map(|it| it.cursor.checkpoint()).collect();
+        let stored = log.load_checkpoints(names).await?;
+        let state = self.state.lock();
+        let is_kept =
+            |(it, stored): &(Departed, Option<Bytes>)| stored.is_some() || state.known.contains_key(&it.cursor);
+        Ok(departed.into_iter().zip(stored).filter(is_kept).map(|(it, _)| it).collect())
     }
 
     /// Takes note of up to where everything is done, and where it is given of what is done behind that; it is written down

@@ -131,17 +131,19 @@ impl Registrar {
         let mut read = Read::forward(system_space(), next.position.next()).filter(Filter::Types(types));
         loop {
             let page = self.log.read(read.clone()).await?;
+            let mut departed = Vec::new();
             for recorded in &page.events {
                 let position = recorded.position;
                 next.position = position;
                 let Data::Json(data) = recorded.event.data() else { continue };
                 let change = stored::decode(recorded.event.event_type(), data)
                     .map_err(|source| OpenError::Stored { position, source })?;
-                let departed = Departed::by(&change, position, &catalog, &next);
+                departed.extend(Departed::by(&change, position, &catalog, &next));
                 catalog.fold(&change).map_err(|source| OpenError::Apply { position, source })?;
                 note(&mut next, &change, position);
-                self.left_over(departed).await?;
             }
+            // Those whose cursors are still there: the server ended before it was seen to what waited for them.
+            self.cursors.depart(self.cursors.still_kept(&*self.log, departed).await?);
             if page.end {
                 break;
             }
@@ -153,16 +155,6 @@ impl Registrar {
         let before = self.state.send_replace(Arc::new(next));
         // All of them were made anew.
         before.functions.values().flat_map(HashMap::values).for_each(|function| function.retire());
-        Ok(())
-    }
-
-    /// Hands over those cursors that are still there: the server ended before it was seen to what waited for them.
-    async fn left_over(&self, departed: Vec<Departed>) -> Result<(), OpenError> {
-        for it in departed {
-            if self.cursors.load(&*self.log, &it.cursor).await?.is_some() {
-                self.cursors.depart(vec![it]);
-            }
-        }
         Ok(())
     }
 

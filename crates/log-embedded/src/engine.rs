@@ -259,6 +259,18 @@ impl LogEngine for EmbeddedLog {
         .boxed()
     }
 
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        async move {
+            self.open_still()?;
+            self.blocking(move |shared| {
+                let store = shared.index.store();
+                names.iter().map(|name| store.load_checkpoint(name)).collect::<Result<Vec<_>, _>>()
+            })
+            .await
+        }
+        .boxed()
+    }
+
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         self.blocking(move |shared| change_checkpoints(shared, |store| store.store_checkpoints(&values))).boxed()
     }

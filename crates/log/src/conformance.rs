@@ -375,6 +375,9 @@ pub async fn checkpoints_are_kept(harness: &dyn Harness) {
     log.store_checkpoints(both).await.expect("stored");
     log.store_checkpoints(vec![("cursor".into(), value("2")), ("gone".into(), value("b"))]).await.expect("stored");
     assert_eq!(log.load_checkpoint("cursor").await.expect("readable"), Some(value("2")));
+    let names = ["gone", "never there", "cursor"].map(str::to_owned).to_vec();
+    let loaded = log.load_checkpoints(names).await.expect("readable");
+    assert_eq!(loaded, [Some(value("b")), None, Some(value("2"))]);
     log.remove_checkpoints(vec!["gone".into(), "never there".into()]).await.expect("removed");
     assert_eq!(log.load_checkpoint("gone").await.expect("readable"), None);
     log.close().await.expect("closed");

@@ -62,6 +62,10 @@ pub trait LogEngine: Send + Sync + 'static {
     /// Returns the newest stored value of a checkpoint.
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>>;
 
+    /// Returns the newest stored value of each of these checkpoints, in the order of the names. For who looks up many, this
+    /// is one wait instead of as many.
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>>;
+
     /// Stores checkpoints, all of them or none, and waits until they are durable. That may take a sync of its own: who has
     /// many to store gathers them.
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>>;

@@ -162,6 +162,14 @@ impl LogEngine for MemoryLog {
         ready(self.open().map(|()| self.stored.lock().checkpoints.get(name).cloned())).boxed()
     }
 
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        let loaded = self.open().map(|()| {
+            let stored = self.stored.lock();
+            names.iter().map(|name| stored.checkpoints.get(name).cloned()).collect::<Vec<_>>()
+        });
+        ready(loaded).boxed()
+    }
+
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         ready(self.open().map(|()| self.stored.lock().checkpoints.extend(values))).boxed()
     }

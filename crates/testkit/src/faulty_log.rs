@@ -79,6 +79,10 @@ impl LogEngine for FaultyLog {
         self.inner.load_checkpoint(name)
     }
 
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        self.inner.load_checkpoints(names)
+    }
+
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         if self.strikes(self.faults.checkpoint) {
             return ready(Err(LogError::Overloaded)).boxed();

@@ -8,7 +8,6 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, join, ready};
 use tokio::{
     sync::watch,
@@ -47,6 +46,10 @@ impl LogEngine for Full {
 
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
         self.inner.load_checkpoint(name)
+    }
+
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        self.inner.load_checkpoints(names)
     }
 
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {

@@ -1,9 +1,9 @@
-//! Workers that end in a panic.
+//! What starts again: workers that ended in a panic, and the flow itself.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -14,7 +14,8 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
-use weir_domain::{Position, Timestamp};
+use weir_catalog::{Command, EventTypeName, Subscription};
+use weir_domain::{FunctionId, Position, Timestamp};
 use weir_flow::Options;
 use weir_log::{Append, Filter, LogEngine, LogError, MemoryLog, Page, Read, Receipt};
 
@@ -23,12 +24,14 @@ use crate::{
     support::{BOUND, echo, event, memory, quick_retry, start},
 };
 
-/// A log that panics while it is broken and events of the type `sick` are read.
+/// A log that panics while it is broken and events of the type `sick` are read, and counts how often checkpoints are looked
+/// up.
 struct Breaking {
     inner: Arc<MemoryLog>,
     is_broken: AtomicBool,
     /// When it did.
     panics: watch::Sender<Vec<Instant>>,
+    lookups: AtomicUsize,
 }
 
 impl LogEngine for Breaking {
@@ -54,7 +57,13 @@ impl LogEngine for Breaking {
     }
 
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
         self.inner.load_checkpoint(name)
+    }
+
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        self.inner.load_checkpoints(names)
     }
 
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
@@ -71,6 +80,11 @@ impl LogEngine for Breaking {
 }
 
 impl Breaking {
+    fn around(inner: Arc<MemoryLog>) -> Arc<Self> {
+        let (is_broken, lookups) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Arc::new(Self { inner, is_broken, panics: watch::channel(Vec::new()).0, lookups })
+    }
+
     /// Waits until it panicked so many times.
     async fn broke(&self, times: usize) {
         let mut panics = self.panics.subscribe();
@@ -81,8 +95,7 @@ impl Breaking {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_panics_starts_again_after_longer_and_longer_pauses() {
-    let log =
-        Arc::new(Breaking { inner: memory(), is_broken: AtomicBool::new(false), panics: watch::channel(Vec::new()).0 });
+    let log = Breaking::around(memory());
     let both = functions([("a", echo("healed")), ("b", echo("done"))]);
     let running = start(log.clone(), &both, Options::default()).await;
     running.declare(&["sick", "healed"], "a", "sick", quick_retry(1)).await;
@@ -110,4 +123,27 @@ async fn a_worker_that_panics_starts_again_after_longer_and_longer_pauses() {
     let stopping = Instant::now();
     running.stop().await;
     assert!(stopping.elapsed() < Duration::from_millis(500), "it waits for the pause");
+}
+
+/// Of a server that runs for years there may be very many.
+#[tokio::test]
+async fn a_start_asks_once_for_the_cursors_of_all_deleted_subscriptions() {
+    let memory = memory();
+    let all = functions([("f", echo("done"))]);
+    let running = start(memory.clone(), &all, Options::default()).await;
+    running.declare(&["job", "done"], "f", "job", quick_retry(1)).await;
+    let job = EventTypeName::new("job").expect("valid");
+    let id = Subscription::to_events(job.clone(), FunctionId::new("f").expect("valid")).id.to_string();
+    for _ in 0..40 {
+        running.change(Command::DeleteSubscription(id.clone())).await;
+        let it = Subscription::to_events(job.clone(), FunctionId::new("f").expect("valid"));
+        running.change(Command::CreateSubscription(it)).await;
+    }
+    running.stop().await;
+
+    let log = Breaking::around(memory);
+    let running = start(log.clone(), &all, Options::default()).await;
+    // The worker of the one that is there did not run yet.
+    assert_eq!(log.lookups.load(Ordering::Relaxed), 1);
+    running.stop().await;
 }

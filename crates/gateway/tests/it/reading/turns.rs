@@ -54,6 +54,10 @@ impl LogEngine for Gated {
         self.inner.load_checkpoint(name)
     }
 
+    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
+        self.inner.load_checkpoints(names)
+    }
+
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         self.inner.store_checkpoints(values)
     }
