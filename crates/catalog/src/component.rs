@@ -23,6 +23,12 @@ impl Component {
         &self.bytes
     }
 
+    /// Tells whether the digest is known, so that nobody need compute it.
+    #[must_use]
+    pub fn has_sha256(&self) -> bool {
+        self.digest.get().is_some()
+    }
+
     /// Returns the SHA-256 (FIPS 180-4) of the bytes, which whoever asks first computes: this crate has no cryptography.
     pub fn sha256(&self, compute: impl FnOnce(&[u8]) -> [u8; 32]) -> &[u8; 32] {
         self.digest.get_or_init(|| compute(&self.bytes))
@@ -83,8 +89,10 @@ mod tests {
     fn a_digest_is_computed_once_for_all_clones() {
         let component = Component::from(vec![7_u8; 3]);
         let clone = component.clone();
+        assert!(!clone.has_sha256());
         assert_eq!(component.sha256(|bytes| [bytes[0]; 32]), &[7; 32]);
         assert_eq!(clone.sha256(|_| panic!("it is known already")), &[7; 32]);
+        assert!(clone.has_sha256());
         assert_eq!(component, Component::from(Bytes::from_static(&[7; 3])));
         assert_ne!(component, Component::default());
     }

@@ -4,12 +4,12 @@ mod aws;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, join};
 use weir_catalog::{CloudEventsVersion, Code, Function, FunctionKind, Instances};
 use weir_domain::{Clock, Limits, error_chain};
 use weir_functions::{
     AwsCredentials, AwsSetupError, Code as WasmCode, EventForm, FunctionOptions, HttpClient, HttpFunction, HttpOptions,
-    HttpSetupError, Instances as WasmInstances, Invoke, PrepareError, WasmRuntime,
+    HttpSetupError, Instances as WasmInstances, Invoke, PrepareError, WasmRuntime, sha256,
 };
 
 use crate::{Compatibility, MakeError, MakeFunction};
@@ -81,14 +81,25 @@ impl Runtimes {
                     config: config.clone(),
                     ..FunctionOptions::default()
                 };
-                let code = match code {
+                let prepared = match code {
                     Code::JavaScript(source) => WasmCode::JavaScript(source.clone()),
                     Code::Component(component) => WasmCode::Component(component.bytes().clone()),
                 };
-                let made = self.wasm.prepare(&function.id, code, options).await;
+                let (made, ()) = join(self.wasm.prepare(&function.id, prepared, options), digest(code)).await;
                 made.map(|it| Arc::new(it) as Arc<dyn Invoke>).map_err(MakeError::from)
             }
         }
+    }
+}
+
+/// Has the digest of a component computed apart, so that it is known to whoever shows it: that is done for a list of many
+/// at once, on threads that others wait for.
+async fn digest(code: &Code) {
+    if let Code::Component(component) = code
+        && !component.has_sha256()
+        && let Some(sha256) = sha256(component.bytes().clone()).await
+    {
+        component.sha256(|_| sha256);
     }
 }
 

@@ -18,6 +18,7 @@
 mod answer;
 mod aws;
 mod call;
+mod digest;
 mod error;
 mod form;
 mod guest_log;
@@ -31,6 +32,7 @@ pub use self::http::{HttpClient, HttpFunction, HttpOptions, HttpSetupError};
 pub use answer::HttpAnswer;
 pub use aws::{AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsSetupError, AwsTarget};
 pub use call::{Call, CallMode, Draft, DraftValue, Invoke, Outcome};
+pub use digest::sha256;
 pub use error::CallError;
 pub use form::EventForm;
 pub use guest_log::{GuestLevel, GuestLog};

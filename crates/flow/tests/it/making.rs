@@ -9,10 +9,12 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Code, Command, Function, FunctionKind};
-use weir_domain::{ErrorKind, FunctionId};
-use weir_flow::{ChangeError, Changed, Flow, MakeError, MakeFunction, NoObserver, Options, Precondition, Runner};
-use weir_functions::Invoke;
+use weir_catalog::{Code, Command, Component, Function, FunctionKind};
+use weir_domain::{ErrorKind, FunctionId, Limits};
+use weir_flow::{
+    ChangeError, Changed, Flow, MakeError, MakeFunction, NoObserver, Options, Precondition, Runner, Runtimes,
+};
+use weir_functions::{GuestLevel, GuestLog, HttpClient, Invoke, RuntimeOptions, WasmRuntime};
 use weir_log::LogEngine;
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 
@@ -233,4 +235,27 @@ async fn a_start_makes_a_bounded_number_of_functions_at_once() {
     let opened = timeout(BOUND, opening.join_next()).await.expect("in time");
     let (flow, _runner) = opened.expect("one task").expect("without a panic");
     assert_eq!(flow.catalog().space_or_empty(&space()).functions().count(), 4);
+}
+
+/// Keeps nothing of what guests write.
+struct Unheard;
+
+impl GuestLog for Unheard {
+    fn line(&self, _function: &FunctionId, _event_id: &str, _level: GuestLevel, _text: &str) {}
+}
+
+#[tokio::test]
+async fn the_digest_of_a_component_is_known_once_its_function_was_to_be_made() {
+    let (clock, ids) = (Arc::new(SteppingClock::default()), Arc::new(CountingIds::default()));
+    let wasm = WasmRuntime::new(RuntimeOptions::new(clock.clone(), ids, Arc::new(Unheard))).expect("a runtime");
+    let runtimes = Runtimes::new(wasm, HttpClient::new(), Limits::default(), clock);
+    let component = Component::from(&b"abc"[..]);
+    let kind = FunctionKind::wasm(Code::Component(component.clone()));
+    let function = Function::new(FunctionId::new("a").expect("valid"), kind);
+    // As at a start with code that can no longer be made ready, which is shown all the same.
+    let refused = runtimes.make(&function).await.err().expect("it is no component");
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let digest = component.sha256(|_| panic!("it would be computed where it is shown"));
+    // FIPS 180-4, the example of one block.
+    assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
 }

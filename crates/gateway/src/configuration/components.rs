@@ -11,7 +11,8 @@ use weir_catalog::{Code, Component, Function, FunctionKind};
 /// In front of the digits, as in the digests of container images.
 const PREFIX: &str = "sha256:";
 
-/// Returns the digest of a component: `sha256:` and 64 hexadecimal digits. It is computed once for each component.
+/// Returns the digest of a component: `sha256:` and 64 hexadecimal digits. It is computed once for each component, and
+/// known already where a function was made of it.
 pub(super) fn digest(component: &Component) -> String {
     let sha256 = component.sha256(|bytes| {
         let mut sha256 = [0; 32];
