@@ -1,6 +1,8 @@
 //! What a function returns enters again at the top: it gets an id that a second run would derive again, the cause, the
 //! correlation, the trace and one hop more.
 
+use std::borrow::Cow;
+
 use weir_catalog::Arrival;
 use weir_cloudevents::{
     time,
@@ -42,6 +44,14 @@ pub(crate) fn hops(event: &Event) -> i32 {
         Some(AttributeValue::Integer(hops)) => hops.max(0),
         _ => 0,
     }
+}
+
+/// Returns the trace of an event as what the platform tells about it carries on: parent and state. Nobody records a span of
+/// its own for that. A broken parent is none, and a state belongs to its parent.
+pub(crate) fn trace_of(event: &Event) -> (Option<&str>, Option<Cow<'_, str>>) {
+    let parent = event.extension_str(TRACEPARENT).filter(|parent| parent.parse::<TraceParent>().is_ok());
+    let state = parent.and_then(|_| event.extension_str(TRACESTATE)).and_then(trace::state);
+    (parent, state)
 }
 
 /// Makes whole events of what a function returned.

@@ -4,7 +4,10 @@
 //! listens to its own type is given it, and it is in the log once, however often it is sent.
 
 use weir_catalog::{Catalog, DataFault, EventType, OnInvalid, Schema, Violations};
-use weir_cloudevents::json;
+use weir_cloudevents::{
+    json,
+    trace::{TRACEPARENT, TRACESTATE},
+};
 use weir_domain::{AttributeError, AttributeValue, Data, Event};
 use weir_log::NewEvent;
 
@@ -96,12 +99,15 @@ fn quarantine(event_type: &EventType, event: &Event, violations: &Violations) ->
         format!("{},\"event\":{original}}}", head.strip_suffix('}').unwrap_or(&head))
     };
     let correlation = event.extension_text(CORRELATION_ID).unwrap_or(event.id());
+    let (parent, state) = reentry::trace_of(event);
     Event::builder(&identifier(event), SOURCE, EVENT_QUARANTINED)
         .subject(event.id())
         .datacontenttype("application/json")
         .extension(CAUSATION_ID, AttributeValue::String(event.id()))
         .extension(CORRELATION_ID, AttributeValue::String(correlation))
         .extension(HOPS, AttributeValue::Integer(reentry::hops(event).saturating_add(1)))
+        .extension_opt(TRACEPARENT, parent)
+        .extension_opt(TRACESTATE, state.as_deref())
         .data(Data::Json(data.into()))
         .build()
 }

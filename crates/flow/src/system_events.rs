@@ -21,7 +21,7 @@ use serde_json::json;
 use weir_catalog::{SystemEvent, is_reserved};
 use weir_cloudevents::{
     json as codec, time,
-    trace::{self, TRACEPARENT, TRACESTATE, TraceParent},
+    trace::{TRACEPARENT, TRACESTATE},
     v01,
 };
 use weir_domain::{AttributeValue, Data, Event, FunctionId, Key, SpaceName, error_chain};
@@ -256,9 +256,7 @@ fn make(
         let bare = about.to_builder().data(Data::None).build().ok()?;
         told = data(&encoded(shared, &bare)?, false);
     }
-    // It belongs to the trace of what it tells about: nobody records a span of its own for it.
-    let parent = about.extension_str(TRACEPARENT).filter(|parent| parent.parse::<TraceParent>().is_ok());
-    let state = parent.and_then(|_| about.extension_str(TRACESTATE)).and_then(trace::state);
+    let (parent, state) = reentry::trace_of(about);
     let event = Event::builder(&derive(space, about, seed), SOURCE, which.name())
         .time(&time::format(shared.clock.now()))
         .datacontenttype("application/json")

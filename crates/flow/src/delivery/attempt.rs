@@ -9,6 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{RetryPolicy, Subscription, SystemEvent};
+use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE};
 use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, Invoke, Outcome};
 use weir_log::{NewEvent, Recorded};
@@ -447,6 +448,7 @@ async fn record(
         "event": { "id": event.id(), "source": event.source(), "type": event.event_type(), "position": position.get() },
     });
     let correlation = event.extension_text(CORRELATION_ID).unwrap_or(event.id());
+    let (parent, state) = reentry::trace_of(event);
     // The position makes it one record, however often it is written.
     let id = format!("{}/{position}", subscription.id.as_str());
     let failed = Event::builder(&id, "/weir/delivery", DELIVERY_FAILED)
@@ -456,6 +458,8 @@ async fn record(
         .extension(CAUSATION_ID, AttributeValue::String(event.id()))
         .extension(CORRELATION_ID, AttributeValue::String(correlation))
         .extension(HOPS, AttributeValue::Integer(reentry::hops(event).saturating_add(1)))
+        .extension_opt(TRACEPARENT, parent)
+        .extension_opt(TRACESTATE, state.as_deref())
         .data(Data::Json(data.to_string().into()))
         .build()
         .map_err(|error| error.to_string())?;

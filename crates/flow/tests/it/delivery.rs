@@ -124,12 +124,19 @@ async fn failures_are_tried_again_and_then_recorded_and_block_only_their_lane() 
     let calls = sick.calls();
     let running = start(memory(), &functions([("sick", sick)]), Options::default()).await;
     running.declare(&["job", "done"], "sick", "job", quick_retry(4)).await;
-    running.emit([event("a", "job", "sick"), event("b", "job", "shaky"), event("c", "job", "well")]).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = event("a", "job", "sick").to_builder().extension("traceparent", AttributeValue::String(parent));
+    let traced = traced.extension("tracestate", AttributeValue::String("vendor=1")).build().expect("valid");
+    running.emit([traced, event("b", "job", "shaky"), event("c", "job", "well")]).await;
     running.wait_for("done", 2).await;
     let failed = running.wait_for(DELIVERY_FAILED, 1).await;
     let data = String::from_utf8_lossy(failed[0].event.data().as_bytes()).into_owned();
     assert!(data.contains("not today") && data.contains("\"attempts\":4") && data.contains("\"id\":\"a\""), "{data}");
-    assert_eq!(failed[0].event.extension_str(CAUSATION_ID), Some("a"));
+    let told = |name: &str| failed[0].event.extension_str(name);
+    assert_eq!(
+        (told(CAUSATION_ID), told("traceparent"), told("tracestate")),
+        (Some("a"), Some(parent), Some("vendor=1"))
+    );
     assert_eq!(calls.all().iter().filter(|(id, _)| id == "a").count(), 4);
     assert_eq!(calls.all().iter().filter(|(id, _)| id == "b").count(), 3);
     // The lane goes on behind the event that was given up.

@@ -52,7 +52,9 @@ async fn an_event_in_quarantine_is_kept_once_and_reaches_nobody() {
     declare(&running, "order", OnInvalid::Quarantine).await;
     running.declare(&["done"], "work", "order", quick_retry(1)).await;
 
-    let broken = order("1", &json!({ "n": -1, "big": 1 }));
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let broken = order("1", &json!({ "n": -1, "big": 1 })).to_builder();
+    let broken = broken.extension("traceparent", AttributeValue::String(parent)).build().expect("valid");
     let admitted = running.flow.admit(&space(), broken.clone(), &Nobody).await.expect("kept");
     assert!(is_quarantined(&admitted));
     assert_eq!(admitted.key.as_ref().map(|key| key.as_str()), Some("k"));
@@ -72,6 +74,7 @@ async fn an_event_in_quarantine_is_kept_once_and_reaches_nobody() {
     assert_eq!((event.source(), event.subject()), ("/weir/quarantine", Some("1")));
     assert_eq!((event.extension_str(CAUSATION_ID), event.extension_str(CORRELATION_ID)), (Some("1"), Some("1")));
     assert_eq!(event.extension(HOPS), Some(AttributeValue::Integer(1)));
+    assert_eq!((event.extension_str("traceparent"), event.extension_str("tracestate")), (Some(parent), None));
     let data: Value = serde_json::from_slice(event.data().as_bytes()).expect("JSON");
     assert_eq!((&data["eventType"], &data["schemaVersion"]), (&json!("order"), &json!(1)));
     assert_eq!((&data["violations"][0]["pointer"], &data["more"]), (&json!("/data/n"), &json!(0)));
