@@ -80,6 +80,17 @@ pub enum Way {
     },
 }
 
+/// Events that waited for a subscription which was deleted: that they are not delivered is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropped<'a> {
+    /// The space.
+    pub space: &'a SpaceName,
+    /// The function that is not given them.
+    pub function: &'a FunctionId,
+    /// How many waited, as far as they were counted.
+    pub events: u64,
+}
+
 /// An authorizer that was called and has answered, or failed to.
 #[derive(Clone, Copy, Debug)]
 pub struct Authorized<'a> {
@@ -172,6 +183,10 @@ pub trait Observer: Send + Sync + 'static {
     /// Takes note that an event is done with. Of one attempt after another only the last one ends here.
     fn settled(&self, _settled: &Settled<'_>) {}
 
+    /// Takes note that events are not delivered because their subscription was deleted. A record that stood in the log
+    /// before comes here no second time.
+    fn dropped(&self, _dropped: &Dropped<'_>) {}
+
     /// Takes note of what an authorizer said. An answer that was kept from an earlier call comes here no second time.
     fn authorized(&self, _authorized: &Authorized<'_>) {}
 
@@ -209,6 +224,10 @@ impl Observer for Observers {
 
     fn settled(&self, settled: &Settled<'_>) {
         self.0.iter().for_each(|observer| observer.settled(settled));
+    }
+
+    fn dropped(&self, dropped: &Dropped<'_>) {
+        self.0.iter().for_each(|observer| observer.dropped(dropped));
     }
 
     fn authorized(&self, authorized: &Authorized<'_>) {

@@ -11,7 +11,7 @@ use weir_domain::{Data, Event, Position, error_chain};
 use weir_log::{Append, Filter, NewEvent, Read, Recorded};
 
 use crate::{
-    DELIVERY_DROPPED,
+    DELIVERY_DROPPED, Dropped,
     cursors::CursorName,
     flow::Shared,
     progress::{Ahead, Progress},
@@ -98,7 +98,10 @@ async fn record(shared: &Shared, departed: &Departed) -> Result<(), String> {
         .build()
         .map_err(|error| error.to_string())?;
     let append = Append::new(cursor.space.clone(), vec![NewEvent { event, key: None }]);
-    shared.log.append(append).await.map_err(|error| error_chain(&error))?;
+    let receipt = shared.log.append(append).await.map_err(|error| error_chain(&error))?;
+    if receipt.events.iter().any(|entry| !entry.duplicate) {
+        shared.observer.dropped(&Dropped { space: &cursor.space, function: &subscription.function, events });
+    }
     tracing::warn!(
         space = %cursor.space, subscription = %subscription.id, function = %subscription.function,
         event_type = %subscription.event_type, %from, %to, events, more,

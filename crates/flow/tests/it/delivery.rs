@@ -13,12 +13,17 @@ use futures_util::future::ready;
 use parking_lot::Mutex;
 use weir_catalog::{Command, EventTypeName, Function, FunctionKind, Resource, Subscription, Target};
 use weir_domain::{AttributeValue, Event, FunctionId};
-use weir_flow::{Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, HOPS, Options, Refusal};
+use weir_flow::{
+    Backlog, CAUSATION_ID, CORRELATION_ID, DELIVERY_DROPPED, DELIVERY_FAILED, Dropped, HOPS, Happening, Observer,
+    Options, Refusal,
+};
 use weir_functions::{CallError, Draft, DraftValue, Outcome};
 use weir_log::LogEngine;
-use weir_testkit::FakeFunction;
+use weir_testkit::{FakeFunction, SteppingClock};
 
-use crate::support::{BOUND, Functions, Nobody, all_of, draft, echo, event, memory, quick_retry, space, start};
+use crate::support::{
+    BOUND, Functions, Nobody, all_of, draft, echo, event, memory, quick_retry, space, start, start_with,
+};
 
 pub(crate) fn functions(all: impl IntoIterator<Item = (&'static str, FakeFunction)>) -> Functions {
     Functions(all.into_iter().map(|(id, function)| (id.to_owned(), function)).collect())
@@ -285,12 +290,29 @@ async fn a_successor_carries_on_where_the_one_before_stood() {
     assert_eq!(all_of(&*log, DELIVERY_DROPPED).await.len(), 0, "nothing was dropped");
 }
 
+/// What was told to be dropped: the function and how many events.
+#[derive(Default)]
+struct Counted(Mutex<Vec<(String, u64)>>);
+
+impl Observer for Counted {
+    fn observe(&self, _happening: &Happening<'_>) {}
+
+    fn dropped(&self, dropped: &Dropped<'_>) {
+        self.0.lock().push((dropped.function.to_string(), dropped.events));
+    }
+}
+
 #[tokio::test]
 async fn what_waited_for_a_deleted_subscription_is_recorded_once() {
     let sick = FakeFunction::new(|_| async move { Err(rejected()) });
     let functions = functions([("sick", sick), ("idle", echo("done"))]);
     let log = memory();
-    let running = start(log.clone(), &functions, Options::default()).await;
+    let counted = Arc::new(Counted::default());
+    let watched = |log: Arc<dyn LogEngine>| {
+        let clock = Arc::new(SteppingClock::default());
+        start_with(log, &functions, Options::default(), clock, counted.clone())
+    };
+    let running = watched(log.clone()).await;
     running.declare(&["job", "other", "done"], "sick", "job", quick_retry(1000)).await;
     running.declare(&[], "idle", "other", quick_retry(1)).await;
     let cursor_of = |event_type: &str, function: &str| {
@@ -335,10 +357,11 @@ async fn what_waited_for_a_deleted_subscription_is_recorded_once() {
     let left = Bytes::copy_from_slice(&first.previous().get().to_be_bytes());
     log.reopen().store_checkpoints(vec![(cursor.clone(), left)]).await.expect("stored");
     let engine: Arc<dyn LogEngine> = Arc::new(log.reopen());
-    let running = start(engine.clone(), &functions, Options::default()).await;
+    let running = watched(engine.clone()).await;
     running.gone(&cursor).await;
     running.stop().await;
     assert_eq!(all_of(&*engine, DELIVERY_DROPPED).await.len(), 1, "it is told once");
+    assert_eq!(*counted.0.lock(), [("sick".to_owned(), 3)]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use weir_catalog::SystemEvent;
 use weir_domain::SpaceName;
-use weir_flow::{Authorized, DELIVERY_FAILED, Happening, Observer, Settled, Way};
+use weir_flow::{Authorized, DELIVERY_DROPPED, DELIVERY_FAILED, Dropped, Happening, Observer, Settled, Way};
 use weir_log::EventReceipt;
 
 use super::{Metrics, labels};
@@ -49,6 +49,12 @@ impl Observer for Metrics {
             }
             Way::Route { receipt: None } => {}
         }
+    }
+
+    fn dropped(&self, dropped: &Dropped<'_>) {
+        let Dropped { space, function, events } = *dropped;
+        self.series.function(space.as_str(), function.as_str()).dropped.inc_by(events);
+        self.series.registered_type(space, DELIVERY_DROPPED).appended.inc();
     }
 
     fn told(&self, space: &SpaceName, which: SystemEvent) {

@@ -77,6 +77,7 @@ pub(super) struct OfFunction {
     pub(super) duration: Histogram,
     pub(super) retries: Counter,
     pub(super) given_up: Counter,
+    pub(super) dropped: Counter,
 }
 
 /// All that is counted and measured.
@@ -127,6 +128,7 @@ impl OfFunction {
             duration,
             retries: Counter::default(),
             given_up: Counter::default(),
+            dropped: Counter::default(),
         }
     }
 }
@@ -243,6 +245,9 @@ impl Series {
         registry.register("weir_delivery_retries", "Failed deliveries that are tried again", family);
         let family = Family::of(&self.functions, SPACE_FUNCTION, |of: &OfFunction| &of.given_up);
         registry.register("weir_delivery_failed", "Deliveries that were given up and recorded", family);
+        let family = Family::of(&self.functions, SPACE_FUNCTION, |of: &OfFunction| &of.dropped);
+        let help = "Deliveries that waited for a subscription when it was deleted, which is recorded";
+        registry.register("weir_delivery_dropped", help, family);
     }
 
     fn register_process(&mut self, version: &str, started: Timestamp) {

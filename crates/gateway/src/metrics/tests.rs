@@ -7,8 +7,8 @@ use std::{cell::Cell, sync::LazyLock};
 use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription, SystemEvent};
 use weir_domain::{Event, FunctionId, Position};
 use weir_flow::{
-    Authorized, Backlog, CallFailure, DELIVERY_FAILED, Decision, EVENT_QUARANTINED, Happening, NoObserver, Observer,
-    Observers, Refusal, Settled, Way,
+    Authorized, Backlog, CallFailure, DELIVERY_DROPPED, DELIVERY_FAILED, Decision, Dropped, EVENT_QUARANTINED,
+    Happening, NoObserver, Observer, Observers, Refusal, Settled, Way,
 };
 use weir_log::LogError;
 
@@ -34,7 +34,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 25] = [
+const OWN: [(&str, &str, &[&str]); 26] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
@@ -49,6 +49,7 @@ const OWN: [(&str, &str, &[&str]); 25] = [
     ("weir_function_call_duration_seconds", "histogram", &["space", "function"]),
     ("weir_delivery_retries_total", "counter", &["space", "function"]),
     ("weir_delivery_failed_total", "counter", &["space", "function"]),
+    ("weir_delivery_dropped_total", "counter", &["space", "function"]),
     ("weir_delivery_backlog", "gauge", &["space", "type", "function"]),
     ("weir_authorizer_calls_total", "counter", &["space", "outcome"]),
     ("weir_unauthenticated_requests_total", "counter", &["api", "reason"]),
@@ -347,6 +348,9 @@ fn what_the_platform_tells_and_keeps_apart_is_counted() {
     for is_repeated in [false, true] {
         observers.quarantined(&space, &EventReceipt { position: Position::new(4), duplicate: is_repeated });
     }
+    for events in [3, 4] {
+        observers.dropped(&Dropped { space: &space, function: &id("f"), events });
+    }
     let exposition = seen(&metrics, &shop());
     let typed = |metric: &str, event_type: &str, expected: f64| {
         exposition.check(metric, &[("space", "shop"), ("type", event_type)], expected);
@@ -356,6 +360,8 @@ fn what_the_platform_tells_and_keeps_apart_is_counted() {
         typed(metric, SystemEvent::Invoked.name(), 1.0);
     }
     typed("weir_events_appended_total", EVENT_QUARANTINED, 1.0);
+    typed("weir_events_appended_total", DELIVERY_DROPPED, 2.0);
+    exposition.check("weir_delivery_dropped_total", &[("space", "shop"), ("function", "f")], 7.0);
     exposition.check("weir_events_duplicate_total", &[("space", "shop")], 1.0);
 }
 
