@@ -60,8 +60,9 @@ pub struct ServeOptions {
     /// How long a connection may take to send the head of a request, and may idle between two. One of HTTP/2 is closed
     /// between this time and twice this time after its last request.
     pub header_read_timeout: Duration,
-    /// How long a client may read nothing at all of what is written to it: then its connection is closed. With HTTP/2 a
-    /// request of whose answer it takes nothing is given up alone.
+    /// How long a client may take less than 64 KiB of what is written to it, unless less is left: then its connection is
+    /// closed. With HTTP/2 a request of whose answer it takes less is given up alone, but for answers up to 4 KiB of which it
+    /// took a part and no more: the connection with such is closed within four times this time.
     pub write_timeout: Duration,
     /// How long the TLS handshake of a connection may take.
     pub handshake_timeout: Duration,
@@ -185,7 +186,7 @@ pub(crate) async fn run<S: Answering>(
 struct ConnectionBounds {
     /// How long it may take to send the head of a request, and may idle between two.
     idle_max: Duration,
-    /// How long the client may take nothing of an answer.
+    /// How long the client may take next to nothing of an answer.
     stall_max: Duration,
     /// Bytes of the head of a request.
     head_bytes_max: usize,

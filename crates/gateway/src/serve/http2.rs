@@ -20,14 +20,17 @@ use hyper::{
 };
 use hyper_util::rt::TokioTimer;
 use parking_lot::Mutex;
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Answering, ConnectionBounds, Peer,
     http1::introduced,
     note,
-    pace::{Paced, watched},
+    pace::{Paced, SmallAnswers, watched},
 };
 
 /// Requests at the same time.
@@ -45,7 +48,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const LEAVE_TIME: Duration = Duration::from_secs(5);
 
 /// Serves a connection until it ends, is idle for as long as it may, or is to close and has nothing more in flight. A
-/// request of whose answer the client takes nothing for too long is given up.
+/// request of whose answer the client takes too little is given up; where only the connection has that answer, it ends.
 pub(super) async fn speak<I, S>(
     io: I,
     service: S,
@@ -61,45 +64,94 @@ where
         let answering = service.call(introduced(request, &peer, None));
         async move { Ok::<_, Infallible>(answering.await?.map(Paced::new)) }
     });
-    let ConnectionBounds { idle_max, stall_max, head_bytes_max, .. } = bounds;
+    let ConnectionBounds { idle_max, stall_max, .. } = bounds;
     let requests = Arc::new(Mutex::new(Requests::default()));
-    let connection = http2::Builder::new(Spawner { requests: Arc::downgrade(&requests), stall_max })
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
-        .max_local_error_reset_streams(RESETS_OF_ERRORS_MAX)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let mut is_leaving = false;
-    let mut before = Some(0);
+    let small = Arc::new(SmallAnswers::default());
+    let spawner = Spawner { requests: Arc::downgrade(&requests), stall_max, small: Arc::clone(&small) };
+    let mut connection = pin!(builder(bounds, spawner).serve_connection(io, service));
+    let mut course = Course { is_leaving: false, is_overdue: false, before: Some(0) };
+    let mut idling = pin!(sleep(idle_max));
+    let mut stalling = pin!(sleep(stall_max));
     loop {
-        tokio::select! {
+        let next = tokio::select! {
             biased;
             result = connection.as_mut() => {
                 requests.lock().reap();
                 return result;
             }
-            () = closing.cancelled(), if !is_leaving => {
+            () = closing.cancelled(), if !course.is_leaving => Next::Leave,
+            () = idling.as_mut() => {
+                idling.as_mut().reset(Instant::now() + if course.is_leaving { LEAVE_TIME } else { idle_max });
+                course.after_idling(requests.lock().idle_since())
+            }
+            () = stalling.as_mut() => {
+                stalling.as_mut().reset(Instant::now() + stall_max);
+                course.after_stalling(small.is_overdue())
+            }
+        };
+        match next {
+            Next::GoOn => {}
+            Next::Leave => {
                 connection.as_mut().graceful_shutdown();
-                is_leaving = true;
+                course.is_leaving = true;
+                idling.as_mut().reset(Instant::now() + LEAVE_TIME);
             }
-            () = tokio::time::sleep(if is_leaving { LEAVE_TIME } else { idle_max }) => {
-                let now = requests.lock().idle_since();
-                let is_idle = now.is_some() && now == before;
-                before = now;
-                if is_idle && (is_leaving || now == Some(0)) {
-                    // It never asked for anything, or did not go when it was told to: no answer is lost.
-                    return Ok(());
-                }
-                if is_idle {
-                    connection.as_mut().graceful_shutdown();
-                    is_leaving = true;
-                }
-            }
+            Next::End => return Ok(()),
         }
+    }
+}
+
+fn builder(bounds: ConnectionBounds, spawner: Spawner) -> http2::Builder<Spawner> {
+    let mut builder = http2::Builder::new(spawner);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(bounds.head_bytes_max).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(RESETS_OF_ERRORS_MAX)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// What becomes of a connection.
+enum Next {
+    GoOn,
+    /// Takes no more requests, and ends after those in flight.
+    Leave,
+    /// Ends at once.
+    End,
+}
+
+/// How far a connection is.
+struct Course {
+    /// Whether it was told to go.
+    is_leaving: bool,
+    /// Whether it was told so because a small answer was overdue.
+    is_overdue: bool,
+    /// When it was idle the last time that this was looked at, as in [`Requests::idle_since`].
+    before: Option<u64>,
+}
+
+impl Course {
+    fn after_idling(&mut self, now: Option<u64>) -> Next {
+        let is_idle = now.is_some() && now == self.before;
+        self.before = now;
+        if !is_idle {
+            return Next::GoOn;
+        }
+        // It never asked for anything, or did not go when it was told to: no answer is lost.
+        if self.is_leaving || now == Some(0) { Next::End } else { Next::Leave }
+    }
+
+    /// A client that takes nothing of what is small may be slow with what is large: that has as much time again.
+    fn after_stalling(&mut self, is_overdue: bool) -> Next {
+        if self.is_overdue {
+            tracing::debug!("a client of HTTP/2 did not take a small answer, and its connection is ended");
+            return Next::End;
+        }
+        self.is_overdue = is_overdue;
+        if is_overdue && !self.is_leaving { Next::Leave } else { Next::GoOn }
     }
 }
 
@@ -135,6 +187,7 @@ impl Requests {
 struct Spawner {
     requests: Weak<Mutex<Requests>>,
     stall_max: Duration,
+    small: Arc<SmallAnswers>,
 }
 
 impl<F> Executor<F> for Spawner
@@ -147,6 +200,6 @@ where
         let mut requests = requests.lock();
         requests.reap();
         requests.count += 1;
-        requests.tasks.spawn(watched(future, self.stall_max));
+        requests.tasks.spawn(watched(future, self.stall_max, Arc::clone(&self.small)));
     }
 }

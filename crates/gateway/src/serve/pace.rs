@@ -3,13 +3,20 @@
 //! Such a client says for each answer how much of it may be sent. One that never says so keeps its answer in memory,
 //! however lively its connection is, and no write to the socket fails. So an answer is given out in pieces, its end is not
 //! told before all of them are written, and a request of whose answer nothing moves for some time is given up, alone: the
-//! other requests of the connection go on. A small answer is given out whole, but waits no longer than that either: it
-//! takes little itself, the request behind it does not.
+//! other requests of the connection go on. So at least a piece is taken in that time.
+//!
+//! A small answer is given out whole, but waits no longer than that for the first byte that may be sent of it: it takes
+//! little itself, the request behind it does not. From then on only the connection has it, and nobody can take it back. A
+//! client that lets one byte of it go and no more could hold as many as it may have requests, for as long as it likes: so
+//! they are counted, and a connection on which one waits for too long is ended.
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -20,12 +27,17 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
-/// What is given out at once.
-const PIECE_BYTES: usize = 64 * 1024;
+use super::deadline::TAKEN_BYTES_MIN;
 
-/// Answers up to this size are not watched once the connection has them: they take less than the head of their request
-/// may.
+/// What is given out at once.
+const PIECE_BYTES: usize = TAKEN_BYTES_MIN;
+
+/// Answers up to this size are not watched one by one once the connection has them: they take less than the head of their
+/// request may.
 const SMALL_BYTES: u64 = 4 * 1024;
+
+/// How many periods are told apart in which small answers are given out.
+const PERIODS: usize = 3;
 
 tokio::task_local! {
     /// Of the request that the task answers.
@@ -33,11 +45,25 @@ tokio::task_local! {
 }
 
 /// What is known about the answer of one request on its way out.
-#[derive(Default)]
 struct Pace {
     /// Told of an answer, and of every piece that is given out or written.
     moved: Notify,
     pieces: Mutex<Pieces>,
+    small: Arc<SmallAnswers>,
+}
+
+/// The small answers of one connection that are given out and not written yet, by the period in which they were given out.
+#[derive(Default)]
+pub(super) struct SmallAnswers {
+    periods: AtomicUsize,
+    unwritten: [AtomicUsize; PERIODS],
+}
+
+/// A small answer, until it is written or nobody wants it any more.
+struct SmallAnswer {
+    data: Bytes,
+    period: usize,
+    all: Arc<SmallAnswers>,
 }
 
 #[derive(Default)]
@@ -54,8 +80,8 @@ struct Piece {
 }
 
 /// Answers a request to the end, unless nothing of the answer moves for this time.
-pub(super) async fn watched(request: impl Future<Output = ()> + Send, stall_max: Duration) {
-    let pace = Arc::new(Pace::default());
+pub(super) async fn watched(request: impl Future<Output = ()> + Send, stall_max: Duration, small: Arc<SmallAnswers>) {
+    let pace = Arc::new(Pace { moved: Notify::new(), pieces: Mutex::default(), small });
     // In a box: moved into what waits for both, a request would take its room twice.
     let mut request = Box::pin(PACE.scope(Arc::clone(&pace), request));
     tokio::select! {
@@ -90,6 +116,32 @@ impl Pace {
     }
 }
 
+impl SmallAnswers {
+    /// Begins another period, and tells whether an answer waits that was given out more than two whole periods ago.
+    pub(super) fn is_overdue(&self) -> bool {
+        let period = self.periods.fetch_add(1, Ordering::Relaxed) + 1;
+        self.unwritten[period % PERIODS].load(Ordering::Relaxed) > 0
+    }
+
+    fn give(self: &Arc<Self>, data: Bytes) -> Bytes {
+        let period = self.periods.load(Ordering::Relaxed) % PERIODS;
+        self.unwritten[period].fetch_add(1, Ordering::Relaxed);
+        Bytes::from_owner(SmallAnswer { data, period, all: Arc::clone(self) })
+    }
+}
+
+impl AsRef<[u8]> for SmallAnswer {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl Drop for SmallAnswer {
+    fn drop(&mut self) {
+        self.all.unwritten[self.period].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
         &self.data
@@ -117,6 +169,7 @@ pub(super) struct Paced {
     /// What is left of the last frame that came from it.
     rest: Bytes,
     pace: Option<Arc<Pace>>,
+    is_small: bool,
 }
 
 impl Paced {
@@ -127,7 +180,12 @@ impl Paced {
         if let Some(pace) = &pace {
             pace.moved.notify_one();
         }
-        Self { body: Some(body), rest: Bytes::new(), pace: pace.filter(|_| !is_small) }
+        Self { body: Some(body), rest: Bytes::new(), pace, is_small }
+    }
+
+    /// Tells whether the answer goes out in pieces.
+    fn is_watched(&self) -> bool {
+        self.pace.is_some() && !self.is_small
     }
 }
 
@@ -139,10 +197,13 @@ impl HttpBody for Paced {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Self { body, rest, pace } = &mut *self;
-        let Some(pace) = pace else {
+        let Self { body, rest, pace, is_small } = &mut *self;
+        let Some(pace) = pace.as_ref().filter(|_| !*is_small) else {
             let Some(body) = body else { return Poll::Ready(None) };
-            return Pin::new(body).poll_frame(context);
+            let frame = ready!(Pin::new(body).poll_frame(context));
+            let Some(pace) = pace else { return Poll::Ready(frame) };
+            let given = |frame: Frame<Bytes>| frame.map_data(|data| pace.small.give(data));
+            return Poll::Ready(frame.map(|frame| frame.map(given)));
         };
         while rest.is_empty() {
             let Some(present) = body else { return pace.poll_written(context).map(|()| None) };
@@ -161,7 +222,7 @@ impl HttpBody for Paced {
 
     fn is_end_stream(&self) -> bool {
         // Of a body that is watched, the end is told by itself.
-        self.pace.is_none() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        !self.is_watched() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -211,7 +272,7 @@ mod tests {
             let (end, ()) = tokio::join!(next(&mut body), writing);
             assert_eq!(end, None);
         };
-        watched(answering, STALL_MAX).await;
+        watched(answering, STALL_MAX, Arc::default()).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -225,7 +286,7 @@ mod tests {
                 let _first = next(&mut body).await.expect("a piece");
                 std::future::pending().await
             };
-            watched(answering, STALL_MAX).await;
+            watched(answering, STALL_MAX, Arc::default()).await;
             assert_eq!(began.elapsed().as_secs(), 11 * STALL_MAX.as_secs(), "{bytes}");
         };
         check(2 * PIECE_BYTES).await;
@@ -238,7 +299,34 @@ mod tests {
         let mut body = Paced::new(Body::from(vec![7_u8; 2 * PIECE_BYTES]));
         assert_eq!(next(&mut body).await.map(|data| data.len()), Some(2 * PIECE_BYTES));
         assert!(body.is_end_stream());
-        let small = async { assert!(Paced::new(Body::from("small")).pace.is_none()) };
-        watched(small, STALL_MAX).await;
+        let small = async {
+            let mut body = Paced::new(Body::from("small"));
+            assert_eq!(next(&mut body).await.as_deref(), Some(&b"small"[..]));
+            // Its end is told with its only frame.
+            assert!(body.is_end_stream());
+        };
+        watched(small, STALL_MAX, Arc::default()).await;
+    }
+
+    #[tokio::test]
+    async fn a_small_answer_is_overdue_until_the_last_of_it_is_written() {
+        let small = Arc::new(SmallAnswers::default());
+        let (give, given) = tokio::sync::oneshot::channel();
+        let answering = async {
+            let data = next(&mut Paced::new(Body::from("small"))).await.expect("a frame");
+            give.send(data).expect("somebody waits for it");
+        };
+        watched(answering, STALL_MAX, Arc::clone(&small)).await;
+        let mut left = given.await.expect("a frame");
+        // The connection may send one byte, and has the others after the request has ended.
+        drop(left.split_to(1));
+        assert_eq!([small.is_overdue(), small.is_overdue()], [false, false]);
+        // What is given out later does not count for it.
+        let later = small.give(Bytes::from_static(b"later"));
+        assert!(small.is_overdue());
+        drop(left);
+        assert_eq!([small.is_overdue(), small.is_overdue()], [false, true]);
+        drop(later);
+        assert_eq!([(); PERIODS].map(|()| small.is_overdue()), [false; PERIODS]);
     }
 }

@@ -129,6 +129,39 @@ async fn with_http2_a_request_ends_of_whose_small_answer_nothing_may_be_sent() {
 }
 
 #[tokio::test]
+async fn with_http2_a_connection_ends_of_whose_small_answers_one_byte_may_be_sent() {
+    let mut tasks = JoinSet::new();
+    let (address, _) = served(&mut tasks).await;
+    let begin = async |window_bytes: u32| {
+        let stream = TcpStream::connect(address).await.expect("connected");
+        let mut client = http2::Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(window_bytes);
+        let begun = client.handshake(TokioIo::new(stream)).await;
+        let begun: (SendRequest<Body>, _) = begun.expect("a connection of HTTP/2");
+        begun
+    };
+    let request = || Request::get("http://localhost/small").body(Body::empty()).expect("a request");
+    let (mut sender, connection) = begin(1).await;
+    let (mut other, beside) = begin(64 * 1024).await;
+    tasks.spawn(async move { drop(beside.await) });
+    let whole = timeout(BOUND, other.send_request(request())).await.expect("in time").expect("an answer");
+    let asking = async {
+        let unread = timeout(BOUND, sender.send_request(request())).await.expect("in time").expect("an answer");
+        // The client stays, and so does what it has not read.
+        std::future::pending::<()>().await;
+        drop(unread);
+    };
+    tokio::select! {
+        ended = timeout(BOUND / 2, connection) => drop(ended.expect("it is ended in time, long before it is idle")),
+        () = asking => unreachable!("it never ends"),
+    }
+    // One that lets the whole answer come goes on, whether or not it looks at it.
+    let answer = timeout(BOUND, other.send_request(request())).await.expect("in time").expect("an answer");
+    assert_eq!(answer.status().as_u16(), 200);
+    drop(whole);
+}
+
+#[tokio::test]
 async fn an_answer_takes_room_until_it_is_read() {
     let door = door().await;
     door.register("default", &["a"]).await;

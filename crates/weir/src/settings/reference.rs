@@ -179,8 +179,9 @@ const PURPOSES: [(&str, &str); 58] = [
     ),
     (
         "connections.write_timeout_ms",
-        "How long a client may read nothing at all of an answer that is sent to it, in milliseconds: then its connection \
-         is closed. Who reads slowly is served to the end.",
+        "How long a client may take less than 64 KiB of an answer that is sent to it, unless less is left, in \
+         milliseconds: then its connection is closed, or with HTTP/2 the request given up. By default that is 2 KiB a \
+         second. Who reads slowly, but faster than that, is served to the end.",
     ),
     (
         "functions.cache_dir",
