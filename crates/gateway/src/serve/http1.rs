@@ -188,6 +188,9 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
 
 fn builder(bounds: ConnectionBounds) -> conn::http1::Builder {
     let mut builder = conn::http1::Builder::new();
+    // Half-closed connections are not served, which is hyper's default: a client that closes its side while its request is
+    // worked on cannot be told from one that is gone, whose call would take its place to the end for nobody. Proxies and
+    // gateways see it so too.
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.idle_max)

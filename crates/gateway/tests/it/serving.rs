@@ -1,16 +1,18 @@
 //! The door on a real socket.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
+use axum::{Router, routing::get};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
-use weir_gateway::Options;
+use weir_gateway::{Options, ServeOptions, serve};
 
 use crate::support::{BOUND, STRUCTURED, door, event, gateway, memory};
 
@@ -182,6 +184,58 @@ async fn who_is_refused_early_gets_the_answer() {
             timeout(BOUND, stream.read_exact(&mut byte)).await.expect("in time").expect("the body of the answer");
             told.push(char::from(byte[0]));
         }
+    }
+}
+
+#[tokio::test]
+async fn who_ends_its_side_of_a_connection_has_gone_away() {
+    /// Tells when the call that holds it is given up.
+    struct Call(mpsc::Sender<&'static str>);
+    impl Drop for Call {
+        fn drop(&mut self) {
+            let _ = self.0.try_send("given up");
+        }
+    }
+
+    let (told, mut seen) = mpsc::channel(8);
+    let call = move || {
+        let told = told.clone();
+        async move {
+            let _call = Call(told.clone());
+            told.try_send("begun").expect("somebody listens");
+            std::future::pending::<()>().await;
+        }
+    };
+    let options = ServeOptions {
+        head_bytes_max: 64 * 1024,
+        headers_max: 100,
+        connections_max: 16,
+        header_read_timeout: Duration::from_secs(3600),
+        write_timeout: Duration::from_secs(3600),
+        handshake_timeout: BOUND,
+        tls: None,
+        stopping: CancellationToken::new(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(listener, Router::new().route("/", get(call)), std::future::pending(), options));
+    let mut next = async || timeout(BOUND, seen.recv()).await.expect("in time").expect("a call");
+
+    for is_open_to_read in [true, false] {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("written");
+        assert_eq!(next().await, "begun");
+        if is_open_to_read {
+            // On the wire this is the same as closing it.
+            stream.shutdown().await.expect("half closed");
+            let mut nothing = Vec::new();
+            let end = timeout(BOUND, stream.read_to_end(&mut nothing)).await.expect("in time");
+            assert_eq!(end.expect("closed in order"), 0);
+        } else {
+            drop(stream);
+        }
+        assert_eq!(next().await, "given up");
     }
 }
 
