@@ -2,12 +2,19 @@
 //! connection is one, and so are the files of the log.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use weir_domain::ErrorKind;
+
+use crate::cli::output::Failure;
 
 /// The Events API and the Configuration API.
 const APIS: u64 = 2;
 
 /// What is left for the log, its index, calls of functions and the like: a quarter of all, and no more than this.
 const RESERVE_MAX: u64 = 4096;
+
+/// What a server works with: some twenty files of its own, and connections and calls beside them. With fewer it would begin,
+/// and then not find one for what it must write.
+const FILES_LEAST: u64 = 128;
 
 /// Raises the limit of open files as far as the process may, and returns what it is then; none where there is no limit.
 ///
@@ -24,6 +31,23 @@ pub(crate) fn raise() -> Option<u64> {
             tracing::warn!(%error, limit = limit.current, "the limit of open files cannot be raised");
             limit.current
         }
+    }
+}
+
+/// Checks that there may be enough open files for a server.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] where there may not.
+pub(crate) fn check(files_max: Option<u64>) -> Result<(), Failure> {
+    match files_max {
+        Some(files_max) if files_max < FILES_LEAST => Err(Failure::new(
+            ErrorKind::Unavailable { retry_after: None },
+            format!(
+                "the hard limit of open files is {files_max}, and a server needs {FILES_LEAST} at least: raise it, such as \
+                 by ulimit -Hn or LimitNOFILE of systemd"
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -59,6 +83,18 @@ mod tests {
         check(16_384, Some(1024), 384);
         check(100, Some(1024), 100);
         check(16_384, Some(0), 1);
+    }
+
+    #[test]
+    fn a_server_does_not_begin_with_too_few_files() {
+        for enough in [None, Some(FILES_LEAST), Some(u64::MAX)] {
+            check(enough).expect("enough");
+        }
+        for few in [0, FILES_LEAST - 1] {
+            let failure = check(Some(few)).expect_err("too few");
+            assert_eq!(failure.kind(), ErrorKind::Unavailable { retry_after: None });
+            assert!(failure.to_string().contains(&format!("is {few}, and a server needs 128")), "{failure}");
+        }
     }
 
     #[test]

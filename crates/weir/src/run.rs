@@ -112,7 +112,7 @@ fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
 }
 
 fn run_server(mut plan: Plan, settings: &Settings) -> anyhow::Result<Exit> {
-    bound_connections(&mut plan);
+    bound_connections(&mut plan)?;
     in_runtime(async {
         let stop = CancellationToken::new();
         let app = App::build(plan, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
@@ -158,7 +158,7 @@ async fn run_application(
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut plan = auth::guarded(plan(settings)?, settings)?;
-    bound_connections(&mut plan);
+    bound_connections(&mut plan)?;
     let app = App::build(plan, Arc::new(picture.clone()), Arc::new(picture.clone())).await?;
     dev::greet(&app, directory, &settings.data_dir, &picture);
     let (flow, events) = (app.flow.clone(), app.events_url.clone());
@@ -181,8 +181,14 @@ async fn run_application(
 }
 
 /// Makes room for connections, and takes no more of them than there is room for.
-fn bound_connections(plan: &mut Plan) {
-    plan.gateway.connections_max = descriptors::connections_max(plan.gateway.connections_max, descriptors::raise());
+///
+/// # Errors
+/// Where there would be hardly any.
+fn bound_connections(plan: &mut Plan) -> Result<(), Failure> {
+    let files_max = descriptors::raise();
+    descriptors::check(files_max)?;
+    plan.gateway.connections_max = descriptors::connections_max(plan.gateway.connections_max, files_max);
+    Ok(())
 }
 
 /// Says what a server needs to know, from its settings.

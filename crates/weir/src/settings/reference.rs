@@ -166,7 +166,7 @@ const PURPOSES: [(&str, &str); 58] = [
         "connections.open_max",
         "Open connections of each API. Further ones wait until others end. At the start the server raises its limit of \
          open files to the hard one (`ulimit -Hn`); where that is too low, each API takes half of what the log and \
-         functions leave, and the server says so in its log.",
+         functions leave, and the server says so in its log. With fewer than 128 it does not start.",
     ),
     (
         "connections.head_timeout_ms",

@@ -41,6 +41,21 @@ fn nobody() -> String {
 }
 
 #[test]
+fn a_server_says_that_it_may_open_too_few_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let limited = "ulimit -n 64; exec \"$0\" serve --data-dir \"$1\" --events-port 0 --config-port 0";
+    let output = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_weir")])
+        .arg(directory.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the shell runs");
+    let err = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains("the hard limit of open files is 64, and a server needs 128 at least: raise it"), "{err}");
+}
+
+#[test]
 fn every_command_explains_itself_with_an_example() {
     let check = |args: &[&str], lines: &[&str]| {
         let ended = weir(args, &[]);
