@@ -9,7 +9,7 @@ pub struct Limits {
     pub request_bytes_max: usize,
     /// Events in one batch.
     pub batch_events_max: usize,
-    /// Extension attributes of one event.
+    /// Extension attributes of one event, with those that the platform adds to it on its way into the log.
     pub extensions_max: usize,
     /// One attribute value in bytes.
     pub attribute_bytes_max: usize,

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use weir_catalog::Arrival;
 use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE, TraceParent};
@@ -73,12 +73,16 @@ impl<'r> Stamp<'r> {
     /// Writes it into an event, where there is anything to write; in one copy.
     ///
     /// # Errors
-    /// Where the event would be larger than one may be, or an attribute. Without its method and path it would go to others than it should;
-    /// a trace is left out instead.
+    /// Where the event would be larger than one may be or have more extensions, or an attribute would be larger. Without its
+    /// method and path it would go to others than it should; a trace is left out instead.
     pub(super) fn given_to(&self, event: Event, limits: &Limits) -> Result<Event, Problem> {
         self.check(limits)?;
         let arrival = self.arrival();
-        let left = Limits { event_bytes_max: limits.event_bytes_max.saturating_sub(arrival.size()), ..*limits };
+        let left = Limits {
+            event_bytes_max: limits.event_bytes_max.saturating_sub(arrival.size()),
+            extensions_max: limits.extensions_max.saturating_sub(arrival.attributes().count()),
+            ..*limits
+        };
         let is_restarted = self.trace.is_none() && trace::is_malformed_in(&event);
         let restarted = is_restarted.then(|| Trace::restarted(self.ids));
         let trace = self.trace.as_ref().or(restarted.as_ref()).filter(|trace| trace.is_for(&event, &left));
@@ -92,6 +96,15 @@ impl<'r> Stamp<'r> {
         if stamped.size() > limits.event_bytes_max {
             let what = "size of the event, with the method and path by which it came,";
             return Err(Problem::too_large(what, stamped.size() as u64, limits.event_bytes_max));
+        }
+        let extensions = stamped.extensions().count();
+        if extensions > limits.extensions_max {
+            let message = format!(
+                "the number of extension attributes, with the method and path by which the event came, is {extensions}, \
+                 over the limit of {}: send less",
+                limits.extensions_max
+            );
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         Ok(stamped)
     }

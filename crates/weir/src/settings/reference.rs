@@ -141,7 +141,11 @@ const PURPOSES: [(&str, &str); 58] = [
     ("limits.event_bytes_max", "One event, attributes and data together, in bytes."),
     ("limits.request_bytes_max", "The body of one request, in bytes; not less than one event."),
     ("limits.batch_events_max", "Events in one batch."),
-    ("limits.extensions_max", "Extension attributes of one event, with those that Weir adds."),
+    (
+        "limits.extensions_max",
+        "Extension attributes of one event as it is kept: with those that Weir adds, which are the method and path by which \
+         it came and what an authorizer said. A trace of the request for which there is no place is left out.",
+    ),
     (
         "limits.attribute_bytes_max",
         "The value of one attribute of an event, in bytes, which is also what an authorizer may say about one.",

@@ -59,6 +59,29 @@ fn an_event_becomes_no_larger_than_one_may_be() {
 }
 
 #[test]
+fn an_event_has_no_more_extensions_than_one_may_have() {
+    let traced = parts("PUT", "/", &[(TRACEPARENT, PARENT)]);
+    let ids = CountingIds::default();
+    let given = |path: &str, own: &[(&str, &str)], extensions_max: usize| {
+        let limits = Limits { extensions_max, ..Limits::default() };
+        Stamp::of(&traced, path, &ids).given_to(plain(own), &limits)
+    };
+    let count = |event: Result<Event, Problem>| event.expect("they fit").extensions().count();
+    let own = [("a", "1"), ("b", "2")];
+    // A trace may have a state beside it.
+    assert_eq!(count(given("/in", &own, 6)), 5);
+    // It goes first.
+    assert_eq!(count(given("/in", &own, 5)), 4);
+    assert_eq!(count(given("/in", &own, 4)), 4);
+    let refused = given("/in", &own, 3).expect_err("they are too many");
+    let message = "the number of extension attributes, with the method and path by which the event came, is 4, \
+                   over the limit of 3: send less";
+    assert_eq!((refused.status().as_u16(), refused.message()), (413, message));
+    // What the door wrote before is replaced, and comes to nothing more.
+    assert_eq!(count(given("/in", &[("a", "1"), ("weirmethod", "GET"), ("weirpath", "/old")], 3)), 3);
+}
+
+#[test]
 fn a_path_that_no_attribute_can_hold_is_refused() {
     let limits = Limits::default();
     let (parts, ids) = (parts("PUT", "/", &[]), CountingIds::default());
