@@ -220,13 +220,7 @@ impl Form<'_> {
             Self::Structured => shared.decoder.decode(body, move |body| structured(body, &limits)).await?,
             Self::Binary => binary::decode(&parts.headers, body, &limits)?,
             Self::Binary01 => v01::decode_binary(&parts.headers, body, &limits)?,
-            Self::Custom(event_type) => {
-                let own = legacy::may_be_cloudevent(&parts.headers).then(|| structured(&body, &limits));
-                match own {
-                    Some(Ok(event)) => event,
-                    _ => legacy::wrap(shared, parts, event_type, body)?,
-                }
-            }
+            Self::Custom(event_type) => legacy::decode(shared, parts, event_type, body).await?,
         })
     }
 }
