@@ -126,7 +126,20 @@ impl Api {
     /// Where it does not come.
     pub(super) async fn item(&self, kind: Resource, id: &str) -> Result<Answer, ClientError> {
         let answer = self.client.get(&wire::path(&self.space, kind, Some(id)), ANSWER_TIMEOUT).await?;
-        if answer.status == StatusCode::OK { Ok(answer) } else { Err(self.client.refused(&answer)) }
+        if answer.status == StatusCode::OK { Ok(answer) } else { Err(self.refused(kind, &answer).await) }
+    }
+
+    /// Makes the error of an answer that is no success. What is no Configuration API answers that something is not there
+    /// as well: then a list is asked for, which one would have.
+    async fn refused(&self, kind: Resource, answer: &Answer) -> ClientError {
+        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            let list = format!("{}?limit=1", wire::path(&self.space, kind, None));
+            // What else is wrong with the list says nothing about this answer.
+            if let Err(error @ ClientError::Unreadable { .. }) = self.page(kind, &list).await {
+                return error;
+            }
+        }
+        self.client.refused(answer)
     }
 
     /// Asks for all resources of a kind, as far as a query, which begins with `?`, lets them through. Where the server gives
@@ -218,7 +231,7 @@ impl Api {
         let Request { method, path, body } = wire::request(&self.space, command);
         let answer = self.client.request(method, &path, body.into(), ANSWER_TIMEOUT).await?;
         if !answer.status.is_success() {
-            return Err(self.client.refused(&answer));
+            return Err(self.refused(Resource::Function, &answer).await);
         }
         Ok(answer.header("weir-position").and_then(|position| position.parse().ok()))
     }

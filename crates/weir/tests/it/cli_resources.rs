@@ -176,6 +176,8 @@ fn resources_are_shown_and_deleted_by_name() {
     let configuration = format!("http://{}", rig.server.config);
     for wrong in [
         weir(&["get", "functions", "--url", &events], &[]),
+        weir(&["get", "function", "greet", "--url", &events], &[]),
+        weir(&["delete", "function", "greet", "--url", &events], &[]),
         weir(&["tail", "--config-url", &events], &[]),
         weir(&["token", "list", "--config-url", &events], &[]),
         weir(&["emit", "--type", "order.placed", "--source", "/shop", "--url", &configuration], &[]),
