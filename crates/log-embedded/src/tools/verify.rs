@@ -39,7 +39,7 @@ pub struct Verified {
     pub damage: Vec<Damage>,
     /// Bytes behind the last frame that belong to no acknowledged event: the next start cuts them.
     pub unfinished_bytes: u64,
-    /// Why the index could not be read. The segments were checked without it, but nothing is known of an end that is
+    /// Why the index could not be read: it is damaged, or missing beside a log that has segments. The segments were checked without it, but nothing is known of an end that is
     /// missing as a whole.
     pub index_error: Option<String>,
 }
@@ -70,18 +70,23 @@ pub fn verify(directory: &Path, progress: Progress<'_>) -> Result<Verified, LogE
     let disk = engine::open_disk(directory)?;
     let _lock = engine::lock(disk.as_ref())?;
     let index = directory.join("index");
-    // Without the index nothing is known of a lost end; opening one that is missing would make it.
+    // Opening one that is missing would make it.
     let sealed = if index.is_dir() {
-        FjallStore::open(&index).and_then(|opened| store::sealed(&opened))
+        FjallStore::open(&index).and_then(|opened| store::sealed(&opened)).map_err(|error| error_chain(&error))
     } else {
-        Ok(Position::ORIGIN)
+        Err(format!("there is none at {}", index.display()))
     };
     // The segments are what counts: an index that cannot be read is no reason not to look at them.
-    let index_error = sealed.as_ref().err().map(|error| error_chain(error));
+    let (sealed, index_error) = match sealed {
+        Ok(sealed) => (sealed, None),
+        Err(error) => (Position::ORIGIN, Some(error)),
+    };
     if let Some(error) = &index_error {
         tracing::warn!(%error, "the index cannot be read: the segments are checked without it");
     }
-    let found = verify_on(disk.as_ref(), sealed.unwrap_or_default(), progress)?;
+    let found = verify_on(disk.as_ref(), sealed, progress)?;
+    // No server writes before it has an index: where there is nothing, none is missing.
+    let index_error = index_error.filter(|_| index.is_dir() || found.segments > 0);
     Ok(Verified { index_error, ..found })
 }
 

@@ -38,6 +38,19 @@ async fn an_index_that_cannot_be_read_does_not_keep_verify_from_the_segments() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_missing_is_told_and_not_made() {
+    let (place, _) = on_disk().await;
+    let index = place.path().join("index");
+    let whole = tools::verify(place.path(), &mut |_, _| {}).expect("verified");
+    assert_eq!(whole.index_error, None);
+    fs::remove_dir_all(&index).expect("removed");
+    let found = tools::verify(place.path(), &mut |_, _| {}).expect("the segments are verified");
+    assert_eq!(found.index_error, Some(format!("there is none at {}", index.display())));
+    assert_eq!((found.events, found.damage), (60, Vec::new()));
+    assert!(!index.exists());
+}
+
+#[tokio::test]
 async fn damage_ends_what_inspect_shows() {
     let (place, segments) = on_disk().await;
     let directory = place.path();
