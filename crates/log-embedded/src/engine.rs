@@ -214,7 +214,7 @@ fn open_or_begin(directory: &Path) -> Result<FjallStore, LogError> {
 
 pub(crate) fn lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, LogError> {
     disk.lock().map_err(|error| match error.kind() {
-        std::io::ErrorKind::ResourceBusy => LogError::Unusable {
+        std::io::ErrorKind::ResourceBusy => LogError::InUse {
             path: disk.path(""),
             detail: format!("{error}: stop that process, or use another data directory"),
         },

@@ -58,6 +58,14 @@ pub enum LogError {
         /// Why, and what to do.
         detail: String,
     },
+    /// Another process has the directory open.
+    #[error("the log in {path} cannot be opened: {detail}")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// Which process, and what to do.
+        detail: String,
+    },
     /// The derived index failed.
     #[error("the index of the log failed: {detail}")]
     Index {
@@ -78,7 +86,7 @@ impl LogError {
             Self::TooLarge { .. } => ErrorKind::Invalid,
             Self::DiskFull(_) => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(5)) },
             Self::Overloaded => ErrorKind::Unavailable { retry_after: Some(Duration::from_secs(1)) },
-            Self::Io { .. } => ErrorKind::Unavailable { retry_after: None },
+            Self::Io { .. } | Self::InUse { .. } => ErrorKind::Unavailable { retry_after: None },
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Unusable { .. } => ErrorKind::Invalid,
             Self::Index { .. } => ErrorKind::Internal,

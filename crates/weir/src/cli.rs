@@ -262,7 +262,7 @@ fn given<const N: usize>(flags: [(&'static str, &Option<String>); N]) -> Vec<(&'
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EmitArgs {
     /// Files of JSON lines, `-` for standard input
-    #[arg(value_name = "FILE", required_unless_present = "event_type", conflicts_with = "event")]
+    #[arg(value_name = "FILE", conflicts_with = "event")]
     pub(crate) files: Vec<PathBuf>,
     /// One event instead of files.
     #[command(flatten)]

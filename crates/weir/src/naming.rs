@@ -2,6 +2,7 @@
 //!
 //! `weir dev` and `weir apply` tell of the same changes in the same words.
 
+use indicatif::HumanCount;
 use weir_catalog::{
     Command, Cors, EventType, Function, HTTP_REQUEST, Resource, SpaceCatalog, Subscription, SubscriptionKind,
 };
@@ -70,6 +71,11 @@ impl Name {
     }
 }
 
+/// Says how many of something there are.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    format!("{} {one}{}", HumanCount(count), if count == 1 { "" } else { "s" })
+}
+
 /// Returns the word for one of a kind.
 pub(crate) const fn noun(resource: Resource) -> &'static str {
     match resource {
@@ -110,4 +116,15 @@ pub(crate) fn named(command: &Command, present: &SpaceCatalog) -> Option<(Action
         }
         Command::DeleteSpace { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let told = [0, 1, 2, 1_000].map(|count| counted(count, "event"));
+        assert_eq!(told, ["0 events", "1 event", "2 events", "1,000 events"]);
+    }
 }

@@ -145,6 +145,7 @@ impl From<&LogError> for Refused {
             LogError::Io { .. }
             | LogError::Corrupt { .. }
             | LogError::Unusable { .. }
+            | LogError::InUse { .. }
             | LogError::Index { .. }
             | LogError::Closed => Self::Unavailable,
         }

@@ -77,7 +77,7 @@ pub fn repair_on(
             file: disk.path(&first.file),
             offset: first.offset,
             detail: format!(
-                "{} place(s) are damaged, the first because {}{}; repeat with --accept-loss to give up what cannot be read",
+                "damaged places: {}, the first because {}{}; repeat with --accept-loss to give up what cannot be read",
                 found.damage.len(),
                 first.what,
                 first.lost.map(|lost| format!(" (positions {} to {})", lost.first, lost.last)).unwrap_or_default(),

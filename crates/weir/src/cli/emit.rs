@@ -21,9 +21,10 @@ use weir_domain::{Clock, Ids, SpaceName};
 use crate::{
     cli::{
         EmitArgs,
-        output::{Exit, Output, Paint, ending},
+        output::{Exit, Failure, Output, Paint, ending},
     },
     client::{Answer, Client, ClientError},
+    naming::counted,
 };
 
 use lines::{Batch, Input, Refusal};
@@ -36,6 +37,11 @@ const REFUSALS_NAMED_MAX: usize = 1000;
 
 /// Carries out the command.
 pub(crate) async fn run(args: EmitArgs, output: &Output, ids: &dyn Ids, clock: &dyn Clock) -> anyhow::Result<Exit> {
+    if args.files.is_empty() && args.event.event_type.is_none() {
+        let message = "there is nothing to emit: give one event with --type and --source, or files of JSON lines, - for \
+                       standard input";
+        return Err(Failure::invalid(message).into());
+    }
     let client = args.access.client(&args.url).await?;
     let seed = ids.unique();
     if args.files.is_empty() {
@@ -237,7 +243,7 @@ impl Summary {
             output.json(&Shown { summary: self, events_per_second: rate })?;
             return Ok(());
         }
-        let mut accepted = format!("{} events", HumanCount(self.accepted));
+        let mut accepted = counted(self.accepted, "event");
         if let (Some(first), Some(last)) = (self.first_position, self.last_position) {
             accepted.push_str(&format!(", positions {first} to {last}"));
         }
@@ -247,7 +253,7 @@ impl Summary {
             pairs.push(("known before", format!("{duplicates} of them, nothing was added for these")));
         }
         if self.refused > 0 {
-            pairs.push(("refused", output.paint(Paint::Bad, format!("{} events", HumanCount(self.refused)))));
+            pairs.push(("refused", output.paint(Paint::Bad, counted(self.refused, "event"))));
         }
         let rate = HumanCount(rate.round() as u64);
         pairs.push(("took", format!("{:.2} s, {rate} events/s", self.seconds)));

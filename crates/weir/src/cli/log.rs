@@ -8,9 +8,12 @@ use weir_cloudevents::time;
 use weir_domain::{Clock, ErrorKind, Position, PositionRange};
 use weir_log_embedded::tools::{self, Damage, Repaired, Stage, Verified};
 
-use crate::cli::{
-    InspectArgs, LogCommand, RepairArgs,
-    output::{Exit, Failure, Output, Paint, Table, clean, clip, ending},
+use crate::{
+    cli::{
+        InspectArgs, LogCommand, RepairArgs,
+        output::{Exit, Failure, Output, Paint, Table, clean, clip, ending},
+    },
+    naming::counted,
 };
 
 /// How much of the data of an event is shown where no terminal bounds it, in characters.
@@ -74,8 +77,8 @@ fn show_verified(verified: &Verified, output: &Output) -> anyhow::Result<()> {
         output.line(output.paint(Paint::Good, "the log is whole: every frame is what was written"))?;
     } else {
         output.table(&damage_table(&verified.damage))?;
-        let places = verified.damage.len();
-        output.line(output.paint(Paint::Bad, format!("the log is damaged in {places} place(s)")))?;
+        let places = counted(verified.damage.len() as u64, "place");
+        output.line(output.paint(Paint::Bad, format!("the log is damaged in {places}")))?;
         output.line("keep a copy of the directory, then ask `weir log repair` what can be saved")?;
     }
     Ok(())
@@ -215,8 +218,8 @@ fn show_repaired(repaired: &Repaired, output: &Output) -> anyhow::Result<()> {
     }
     if !repaired.given_up.is_empty() {
         output.table(&damage_table(&repaired.given_up))?;
-        let places = repaired.given_up.len();
-        output.line(output.paint(Paint::Warn, format!("{places} damaged place(s) were given up, as listed")))?;
+        let places = counted(repaired.given_up.len() as u64, "damaged place");
+        output.line(output.paint(Paint::Warn, format!("given up, as listed: {places}")))?;
     }
     for copy in &repaired.kept_in {
         output.line(format!("a copy of what stood there is in {copy}"))?;
@@ -232,7 +235,7 @@ fn show_repaired(repaired: &Repaired, output: &Output) -> anyhow::Result<()> {
         ))?,
         None => output.line("nothing had to be cut off the end")?,
     }
-    output.line(format!("the index was built anew from {} events", HumanCount(recovered.scanned_events)))?;
+    output.line(format!("the index was built anew from {}", counted(recovered.scanned_events, "event")))?;
     output.line(output.paint(Paint::Good, format!("the log is whole up to position {}", recovered.end)))?;
     Ok(())
 }

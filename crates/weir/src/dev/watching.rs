@@ -22,6 +22,7 @@ use weir_flow::Flow;
 use crate::{
     dev::{Applied, apply},
     manifest::{Loaded, Manifest},
+    naming::counted,
     picture::Picture,
 };
 
@@ -123,8 +124,8 @@ impl Follower {
     fn tell(&mut self, applied: &Applied, since: Instant) {
         let was_wrong = std::mem::replace(&mut self.is_wrong, applied.failed > 0);
         if applied.done > 0 {
-            let (done, millis) = (applied.done, since.elapsed().as_millis());
-            self.picture.good(&format!("reloaded: {done} change(s) in force after {millis} ms"));
+            let (done, millis) = (counted(applied.done as u64, "change"), since.elapsed().as_millis());
+            self.picture.good(&format!("reloaded: {done} in force after {millis} ms"));
         } else if was_wrong && !self.is_wrong {
             self.picture.good("mended: the application is what its files say");
         }

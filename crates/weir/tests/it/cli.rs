@@ -114,6 +114,7 @@ fn errors_have_a_sentence_and_an_exit_code() {
     let away = nobody();
     check(&["tail", "--colour", "never"], 2, "unexpected argument '--colour'");
     check(&["emit", "--type", "t"], 2, "--source <URI>");
+    check(&["emit"], 2, "error: there is nothing to emit: give one event with --type and --source, or files");
     let secure = away.replace("http:", "https:");
     let args = ["emit", "x.jsonl", "--url", &secure, "--ca-cert", "/nowhere/ca.pem"];
     check(&args, 3, "error: /nowhere/ca.pem cannot be read: ");
@@ -244,7 +245,7 @@ fn a_directory_in_use_is_told_with_its_process() {
         &["serve", "--data-dir", path, "--events-port", "0", "--config-port", "0"][..],
     ] {
         let ended = weir(args, &[]);
-        assert_eq!(ended.code, Some(2), "{args:?}: {ended:?}");
+        assert_eq!(ended.code, Some(5), "{args:?}: {ended:?}");
         assert!(ended.err.ends_with(&told), "{args:?}: {ended:?}");
     }
     let looked = weir(&["log", "inspect", "--data-dir", path], &[]);
