@@ -3,14 +3,8 @@
 use std::{fs::File, io::Read, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use bytes::Bytes;
 use http::Uri;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use http_body_util::{BodyExt, Limited};
 use weir_catalog::Catalog;
 use weir_domain::error_chain;
 use weir_gateway::{
@@ -20,17 +14,15 @@ use weir_gateway::{
 use crate::{
     app::Plan,
     cli::output::Failure,
+    https::{self, HttpsClient, Times},
     settings::{AuthMode, AuthSettings, RateSettings, Settings},
 };
 
 /// The largest file of keys or of a token, and the largest answer with keys, in bytes.
 const TEXT_BYTES_MAX: u64 = 256 * 1024;
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long an unused connection is kept: keys are fetched seldom.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of the connections by which keys are fetched, which is seldom.
+const TIMES: Times = Times { connect_max: Duration::from_secs(5), idle_max: Duration::from_secs(5) };
 
 /// Refuses to let in everybody from everywhere, unless that is wanted.
 ///
@@ -154,25 +146,15 @@ fn text(path: &Path, setting: &str) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Keys that are published at a URL. Certificates are checked against Mozilla's roots, which are part of the program.
+/// Keys that are published at a URL.
 struct Published {
     url: Uri,
-    http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    http: HttpsClient,
 }
 
 impl Published {
     fn new(url: Uri) -> Self {
-        let mut tcp = HttpConnector::new();
-        // The scheme is judged by the connector around this one.
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(tcp);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { url, http }
+        Self { url, http: https::client(None, TIMES) }
     }
 
     async fn text(&self) -> Result<String, String> {

@@ -10,22 +10,18 @@ use std::{error::Error, fmt, hash::Hasher, io, str::FromStr, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use serde::Deserialize;
 use weir_domain::ErrorKind;
 
-use crate::cli::output::Failure;
+use crate::{
+    cli::output::Failure,
+    https::{self, HttpsClient, Times},
+};
 
 pub(crate) use tls::TlsFiles;
 
-/// The longest a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an unused connection is kept for the next request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Of connections to a server, which the next request uses again.
+const TIMES: Times = Times { connect_max: Duration::from_secs(10), idle_max: Duration::from_secs(60) };
 /// The largest answer that is read, in bytes: a page of the largest events that a server can be set to take.
 const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How much of an answer that is no error of ours is shown, in characters.
@@ -208,7 +204,7 @@ impl Answer {
 pub(crate) struct Client {
     base: BaseUrl,
     authorization: Option<HeaderValue>,
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpsClient,
 }
 
 impl Client {
@@ -225,18 +221,7 @@ impl Client {
             return Err(Failure::invalid(message));
         }
         let config = tls::config(files).await?;
-        let mut tcp = HttpConnector::new();
-        // The scheme is judged by the connector around this one.
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(tcp);
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Ok(Self { base, authorization: None, http })
+        Ok(Self { base, authorization: None, http: https::client(Some(config), TIMES) })
     }
 
     /// Sends this as the header `Authorization` with every request.

@@ -12,6 +12,7 @@ mod descriptors;
 mod dev;
 mod document;
 mod event_gateway;
+mod https;
 mod manifest;
 mod naming;
 mod picture;

@@ -12,11 +12,6 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceResponse, trace::v1::ExportTraceServiceResponse},
     resource::v1::Resource,
@@ -36,6 +31,7 @@ use super::{
     metric::Period,
     span::{self, nanos},
 };
+use crate::https::{self, HttpsClient, Times};
 
 /// Spans in one export.
 const SPANS_MAX: usize = 512;
@@ -51,10 +47,8 @@ const TRIES_MAX: u32 = 4;
 const TRY_PAUSE: Duration = Duration::from_millis(500);
 /// The longest wait before another try, also where the receiver asks for more.
 const TRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept: longer than metrics take to come again.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Of connections to the receiver. They are kept for longer than metrics take to come again.
+const TIMES: Times = Times { connect_max: Duration::from_secs(5), idle_max: Duration::from_secs(90) };
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How often it is told that exports fail.
@@ -75,7 +69,7 @@ pub(crate) struct Exporter {
 
 /// Sends one export after the other.
 struct Sender {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpsClient,
     options: Options,
     metrics: Metrics,
     /// When it was last told that something failed.
@@ -185,18 +179,7 @@ impl Exporter {
 
 impl Sender {
     fn new(options: Options, metrics: Metrics) -> Self {
-        let mut tcp = HttpConnector::new();
-        // The scheme is judged by the connector around this one.
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(tcp);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { http, options, metrics, told: None }
+        Self { http: https::client(None, TIMES), options, metrics, told: None }
     }
 
     /// Sends a message, and again where that may help; returns the answer, or nothing where it is given up.
