@@ -10,24 +10,9 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
-
 use weir_gateway::{Options, ServeOptions, serve};
 
-use crate::support::{BOUND, STRUCTURED, door, event, gateway, memory};
-
-/// Reads a head.
-async fn answer(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if text.contains("\r\n\r\n") {
-            return text;
-        }
-        let count = timeout(BOUND, stream.read_buf(&mut bytes)).await.expect("in time").expect("read");
-        assert!(count > 0, "the connection was closed: {text}");
-    }
-}
+use crate::support::{BOUND, STRUCTURED, door, event, gateway, head as answer, memory, serve_options};
 
 #[tokio::test]
 async fn connections_are_kept_and_then_finished() {
@@ -206,16 +191,7 @@ async fn who_ends_its_side_of_a_connection_has_gone_away() {
             std::future::pending::<()>().await;
         }
     };
-    let options = ServeOptions {
-        head_bytes_max: 64 * 1024,
-        headers_max: 100,
-        connections_max: 16,
-        header_read_timeout: Duration::from_secs(3600),
-        write_timeout: Duration::from_secs(3600),
-        handshake_timeout: BOUND,
-        tls: None,
-        stopping: CancellationToken::new(),
-    };
+    let options = ServeOptions { header_read_timeout: Duration::from_secs(3600), ..serve_options() };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let mut tasks = JoinSet::new();

@@ -10,14 +10,18 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use weir_catalog::Function;
 use weir_domain::{ErrorKind, Event, Timestamp};
 use weir_flow::{Flow, HttpAnswer, MakeError, MakeFunction, NoObserver};
 use weir_functions::{CallError, Invoke, Outcome};
-use weir_gateway::{Gateway, Metrics, Options};
+use weir_gateway::{Gateway, Metrics, Options, ServeOptions};
 use weir_log::{LogEngine, MemoryLog};
 use weir_testkit::{CountingIds, FakeFunction, SteppingClock};
 
@@ -28,6 +32,33 @@ pub(crate) const BOUND: Duration = Duration::from_secs(20);
 pub(crate) const STRUCTURED: &str = "application/cloudevents+json";
 /// Media type of a batch.
 pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
+
+/// Bounds of a listener in clear text, and times that no test comes near.
+pub(crate) fn serve_options() -> ServeOptions {
+    ServeOptions {
+        head_bytes_max: 64 * 1024,
+        headers_max: 100,
+        connections_max: 16,
+        header_read_timeout: BOUND,
+        write_timeout: BOUND,
+        handshake_timeout: BOUND,
+        tls: None,
+        stopping: CancellationToken::new(),
+    }
+}
+
+/// Reads the head of an answer in HTTP/1.1, and what came with it.
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if text.contains("\r\n\r\n") {
+            return text;
+        }
+        let count = timeout(BOUND, stream.read_buf(&mut bytes)).await.expect("in time").expect("read");
+        assert!(count > 0, "the connection was closed: {text}");
+    }
+}
 
 /// Functions that do what their identifiers say.
 struct Functions;

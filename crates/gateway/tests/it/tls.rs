@@ -30,11 +30,10 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
 };
-use tokio_util::sync::CancellationToken;
 use weir_domain::ErrorKind;
 use weir_gateway::{Options, Peer, ServeOptions, Tls, TlsOptions, serve};
 
-use crate::support::{self, BOUND, STRUCTURED, event, memory};
+use crate::support::{self, BOUND, STRUCTURED, event, head, memory, serve_options};
 
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
@@ -175,18 +174,8 @@ impl Served {
     }
 }
 
-/// Times that no test comes near.
 fn options(tls: Option<Tls>) -> ServeOptions {
-    ServeOptions {
-        head_bytes_max: 64 * 1024,
-        headers_max: 100,
-        connections_max: 16,
-        header_read_timeout: BOUND,
-        write_timeout: BOUND,
-        handshake_timeout: BOUND,
-        tls,
-        stopping: CancellationToken::new(),
-    }
+    ServeOptions { tls, ..serve_options() }
 }
 
 async fn handshake(client: &TlsConnector, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -202,19 +191,6 @@ fn local(stream: &TlsStream<TcpStream>) -> SocketAddr {
 fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     let chain = stream.get_ref().1.peer_certificates().expect("a handshake");
     chain.first().expect("a certificate").clone()
-}
-
-/// Reads the head of an answer in HTTP/1.1.
-async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if text.contains("\r\n\r\n") {
-            return text;
-        }
-        let count = timeout(BOUND, stream.read_buf(&mut bytes)).await.expect("in time").expect("read");
-        assert!(count > 0, "the connection was closed: {text}");
-    }
 }
 
 /// Asks in HTTP/1.1, and returns who asked.

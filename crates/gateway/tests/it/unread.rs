@@ -19,12 +19,11 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use weir_domain::Limits;
 use weir_gateway::{Options, ServeOptions, serve};
 
-use crate::support::{BATCH, BOUND, door, event, gateway, memory};
+use crate::support::{BATCH, BOUND, door, event, gateway, memory, serve_options};
 
 /// More than the buffers of any socket and the windows of any client.
 const LARGE_BYTES: usize = 64 * 1024 * 1024;
@@ -55,16 +54,7 @@ async fn served(tasks: &mut JoinSet<()>) -> (SocketAddr, mpsc::Receiver<()>) {
         async move { Body::from(Bytes::from_owner(large)) }
     };
     let router = Router::new().route("/", get(large)).route("/small", get(|| async { "small" }));
-    let options = ServeOptions {
-        head_bytes_max: 64 * 1024,
-        headers_max: 100,
-        connections_max: 16,
-        header_read_timeout: BOUND,
-        write_timeout: Duration::from_millis(200),
-        handshake_timeout: BOUND,
-        tls: None,
-        stopping: CancellationToken::new(),
-    };
+    let options = ServeOptions { write_timeout: Duration::from_millis(200), ..serve_options() };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     tasks.spawn(async move {
