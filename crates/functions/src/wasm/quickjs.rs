@@ -61,10 +61,20 @@ pub(super) enum LoadError {
     Script(String),
     /// Its top level did not end within this time.
     Slow(Duration),
-    /// Its top level did what WebAssembly forbids.
+    /// Its top level did what WebAssembly forbids, such as a recursion that has no end.
     Trap(wasmtime::Error),
     /// What was not the file's doing.
     Internal(wasmtime::Error),
+}
+
+impl LoadError {
+    /// Tells what became of a top level that has no answer.
+    fn of_call(error: wasmtime::Error) -> Self {
+        match error.downcast_ref::<Trap>() {
+            Some(_) => Self::Trap(error),
+            None => Self::Internal(error),
+        }
+    }
 }
 
 impl From<wasmtime::Error> for LoadError {
@@ -141,10 +151,7 @@ impl Base {
         let (path, text) = &modules[0];
         let loading = init.call_async(&mut store, (&self.shim, text, Some(path), false));
         let loaded = tokio::time::timeout(time_max, loading).await.map_err(|_| LoadError::Slow(time_max))?;
-        let (loaded,) = loaded.map_err(|error| {
-            let is_trap = error.downcast_ref::<Trap>().is_some();
-            if is_trap { LoadError::Trap(error) } else { LoadError::Internal(error) }
-        })?;
+        let (loaded,) = loaded.map_err(LoadError::of_call)?;
         loaded.map_err(LoadError::Script)?;
         let mut state = WasmtimeWizerComponent { store: &mut store, instance };
         let snapshot = wizer.snapshot_component(context, &mut state).await?;

@@ -42,6 +42,11 @@ async fn what_is_wrong_with_a_file_is_told() {
         "the file failed while it was loaded: a promise that is awaited at the top level is never settled",
     )
     .await;
+    check(
+        "const deep = () => deep() + 1;\ndeep();\nexport function handle() {}",
+        "the file failed while it was loaded: call stack exhausted",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
