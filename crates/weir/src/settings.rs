@@ -314,6 +314,7 @@ impl Settings {
     /// All mistakes in all layers.
     pub(crate) fn load(sources: &Sources) -> Result<(Self, Origins), SettingsError> {
         let mut faults = Vec::new();
+        let mut is_missing = false;
         let mut faulty: Vec<&'static str> = Vec::new();
         let mut figment = Figment::new();
         for layer in [
@@ -326,20 +327,21 @@ impl Settings {
             faulty.retain(|key| !layer.sets(key));
             faulty.extend_from_slice(layer.faulty());
             faults.extend_from_slice(layer.faults());
+            is_missing |= layer.is_missing();
             figment = figment.merge(layer);
         }
         let origins = Origins::of(&figment);
         match figment.extract::<Self>() {
             Ok(settings) => {
                 faults.extend(settings.contradictions(&origins, &faulty));
-                if faults.is_empty() { Ok((settings, origins)) } else { Err(SettingsError { faults }) }
+                if faults.is_empty() { Ok((settings, origins)) } else { Err(SettingsError { faults, is_missing }) }
             }
             Err(error) => {
                 // The layers have checked every value: this speaks up where they and the type have come apart.
                 if faults.is_empty() {
                     faults.push(Fault::new("settings", error.to_string()));
                 }
-                Err(SettingsError { faults })
+                Err(SettingsError { faults, is_missing })
             }
         }
     }
@@ -440,12 +442,14 @@ impl Origins {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SettingsError {
     faults: Vec<Fault>,
+    /// Whether the file of settings is not there.
+    is_missing: bool,
 }
 
 impl SettingsError {
-    /// Returns what the reader must do next: correct the settings.
-    pub(crate) const fn kind(&self) -> ErrorKind {
-        ErrorKind::Invalid
+    /// Returns what the reader must do next: correct the settings, or name another file where nothing else is wrong.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        if self.is_missing && self.faults.len() == 1 { ErrorKind::NotFound } else { ErrorKind::Invalid }
     }
 }
 

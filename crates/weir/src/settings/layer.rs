@@ -36,6 +36,7 @@ pub(super) struct Layer {
     values: BTreeMap<&'static str, (Value, String)>,
     faulty: Vec<&'static str>,
     faults: Vec<Fault>,
+    is_missing: bool,
 }
 
 impl Layer {
@@ -59,7 +60,10 @@ impl Layer {
                 layer.document(&path.display().to_string(), &text);
                 layer.resolve(path.parent().unwrap_or(Path::new("")));
             }
-            Err(problem) => layer.faults.push(Fault::new(path.display().to_string(), problem)),
+            Err(problem) => {
+                layer.faults.push(Fault::new(path.display().to_string(), problem));
+                layer.is_missing = fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+            }
         }
         layer
     }
@@ -198,6 +202,11 @@ impl Layer {
     /// Returns the settings whose values are mistakes.
     pub(super) fn faulty(&self) -> &[&'static str] {
         &self.faulty
+    }
+
+    /// Tells whether it is a file that is not there.
+    pub(super) const fn is_missing(&self) -> bool {
+        self.is_missing
     }
 
     /// Returns the mistakes.

@@ -127,6 +127,11 @@ fn errors_have_a_sentence_and_an_exit_code() {
     let missing = format!("error: no server answers at {away}: start one with `weir dev`");
     check(&["emit", "--type", "t", "--source", "/s", "--url", &away], 5, &missing);
     check(&["tail", "--follow", "--url", &away], 5, &missing);
+    check(
+        &["config", "show", "--config", "/nowhere/weir.toml"],
+        3,
+        "/nowhere/weir.toml: the settings cannot be read: ",
+    );
     check(&["log", "verify", "--data-dir", empty], 3, "error: there is no log in ");
     check(&["-dev", "-plugin", "./x"], 2, "error: plugins of the Event Gateway cannot be run: leave -plugin out");
     check(&["-dev", "-events-port", "x"], 2, "--events-port: events_port must be a number from 0 to 65535");
