@@ -122,17 +122,18 @@ mod tests {
         let (near, mut far) = duplex(4096);
         let mut near = WriteDeadline::new(near, STALL_MAX);
         let began = Instant::now();
-        let mut bytes = vec![0; TAKEN_BYTES_MIN];
+        let mut bytes = vec![0_u8; TAKEN_BYTES_MIN];
         let slow = async {
             for _ in 0..4 {
                 tokio::time::advance(STALL_MAX - Duration::from_secs(1)).await;
                 far.read_exact(&mut bytes).await.expect("written");
             }
         };
-        let all = vec![7; 4 * TAKEN_BYTES_MIN];
+        let all = vec![7_u8; 4 * TAKEN_BYTES_MIN];
         let (written, ()) = tokio::join!(near.write_all(&all), slow);
         written.expect("there was enough progress all the time");
         assert!(began.elapsed() > 2 * STALL_MAX);
+        near.flush().await.expect("nothing is left");
 
         let began = Instant::now();
         let error = near.write_all(&all).await.expect_err("nobody reads");
@@ -151,15 +152,15 @@ mod tests {
         let mut near = WriteDeadline::new(near, STALL_MAX);
         let began = Instant::now();
         let dripping = async {
-            loop {
+            for _ in 0..100 {
                 tokio::time::sleep(STALL_MAX / 10).await;
                 far.read_exact(&mut [0; 1024]).await.expect("written");
             }
         };
-        let all = vec![7; 4 * TAKEN_BYTES_MIN];
+        let all = vec![7_u8; 4 * TAKEN_BYTES_MIN];
         let error = tokio::select! {
             written = near.write_all(&all) => written.expect_err("it is far too slow"),
-            () = dripping => unreachable!("it never ends"),
+            () = dripping => panic!("it is served for ever"),
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!((STALL_MAX..STALL_MAX + Duration::from_millis(10)).contains(&began.elapsed()), "{:?}", began.elapsed());

@@ -86,7 +86,7 @@ where
             }
             () = stalling.as_mut() => {
                 stalling.as_mut().reset(Instant::now() + stall_max);
-                course.after_stalling(small.is_overdue())
+                course.after_stalling(small.begin_period())
             }
         };
         match next {

@@ -118,7 +118,7 @@ impl Pace {
 
 impl SmallAnswers {
     /// Begins another period, and tells whether an answer waits that was given out more than two whole periods ago.
-    pub(super) fn is_overdue(&self) -> bool {
+    pub(super) fn begin_period(&self) -> bool {
         let period = self.periods.fetch_add(1, Ordering::Relaxed) + 1;
         self.unwritten[period % PERIODS].load(Ordering::Relaxed) > 0
     }
@@ -320,13 +320,13 @@ mod tests {
         let mut left = given.await.expect("a frame");
         // The connection may send one byte, and has the others after the request has ended.
         drop(left.split_to(1));
-        assert_eq!([small.is_overdue(), small.is_overdue()], [false, false]);
+        assert_eq!([small.begin_period(), small.begin_period()], [false, false]);
         // What is given out later does not count for it.
         let later = small.give(Bytes::from_static(b"later"));
-        assert!(small.is_overdue());
+        assert!(small.begin_period());
         drop(left);
-        assert_eq!([small.is_overdue(), small.is_overdue()], [false, true]);
+        assert_eq!([small.begin_period(), small.begin_period()], [false, true]);
         drop(later);
-        assert_eq!([(); PERIODS].map(|()| small.is_overdue()), [false; PERIODS]);
+        assert_eq!([(); PERIODS].map(|()| small.begin_period()), [false; PERIODS]);
     }
 }
