@@ -153,7 +153,7 @@ mod tests {
         let began = Instant::now();
         let dripping = async {
             for _ in 0..100 {
-                tokio::time::sleep(STALL_MAX / 10).await;
+                tokio::time::advance(STALL_MAX / 10).await;
                 far.read_exact(&mut [0; 1024]).await.expect("written");
             }
         };
@@ -163,7 +163,7 @@ mod tests {
             () = dripping => panic!("it is served for ever"),
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!((STALL_MAX..STALL_MAX + Duration::from_millis(10)).contains(&began.elapsed()), "{:?}", began.elapsed());
+        assert!((STALL_MAX..2 * STALL_MAX).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
