@@ -446,7 +446,8 @@ mod tests {
         check("weir emit - --batch 7 --in-flight 1 --space shop", Ok(()));
         check("weir emit --type t --source /s", Ok(()));
         check("weir emit --type t --source /s --ext a=b --ext c=d=e --data - --json", Ok(()));
-        check("weir emit", Err(ErrorKind::MissingRequiredArgument));
+        // Told by the command itself, with both ways to use it.
+        check("weir emit", Ok(()));
         check("weir emit --type t", Err(ErrorKind::MissingRequiredArgument));
         check("weir emit --source /s", Err(ErrorKind::MissingRequiredArgument));
         check("weir emit --type t --source /s events.jsonl", Err(ErrorKind::ArgumentConflict));
