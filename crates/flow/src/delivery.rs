@@ -72,13 +72,18 @@ impl Supervisor {
         Self { shared, workers, running, broken, departed: Vec::new(), departures }
     }
 
-    /// Runs until told to stop; then no new event is taken, the calls in flight are waited for, and the cursors are
-    /// written down.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Runs from when `begin` is done until told to stop; then no new event is taken, the calls in flight are waited for, and
+    /// the cursors are written down.
+    pub(crate) async fn run(self, begin: impl Future<Output = ()>, stop: CancellationToken) {
         let shared = self.shared.clone();
         let delivered = CancellationToken::new();
         let keeping = shared.cursors.keep(&*shared.log, delivered.clone());
         let delivering = async {
+            tokio::select! {
+                () = begin => {}
+                // What was changed meanwhile is seen to all the same, and no event is taken.
+                () = stop.cancelled() => {}
+            }
             self.deliver(stop).await;
             delivered.cancel();
         };

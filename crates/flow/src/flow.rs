@@ -351,13 +351,21 @@ pub(crate) fn kind_of(catalog: &Catalog, space: &SpaceName, id: &FunctionId) -> 
 impl Runner {
     /// Runs until told to stop: then finishes the change in hand and the calls in flight, and writes the cursors.
     pub async fn run(self, stop: CancellationToken) {
-        self.run_apart(stop.clone(), stop).await;
+        self.run_apart(std::future::ready(()), stop.clone(), stop).await;
     }
 
     /// As [`run`](Self::run), with an end for each of the two: a server that stops takes no new event from the log at
     /// once, and still makes the changes of the configuration that were asked for before.
-    pub async fn run_apart(self, stop_delivery: CancellationToken, stop_changes: CancellationToken) {
+    ///
+    /// Changes are made from now on, and nothing is delivered before `begin` is done: what is changed until then is in force
+    /// for all that waits.
+    pub async fn run_apart(
+        self,
+        begin: impl Future<Output = ()>,
+        stop_delivery: CancellationToken,
+        stop_changes: CancellationToken,
+    ) {
         let supervisor = Supervisor::new(self.shared);
-        futures_util::future::join(self.registrar.run(stop_changes), supervisor.run(stop_delivery)).await;
+        futures_util::future::join(self.registrar.run(stop_changes), supervisor.run(begin, stop_delivery)).await;
     }
 }

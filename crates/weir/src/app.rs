@@ -156,17 +156,14 @@ impl App {
     /// Runs until told to stop or until a part fails, then stops from the edge inwards: doors and delivery, then the
     /// log.
     ///
-    /// The doors open when `before_doors` is done. The ports are bound already, so callers who come earlier wait.
-    pub(crate) async fn run(
-        self,
-        before_doors: impl Future<Output = ()>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    /// The configuration can be changed at once. The doors open and deliveries begin when `first` is done. The ports are bound
+    /// already, so callers who come earlier wait.
+    pub(crate) async fn run(self, first: impl Future<Output = ()>, stop: CancellationToken) -> anyhow::Result<()> {
         let (mut threads, interrupts) = (self.threads, self.interrupts);
         start_workers(&mut threads, self.workers)?;
-        let stop_changes = CancellationToken::new();
+        let (begin, stop_changes) = (CancellationToken::new(), CancellationToken::new());
         let mut delivery: JoinSet<()> = JoinSet::new();
-        delivery.spawn(self.runner.run_apart(stop.clone(), stop_changes.clone()));
+        delivery.spawn(self.runner.run_apart(begin.clone().cancelled_owned(), stop.clone(), stop_changes.clone()));
         let mut renewal: JoinSet<anyhow::Result<()>> = JoinSet::new();
         if let Some(certificates) = self.certificates {
             renewal.spawn(certificates.run(stop.clone()));
@@ -177,9 +174,10 @@ impl App {
         let mut observing = self.observing;
         observing.start(&mut renewal, &self.gateway, &stop);
         tokio::select! {
-            () = before_doors => {}
+            () = first => {}
             () = stop.cancelled() => {}
         }
+        begin.cancel();
         let mut doors: JoinSet<anyhow::Result<()>> = JoinSet::new();
         doors.spawn(open_door(self.gateway.clone().serve_events(self.events, stop.clone().cancelled_owned())));
         doors.spawn(open_door(self.gateway.serve_configuration(self.config, stop.clone().cancelled_owned())));

@@ -3,7 +3,7 @@
 use std::{fs, sync::mpsc::Receiver, time::Instant};
 
 use crate::{
-    process::{BOUND, Http, Server},
+    process::{BOUND, Http, STRUCTURED, Server},
     readme::application,
 };
 
@@ -71,5 +71,28 @@ fn what_the_manifest_does_not_have_is_said_to_go() {
     let reloaded = until(&lines, "in force after ");
     let expected = ["changed event type a: authorizer", "created event type b", "deleted event type by.api"];
     assert_eq!(changes(&reloaded), expected);
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn what_waits_at_the_start_is_given_to_what_the_files_say_now() {
+    let home = application("hello");
+    let file = home.path().join("functions/invoice.js");
+    fs::write(&file, "export function handle() { throw new Error('of before'); }").expect("written");
+    let (server, lines) = Server::develop_shown(home.path());
+    let mut http = Http::connect(server.events).expect("connected");
+    let order = serde_json::json!({
+        "specversion": "1.0", "id": "1", "source": "/till", "type": "order.placed", "data": { "order": "1" },
+    });
+    let answer = http.send("POST", "/", &[STRUCTURED], order.to_string().as_bytes()).expect("answered");
+    assert_eq!(answer.status, 202);
+    until(&lines, "of before");
+    assert_eq!(server.terminate(), Some(0));
+
+    fs::write(&file, "export function handle() { throw new Error('of now'); }").expect("written");
+    let (server, lines) = Server::develop_shown(home.path());
+    let seen = until(&lines, "of now");
+    assert!(seen.iter().all(|line| !line.contains("of before")), "{seen:#?}");
+    assert_eq!(changes(&seen), ["changed function invoice: source"]);
     assert_eq!(server.terminate(), Some(0));
 }
