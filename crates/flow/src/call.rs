@@ -64,10 +64,10 @@ pub(crate) async fn call(
     let mut told: Vec<NewEvent> = received.into_iter().chain(system_events::invoking(shared, &about)).collect();
     let receipt = record(shared, space, kept, &mut told).await?;
     let Some(function) = snapshot.function(space, &subscription.function) else {
-        return Err(CallFailure::Failed {
-            message: format!("function \"{}\" does not exist", subscription.function),
-            kind: ErrorKind::Internal,
-        });
+        let message = format!("function \"{}\" does not exist", subscription.function);
+        let outcome = Err(CallFailure::Failed { message, kind: ErrorKind::Internal });
+        observe(shared, subscription, &about, receipt, Instant::now(), &outcome);
+        return outcome.map(|(answer, _)| answer);
     };
     let timed = timed(shared, space, &call, receipt).await?;
     let began = Instant::now();
@@ -85,7 +85,7 @@ pub(crate) async fn call(
         // The caller hears of the failure of the call, which counts more.
         tracing::error!(error = %error_chain(&error), %space, "what the platform tells of a call is not in the log");
     }
-    observe(shared, &about, receipt, began, &outcome);
+    observe(shared, subscription, &about, receipt, began, &outcome);
     if let Some(traced) = traced {
         trace(shared, &about, receipt, traced, &outcome, began.elapsed());
     }
@@ -114,7 +114,14 @@ fn placed(mut answer: HttpAnswer, receipt: Option<EventReceipt>) -> HttpAnswer {
 type Answered = Result<(HttpAnswer, Vec<Event>), CallFailure>;
 
 /// Tells the observer how a call went.
-fn observe(shared: &Shared, about: &About<'_>, receipt: Option<EventReceipt>, began: Instant, outcome: &Answered) {
+fn observe(
+    shared: &Shared,
+    subscription: &Subscription,
+    about: &About<'_>,
+    receipt: Option<EventReceipt>,
+    began: Instant,
+    outcome: &Answered,
+) {
     let About { space, function, event, .. } = *about;
     let position = receipt.map(|entry| entry.position);
     let took = began.elapsed();
@@ -131,6 +138,7 @@ fn observe(shared: &Shared, about: &About<'_>, receipt: Option<EventReceipt>, be
         }),
         Err(error) => shared.observer.observe(&Happening::Failed {
             space,
+            subscription,
             function,
             event,
             position,

@@ -175,7 +175,8 @@ impl Supervisor {
         let again = self.broken.get(&cursor).filter(|_| now - worker.began < RESTART_PAUSE_MAX);
         let pause = again.map_or(RESTART_PAUSE, |before| (before.pause * 2).min(RESTART_PAUSE_MAX));
         let (space, id) = (&cursor.space, &worker.subscription);
-        tracing::error!(%error, %space, subscription = %id, retry_in = ?pause, "a delivery worker ended in a panic and starts again");
+        let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::error!(%error, %space, subscription = %id, retry_in_ms, "a delivery worker ended in a panic and starts again");
         self.broken.insert(cursor, Broken { pause, until: now + pause });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use weir_catalog::SystemEvent;
+use weir_catalog::{Subscription, SystemEvent};
 use weir_cloudevents::trace::TraceParent;
 use weir_domain::{Event, FunctionId, Position, SpaceName};
 use weir_log::EventReceipt;
@@ -33,6 +33,8 @@ pub enum Happening<'a> {
     Failed {
         /// The space.
         space: &'a SpaceName,
+        /// The subscription: whether a caller waits, and on which route.
+        subscription: &'a Subscription,
         /// The function.
         function: &'a FunctionId,
         /// The event it was given.

@@ -334,15 +334,12 @@ impl From<CallFailure> for Problem {
         match error {
             CallFailure::Refused(refusal) => refusal.into(),
             CallFailure::Log(error) => error.into(),
-            CallFailure::Failed { message, .. } => {
-                tracing::warn!(error = message, "the call of a function failed");
-                Self::new(status(ErrorKind::Internal), CALL_FAILED)
-            }
-            CallFailure::Service { code, message } => {
-                tracing::warn!(error = message, "the call of a function failed");
+            // Why, the flow has told its observer: of which function and which event, only that knows.
+            CallFailure::Failed { .. } => Self::new(status(ErrorKind::Internal), CALL_FAILED),
+            CallFailure::Service { code, .. } => {
                 Self::new(status(ErrorKind::Internal), access_failed(&code).unwrap_or(CALL_FAILED))
             }
-            CallFailure::Malformed { message } => Self::malformed_answer(&message),
+            CallFailure::Malformed { .. } => Self::malformed_answer(),
             other => Self::of(other.kind(), &other),
         }
     }
@@ -369,8 +366,7 @@ fn access_failed(code: &str) -> Option<&'static str> {
 
 impl Problem {
     /// Makes the problem that a function answered something else than an HTTP response.
-    pub(crate) fn malformed_answer(detail: &str) -> Self {
-        tracing::warn!(error = detail, "the answer of a function is malformed");
+    pub(crate) fn malformed_answer() -> Self {
         Self::new(status(ErrorKind::Internal), ANSWER_MALFORMED)
     }
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use owo_colors::{OwoColorize, Style};
+use weir_catalog::{Subscription, SubscriptionKind};
 use weir_domain::{Clock, FunctionId};
 use weir_flow::{Happening, Observer};
 use weir_functions::{GuestLevel, GuestLog};
@@ -220,11 +221,25 @@ pub(crate) struct FailuresToLog;
 
 impl Observer for FailuresToLog {
     fn observe(&self, happening: &Happening<'_>) {
-        if let Happening::Failed { space, function, event, position, attempt, error, retry_in, .. } = happening {
-            let position = position.map(weir_domain::Position::get);
-            tracing::warn!(%space, %function, event_id = event.id(), event_type = event.event_type(), position, attempt, ?retry_in, error, "a function failed");
-        }
+        let Happening::Failed { space, subscription, function, event, position, attempt, error, retry_in, .. } =
+            happening
+        else {
+            return;
+        };
+        let (event_id, event_type) = (event.id(), event.event_type());
+        let route = route_of(subscription);
+        let position = position.map(weir_domain::Position::get);
+        let retry_in_ms = retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        tracing::warn!(
+            %space, %function, route, event_id, event_type, position, attempt, retry_in_ms, error, "a function failed"
+        );
     }
+}
+
+/// Returns the route on which a caller waits, where one does.
+fn route_of(subscription: &Subscription) -> Option<String> {
+    let Subscription { kind, method, path, .. } = subscription;
+    (*kind == SubscriptionKind::Sync).then(|| format!("{} {path}", method.as_str()))
 }
 
 fn duration(duration: Duration) -> String {
@@ -238,9 +253,80 @@ fn duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use weir_domain::{Event, Key, Position, Timestamp};
+    use parking_lot::Mutex;
+    use weir_catalog::{EventTypeName, Method};
+    use weir_domain::{Event, Key, Position, SpaceName, Timestamp};
 
     use super::*;
+
+    /// What was written to the log.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Tells of a delivery that is to be tried again, or of a call on a route, which is not.
+    fn failure(observer: &dyn Observer, subscription: &Subscription, error: &str) {
+        let event = Event::builder("7", "/shop", subscription.event_type.as_str()).build().expect("valid");
+        let is_route = subscription.kind == SubscriptionKind::Sync;
+        observer.observe(&Happening::Failed {
+            space: &SpaceName::default(),
+            subscription,
+            function: &subscription.function,
+            event: &event,
+            position: (!is_route).then_some(Position::new(5)),
+            attempt: 1,
+            took: Duration::from_millis(2),
+            error,
+            retry_in: (!is_route).then_some(Duration::from_millis(1500)),
+        });
+    }
+
+    fn listener() -> Subscription {
+        let event_type = EventTypeName::new("order.placed").expect("valid");
+        Subscription::to_events(event_type, FunctionId::new("bill").expect("valid"))
+    }
+
+    fn route() -> Subscription {
+        Subscription::to_route(Method::Post, "/bill", FunctionId::new("bill").expect("valid"))
+    }
+
+    #[test]
+    fn a_failure_in_the_log_says_whose_it_is() {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).json().flatten_event(true).finish();
+        tracing::subscriber::with_default(log, || {
+            failure(&FailuresToLog, &listener(), "it threw");
+            failure(&FailuresToLog, &route(), "it threw");
+        });
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(log, || failure(&FailuresToLog, &route(), "it threw\nhere"));
+        let text = String::from_utf8(written.0.lock().clone()).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        let json = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        let (delivery, called) = (json(lines[0]), json(lines[1]));
+        for line in [&delivery, &called] {
+            let named = ["space", "function", "event_id", "error"].map(|name| line[name].as_str().unwrap_or_default());
+            assert_eq!(named, ["default", "bill", "7", "it threw"], "{line}");
+        }
+        assert_eq!((&delivery["retry_in_ms"], delivery.get("route")), (&serde_json::json!(1500), None), "{delivery}");
+        assert_eq!((&called["route"], called.get("retry_in_ms")), (&serde_json::json!("POST /bill"), None), "{called}");
+        for part in ["space=default", "function=bill", "route=\"POST /bill\"", "event_id=\"7\""] {
+            assert!(lines[2].contains(part), "{part}: {text}");
+        }
+    }
 
     #[test]
     fn nothing_that_others_have_written_reaches_the_terminal() {

@@ -199,6 +199,7 @@ pub(crate) async fn attempt(
     let recorded = &delivery.recorded;
     shared.observer.observe(&Happening::Failed {
         space: &space,
+        subscription: &subscription,
         function: &subscription.function,
         event: &recorded.event,
         position: Some(recorded.position),

@@ -38,8 +38,14 @@ pub(super) async fn make(
     series.received();
     // Before the call: what a function has done is answered.
     shared.events_room.check_answers().inspect_err(|_| series.refused(Refused::Overloaded))?;
+    let event_id = event.id().to_owned();
     match shared.flow.call(space, subscription, event, sender).await {
-        Ok(answered) => answer(answered),
+        Ok(answered) => answer(answered).map_err(|error| {
+            let Subscription { function, method, path, .. } = &**subscription;
+            let route = format!("{} {path}", method.as_str());
+            tracing::warn!(%space, %function, route, event_id, error, "the answer of a function is malformed");
+            Problem::malformed_answer()
+        }),
         Err(failure) => {
             if let Some(why) = Refused::by_call(&failure) {
                 series.refused(why);
@@ -52,12 +58,12 @@ pub(super) async fn make(
 /// Makes the answer to the caller.
 ///
 /// # Errors
-/// Where status or headers are none of HTTP: 500, as the Event Gateway said.
-fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
+/// Where status or headers are none of HTTP: what is wrong, for the operator.
+fn answer(answer: HttpAnswer) -> Result<Response, String> {
     let HttpAnswer { status, headers, body } = answer;
     let known = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
     let Some(known) = known else {
-        return Err(Problem::malformed_answer(&format!("the status must be from 200 to 599, but is {status}")));
+        return Err(format!("the status must be from 200 to 599, but is {status}"));
     };
     let mut response = Response::new(if has_content(known) { Body::from(body) } else { Body::empty() });
     *response.status_mut() = known;
@@ -65,10 +71,10 @@ fn answer(answer: HttpAnswer) -> Result<Response, Problem> {
         let header = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()));
         let (Ok(header), Ok(value)) = header else {
             let name: String = name.chars().take(128).collect();
-            return Err(Problem::malformed_answer(&format!("HTTP does not allow the header {name:?} or its value")));
+            return Err(format!("HTTP does not allow the header {name:?} or its value"));
         };
         if !OF_CONNECTION.contains(&header.as_str()) && response.headers_mut().try_append(header, value).is_err() {
-            return Err(Problem::malformed_answer("it has more headers than a response can hold"));
+            return Err("it has more headers than a response can hold".to_owned());
         }
     }
     Ok(response)
@@ -87,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn make(status: u16, headers: &[(&str, &str)]) -> Result<Response, Problem> {
+    fn make(status: u16, headers: &[(&str, &str)]) -> Result<Response, String> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         answer(HttpAnswer { status, headers, body: Bytes::from_static(b"made") })
     }
@@ -113,18 +119,13 @@ mod tests {
 
     #[test]
     fn what_http_does_not_allow_is_malformed() {
-        let cases: [(u16, &[(&str, &str)]); 7] = [
-            (0, &[]),
-            (99, &[]),
-            (101, &[]),
-            (600, &[]),
-            (1000, &[]),
-            (200, &[("a b", "c")]),
-            (200, &[("a", "b\r\nc: d")]),
-        ];
-        for (status, headers) in cases {
-            let problem = make(status, headers).expect_err("malformed");
-            assert_eq!((problem.status().as_u16(), problem.message()), (500, "HTTP response object malformed"));
+        for status in [0, 99, 101, 600, 1000] {
+            let error = make(status, &[]).expect_err("malformed");
+            assert_eq!(error, format!("the status must be from 200 to 599, but is {status}"));
+        }
+        for header in [("a b", "c"), ("a", "b\r\nc: d")] {
+            let error = make(200, &[header]).expect_err("malformed");
+            assert_eq!(error, format!("HTTP does not allow the header {:?} or its value", header.0));
         }
     }
 }

@@ -276,8 +276,10 @@ fn the_flow_is_watched() {
     let observers = Observers(vec![Arc::new(NoObserver), Arc::new(metrics.clone())]);
     let (space, function, placed, paid) = (name("shop"), id("f"), event("order.placed"), event("order.paid"));
     let took = Duration::from_millis(3);
+    let listener = Subscription::to_events(EventTypeName::new("order.placed").expect("valid"), function.clone());
     let failed = |retry_in: Option<Duration>| Happening::Failed {
         space: &space,
+        subscription: &listener,
         function: &function,
         event: &placed,
         position: Some(Position::new(1)),
