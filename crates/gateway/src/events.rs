@@ -21,6 +21,7 @@ mod request;
 mod sender;
 mod stamp;
 pub(crate) mod trace;
+mod untaken;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -323,7 +324,10 @@ async fn plain<B: RequestBody>(exchange: Exchange<'_>, body: B, place: &mut Plac
         return Ok(answer::empty(StatusCode::ACCEPTED));
     }
     if found.is_none() && !is_kept {
-        return options(present, parts, path).ok_or_else(|| unrouted(present, parts, &reach.home, path));
+        if let Some(response) = options(present, parts, path) {
+            return Ok(response);
+        }
+        return Err(Box::pin(untaken::problem(present, parts, &reach.home, path, body, place)).await);
     }
     if is_kept {
         stamp.check(&shared.options.limits).inspect_err(|problem| shared.unread(&exchange.space, problem))?;
@@ -448,20 +452,4 @@ fn options(present: &SpaceCatalog, parts: &Parts, path: &str) -> Option<Response
     let methods = HeaderValue::try_from(methods.with(Method::Options).to_string()).ok()?;
     response.headers_mut().insert(ALLOW, methods);
     Some(response)
-}
-
-/// What is answered where no subscription takes a plain request.
-fn unrouted(present: &SpaceCatalog, parts: &Parts, space: &SpaceName, path: &str) -> Problem {
-    let methods = with_head(present.methods(HTTP_REQUEST, path));
-    // The path is the client's own; bounded, it does no harm in the answer.
-    let path: String = path.chars().take(256).collect();
-    let method = &parts.method;
-    if methods.is_empty() {
-        let message = format!(
-            "nothing in space \"{space}\" is subscribed to {method} {path}: make a subscription, or send a CloudEvent"
-        );
-        return Problem::new(StatusCode::NOT_FOUND, message);
-    }
-    let message = format!("{path} is not subscribed to with {method}: use one of the methods of the header Allow");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, message).allowing(methods)
 }

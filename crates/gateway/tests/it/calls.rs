@@ -68,6 +68,27 @@ async fn what_nobody_is_subscribed_to_is_not_found() {
 }
 
 #[tokio::test]
+async fn an_event_that_says_it_is_mere_json_is_told_how_to_be_sent() {
+    let door = door().await;
+    let one = event("1", "order.placed", "");
+    let check = async |media_type: &str, body: &str, cure: &str| {
+        let message = format!("nothing in space \"default\" is subscribed to POST /: {cure}");
+        door.post(media_type, body).await.check_refused(404, &message);
+    };
+    let single = "the body looks like a CloudEvent: send it as application/cloudevents+json";
+    check("application/json", &one, single).await;
+    check("Application/JSON; charset=utf-8", &one, single).await;
+    let batch = "the body looks like a CloudEvent: send it as application/cloudevents-batch+json";
+    check("application/json", &format!("[{one}]"), batch).await;
+    let other = "make a subscription, or send a CloudEvent";
+    let large = format!("{one}{}", " ".repeat(16 * 1024));
+    for body in ["", "{", "[]", "\"specversion\"", r#"{"id":"1"}"#, large.as_str()] {
+        check("application/json", body, other).await;
+    }
+    check("text/plain", &one, other).await;
+}
+
+#[tokio::test]
 async fn options_tells_the_methods_of_a_path() {
     let door = door().await;
     door.subscribe("default", "echo", route("GET", "/users/:id")).await;
