@@ -11,7 +11,7 @@ use weir_functions::{Call, CallError, CallMode, HttpAnswer, Outcome};
 use weir_log::{EventReceipt, NewEvent, Read, Receipt};
 
 use crate::{
-    CallFailure, CallSpans, Calling, Happening, Purpose, Sender, Settled, TracedCall, Way, admission,
+    CallFailure, CallSpans, Calling, Counting, Happening, Purpose, Sender, Settled, TracedCall, Way, admission,
     flow::{Shared, kind_of},
     recorded_time,
     reentry::{self, Cause},
@@ -145,6 +145,7 @@ fn observe(
             attempt: 1,
             took,
             error: &error_chain(error),
+            counting: Counting::Counted,
             retry_in: None,
         }),
     }

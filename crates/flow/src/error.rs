@@ -112,7 +112,7 @@ pub enum CallFailure {
     #[error("the log did not take the event")]
     Log(#[from] LogError),
     /// The function failed.
-    #[error("the function failed: {message}")]
+    #[error("{message}")]
     Failed {
         /// For the operator.
         message: String,
@@ -120,7 +120,7 @@ pub enum CallFailure {
         kind: ErrorKind,
     },
     /// A service that stands between here and the function refused the call.
-    #[error("the function failed: {message}")]
+    #[error("{message}")]
     Service {
         /// The code of its error.
         code: String,

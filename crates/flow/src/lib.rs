@@ -36,8 +36,8 @@ pub use flow::{Backlog, Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::{MakeError, MakeFunction};
 pub use observer::{
-    Authorized, CallSpans, Calling, Decision, Dropped, Happening, NoObserver, Observer, Observers, Purpose, Settled,
-    TracedCall, Way,
+    Authorized, CallSpans, Calling, Counting, Decision, Dropped, Happening, NoObserver, Observer, Observers, Purpose,
+    Settled, TracedCall, Way,
 };
 pub use recorded_time::RECORDED_TIME;
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS, returned_span};

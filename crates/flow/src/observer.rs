@@ -47,9 +47,23 @@ pub enum Happening<'a> {
         took: Duration,
         /// What went wrong.
         error: &'a str,
+        /// Whether the attempt counts.
+        counting: Counting,
         /// When it is tried again; `None` where it is given up.
         retry_in: Option<Duration>,
     },
+}
+
+/// Whether a failed attempt is one of those that a delivery may have. What does not count is tried again under the same
+/// number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// It is.
+    Counted,
+    /// It is not: the address of the function did not answer.
+    Unreached,
+    /// It is not: the function is not to blame, but the platform.
+    Platform,
 }
 
 /// An event that is done with: nothing more happens to it at this function.

@@ -16,7 +16,7 @@ use std::{
 use owo_colors::{OwoColorize, Style};
 use weir_catalog::{Subscription, SubscriptionKind};
 use weir_domain::{Clock, FunctionId};
-use weir_flow::{Happening, Observer};
+use weir_flow::{Counting, Happening, Observer};
 use weir_functions::{GuestLevel, GuestLog};
 use weir_log::Recorded;
 
@@ -30,6 +30,9 @@ const LINES_MAX: usize = 2048;
 /// As much of a key as is shown, and of an event's identifier, in characters.
 const KEY_WIDTH_MAX: usize = 40;
 const ID_WIDTH_MAX: usize = 36;
+/// As much of an error as is shown, and as is logged, in characters. Of a delivery the record has the whole.
+const ERROR_WIDTH_MAX: usize = 240;
+const LOGGED_ERROR_MAX: usize = 2000;
 
 /// Where lines are put.
 #[derive(Clone)]
@@ -171,10 +174,21 @@ impl Observer for Picture {
                     result.style(good)
                 ));
             }
-            Happening::Failed { function, event, position, attempt, took, error, retry_in, .. } => {
-                let then = match retry_in {
-                    Some(wait) => format!("attempt {attempt} failed, again in {}", duration(*wait)),
-                    None => format!("given up after attempt {attempt}"),
+            Happening::Failed {
+                subscription,
+                function,
+                event,
+                position,
+                attempt,
+                took,
+                error,
+                counting,
+                retry_in,
+                ..
+            } => {
+                let then = match subscription.kind {
+                    SubscriptionKind::Sync => String::new(),
+                    SubscriptionKind::Async => format!(" ({})", consequence(*attempt, *counting, *retry_in)),
                 };
                 self.say(format!(
                     "{} {} {} → {} {} {}",
@@ -183,7 +197,7 @@ impl Observer for Picture {
                     event.event_type().style(event_style),
                     function.style(function_style),
                     duration(*took).style(note),
-                    format!("✗ {} ({then})", clean(error)).style(bad)
+                    format!("✗ {}{then}", one_line(error, ERROR_WIDTH_MAX)).style(bad)
                 ));
             }
         }
@@ -229,11 +243,33 @@ impl Observer for FailuresToLog {
         let (event_id, event_type) = (event.id(), event.event_type());
         let route = route_of(subscription);
         let position = position.map(weir_domain::Position::get);
+        let error = one_line(error, LOGGED_ERROR_MAX);
         let retry_in_ms = retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         tracing::warn!(
             %space, %function, route, event_id, event_type, position, attempt, retry_in_ms, error, "a function failed"
         );
     }
+}
+
+/// Says what follows from a failed attempt of a delivery.
+fn consequence(attempt: u32, counting: Counting, retry_in: Option<Duration>) -> String {
+    let again = match retry_in {
+        Some(wait) if wait < Duration::from_millis(1) => "again at once".to_owned(),
+        Some(wait) => format!("again in {}", duration(wait)),
+        None => "given up".to_owned(),
+    };
+    match counting {
+        Counting::Counted if retry_in.is_none() => format!("given up after attempt {attempt}"),
+        Counting::Counted => format!("attempt {attempt} failed, {again}"),
+        Counting::Unreached => format!("not reached, does not count; {again}"),
+        Counting::Platform => format!("does not count; {again}"),
+    }
+}
+
+/// Makes a text one line, such as a page or a stack of calls, and at most so many characters long.
+fn one_line(text: &str, columns: usize) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    clip(&words.join(" "), columns)
 }
 
 /// Returns the route on which a caller waits, where one does.
@@ -287,6 +323,7 @@ mod tests {
             attempt: 1,
             took: Duration::from_millis(2),
             error,
+            counting: Counting::Counted,
             retry_in: (!is_route).then_some(Duration::from_millis(1500)),
         });
     }
@@ -347,6 +384,31 @@ mod tests {
         assert!(lines.concat().chars().all(|c| !c.is_control() || c == '\n'), "{lines:?}");
         assert!(lines[0].ends_with("\u{fffd}]0;title\u{fffd}one\n                    │   two"), "{lines:?}");
         assert!(lines[3].ends_with("● order.placed  \u{fffd}c\u{fffd}"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_failure_is_one_line_and_says_what_follows() {
+        let (picture, printer) = picture(false);
+        failure(&picture, &listener(), "it threw\n    at handle (g.js:1:38)\n");
+        failure(&picture, &route(), &format!("<html>\n{}", "<p>no</p>\n".repeat(100)));
+        let lines: Vec<String> = printer.lines.try_iter().collect();
+        let told = "✗ it threw at handle (g.js:1:38) (attempt 1 failed, again in 1.5 s)";
+        assert!(lines[0].ends_with(told), "{lines:?}");
+        assert!(lines[1].ends_with('…') && lines[1].contains("✗ <html> <p>no</p> <p>no"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() < 320 && !line.contains('\n')), "{lines:?}");
+    }
+
+    #[test]
+    fn attempts_that_do_not_count_say_so() {
+        let check = |counting, retry_in: Option<u64>, expected: &str| {
+            assert_eq!(consequence(3, counting, retry_in.map(Duration::from_micros)), expected);
+        };
+        check(Counting::Counted, Some(669_000), "attempt 3 failed, again in 669.0 ms");
+        check(Counting::Counted, Some(0), "attempt 3 failed, again at once");
+        check(Counting::Counted, None, "given up after attempt 3");
+        check(Counting::Unreached, Some(669_000), "not reached, does not count; again in 669.0 ms");
+        check(Counting::Unreached, None, "not reached, does not count; given up");
+        check(Counting::Platform, Some(500_000), "does not count; again in 500.0 ms");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use weir_log::{NewEvent, Recorded};
 
 use super::backoff;
 use crate::{
-    CallSpans, Calling, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
+    CallSpans, Calling, Counting, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
     flow::{Shared, kind_of},
     recorded_time,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
@@ -42,6 +42,8 @@ pub(crate) struct Delivery {
     pub(crate) attempt: u32,
     /// How often it failed, but through the platform.
     failures: u32,
+    /// How many of these failures count as attempts.
+    made: u32,
     /// When the first attempt began.
     pub(crate) since: Instant,
     /// What is left to do of an attempt whose call is over.
@@ -75,7 +77,7 @@ impl Delivery {
     pub(crate) fn new(recorded: Recorded) -> Self {
         let since = Instant::now();
         let (rest, told, trace) = (None, Vec::new(), None);
-        Self { recorded, attempt: 1, failures: 0, since, rest, platform_failures: 0, told, trace }
+        Self { recorded, attempt: 1, failures: 0, made: 0, since, rest, platform_failures: 0, told, trace }
     }
 
     /// Returns what the platform tells about the call of this attempt.
@@ -98,7 +100,9 @@ impl Delivery {
         self.platform_failures = 0;
         self.failures = self.failures.saturating_add(1);
         // Where nobody was there, the event has not been tried.
-        let attempt = if failure.unreached { self.attempt } else { self.attempt.saturating_add(1) };
+        let counted = u32::from(!failure.unreached);
+        self.made = self.made.saturating_add(counted);
+        let attempt = self.attempt.saturating_add(counted);
         if failure.is_final || policy.attempts_max.is_some_and(|most| attempt > most) {
             return None;
         }
@@ -143,6 +147,14 @@ impl Failure {
 
     fn of_platform(text: String) -> Self {
         Self { platform: true, ..Self::of_function(text) }
+    }
+
+    fn counting(&self) -> Counting {
+        match self {
+            Self { platform: true, .. } => Counting::Platform,
+            Self { unreached: true, .. } => Counting::Unreached,
+            _ => Counting::Counted,
+        }
     }
 }
 
@@ -206,6 +218,7 @@ pub(crate) async fn attempt(
         attempt,
         took,
         error: &failure.text,
+        counting: failure.counting(),
         retry_in: again.map(|(_, wait)| wait),
     });
     match again {
@@ -444,7 +457,7 @@ async fn record(
     let data = serde_json::json!({
         "subscriptionId": subscription.id.as_str(),
         "functionId": subscription.function.as_str(),
-        "attempts": delivery.failures,
+        "attempts": delivery.made,
         "error": why,
         "event": { "id": event.id(), "source": event.source(), "type": event.event_type(), "position": position.get() },
     });

@@ -160,7 +160,9 @@ async fn an_address_that_does_not_answer_uses_up_no_attempt() {
             let tried = tries.fetch_add(1, Ordering::SeqCst);
             async move {
                 match (call.event.id(), tried) {
-                    ("late", 0..5) => Err(CallError::Unreachable { message: "connection refused".into() }),
+                    ("late", 0..5) | ("never", 6..8) => {
+                        Err(CallError::Unreachable { message: "connection refused".into() })
+                    }
                     ("never", _) => Err(rejected()),
                     _ => Ok(Outcome::Events(vec![draft("done", call.event.id())])),
                 }
@@ -174,6 +176,8 @@ async fn an_address_that_does_not_answer_uses_up_no_attempt() {
     running.wait_for("done", 1).await;
     let failed = running.wait_for(DELIVERY_FAILED, 1).await;
     assert_eq!(failed[0].event.subject(), Some("never"), "who was reached has had its attempt");
+    let data = String::from_utf8_lossy(failed[0].event.data().as_bytes()).into_owned();
+    assert!(data.contains("\"attempts\":1"), "{data}");
     running.stop().await;
     let attempts: Vec<_> = calls.all().into_iter().filter(|(id, _)| id == "late").map(|(_, attempt)| attempt).collect();
     assert_eq!(attempts, [1; 6]);

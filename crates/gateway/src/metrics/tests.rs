@@ -7,8 +7,8 @@ use std::{cell::Cell, sync::LazyLock};
 use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription, SystemEvent};
 use weir_domain::{Event, FunctionId, Position};
 use weir_flow::{
-    Authorized, Backlog, CallFailure, DELIVERY_DROPPED, DELIVERY_FAILED, Decision, Dropped, EVENT_QUARANTINED,
-    Happening, NoObserver, Observer, Observers, Refusal, Settled, Way,
+    Authorized, Backlog, CallFailure, Counting, DELIVERY_DROPPED, DELIVERY_FAILED, Decision, Dropped,
+    EVENT_QUARANTINED, Happening, NoObserver, Observer, Observers, Refusal, Settled, Way,
 };
 use weir_log::LogError;
 
@@ -286,6 +286,7 @@ fn the_flow_is_watched() {
         attempt: 1,
         took,
         error: "it threw",
+        counting: Counting::Counted,
         retry_in,
     };
     observers.observe(&failed(Some(took)));
