@@ -103,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// One permit for each caller that may wait.
     pub(crate) callers: Semaphore,
+    /// Calls of deliveries that are under way.
+    pub(crate) delivering: AtomicUsize,
     /// What authorizers allowed.
     pub(crate) decisions: Decisions,
     /// Events that workers have read and not settled, of each worker.
@@ -111,6 +113,22 @@ pub(crate) struct Shared {
     pub(crate) cursors: Arc<Cursors>,
     /// The last configuration change that was there when the flow was opened.
     pub(crate) opened: Position,
+}
+
+/// A call that is counted until this is dropped.
+pub(crate) struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    pub(crate) fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A handle on the flow, cheap to clone.
@@ -159,8 +177,20 @@ impl Flow {
         let callers = Semaphore::new(options.callers_max);
         let decisions = Decisions::new(options.authorizations_bytes_max);
         let backlogs = Mutex::default();
-        let shared =
-            Arc::new(Shared { log, state, clock, observer, options, callers, decisions, backlogs, cursors, opened });
+        let delivering = AtomicUsize::new(0);
+        let shared = Arc::new(Shared {
+            log,
+            state,
+            clock,
+            observer,
+            options,
+            callers,
+            delivering,
+            decisions,
+            backlogs,
+            cursors,
+            opened,
+        });
         Ok((Self { shared: shared.clone(), requests }, Runner { shared, registrar }))
     }
 
@@ -180,6 +210,13 @@ impl Flow {
     #[must_use]
     pub fn catalog_position(&self) -> Position {
         self.shared.state.borrow().position
+    }
+
+    /// Returns how many calls are under way: of deliveries, and for callers who wait.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        let Shared { delivering, callers, options, .. } = &*self.shared;
+        delivering.load(Ordering::Relaxed) + options.callers_max.saturating_sub(callers.available_permits())
     }
 
     /// Returns how many events were read for subscriptions and are not settled. What still lies in the log unread is not

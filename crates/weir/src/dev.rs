@@ -11,7 +11,7 @@ use weir_domain::SpaceName;
 use weir_flow::Flow;
 use weir_log::{LogEngine, Read};
 
-use crate::{app::App, manifest::Loaded, picture::Picture};
+use crate::{app::App, manifest::Loaded, naming::counted, picture::Picture};
 
 pub(crate) use watching::Follower;
 
@@ -79,6 +79,13 @@ fn introduce(flow: &Flow, space: &SpaceName, events_url: &str, picture: &Picture
         }
     }
     picture.say("  press Ctrl-C to stop\n");
+}
+
+/// Says what a stop waits for, when one is asked for.
+pub(crate) async fn take_leave(flow: &Flow, picture: &Picture, stop: &CancellationToken) {
+    stop.cancelled().await;
+    let calls = counted(flow.calls() as u64, "call");
+    picture.say(format!("stopping, {calls} in flight; Ctrl-C again ends at once"));
 }
 
 /// Shows every event that enters the space, until told to stop.

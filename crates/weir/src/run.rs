@@ -176,7 +176,8 @@ async fn run_application(
         stop.cancel();
         outcome
     };
-    let (outcome, followed, ()) = tokio::join!(running, follower.run(begun.clone(), stop.clone()), shown);
+    let leaving = dev::take_leave(&flow, &picture, &stop);
+    let (outcome, followed, (), ()) = tokio::join!(running, follower.run(begun.clone(), stop.clone()), shown, leaving);
     outcome.and(followed)
 }
 

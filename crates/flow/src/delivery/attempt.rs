@@ -17,7 +17,7 @@ use weir_log::{NewEvent, Recorded};
 use super::backoff;
 use crate::{
     CallSpans, Calling, Counting, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
-    flow::{Shared, kind_of},
+    flow::{Shared, UnderWay, kind_of},
     recorded_time,
     reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
     system_events::{self, About, Given},
@@ -381,7 +381,9 @@ async fn call(
     let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
     let began = delivery.trace.is_some().then(Instant::now);
     let calling = in_turn(shared, space, function, &call, stop);
+    let under_way = UnderWay::begin(&shared.delivering);
     let (outcome, told) = system_events::beside(shared, space, invoking, calling).await;
+    drop(under_way);
     if let (Some(trace), Some(began)) = (&mut delivery.trace, began) {
         trace.called = Some(began.elapsed());
     }

@@ -1,6 +1,11 @@
 //! What `weir dev` says of the changes that it makes, and of mistakes in the files of an application.
 
-use std::{fs, sync::mpsc::Receiver, time::Instant};
+use std::{
+    fs,
+    net::TcpListener,
+    sync::mpsc::{Receiver, channel},
+    time::Instant,
+};
 
 use crate::{
     process::{BOUND, Http, STRUCTURED, Server},
@@ -95,4 +100,27 @@ fn what_waits_at_the_start_is_given_to_what_the_files_say_now() {
     assert!(seen.iter().all(|line| !line.contains("of before")), "{seen:#?}");
     assert_eq!(changes(&seen), ["changed function invoice: source"]);
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn a_stop_says_what_it_waits_for() {
+    let place = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let text = format!(
+        "[[event]]\ntype = \"a\"\n[[function]]\nid = \"f\"\nurl = \"{url}\"\n\
+         [[subscription]]\nevent = \"a\"\nfunction = \"f\"\n"
+    );
+    fs::write(place.path().join("weir.toml"), text).expect("written");
+    let (server, lines) = Server::develop_shown(place.path());
+    let (told, accepted) = channel();
+    std::thread::spawn(move || told.send(listener.accept()));
+    let mut http = Http::connect(server.events).expect("connected");
+    let event = br#"{"specversion":"1.0","id":"1","source":"/test","type":"a"}"#;
+    assert_eq!(http.send("POST", "/", &[STRUCTURED], event).expect("answered").status, 202);
+    let called = accepted.recv_timeout(BOUND).expect("the function is called").expect("accepted");
+    server.signal();
+    until(&lines, "stopping, 1 call in flight; Ctrl-C again ends at once");
+    drop(called);
+    assert_eq!(server.ended(), Some(0));
 }
