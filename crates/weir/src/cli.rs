@@ -43,7 +43,7 @@ const LAST_MAX: i64 = 10_000;
     after_help = "Example: weir dev examples/hello\n\n\
                   With the flags of the Event Gateway instead of a command (weir -dev -embed-data-dir DIR) it stands in \
                   for it.\n\n\
-                  Exit codes: 0 done, 1 done with findings (refused events or resources, a damaged log), 2 wrong input, \
+                  Exit codes: 0 done, 1 done with findings (events refused or in quarantine, refused resources, a damaged log), 2 wrong input, \
                   3 not found, 4 conflict, 5 unavailable, 6 damaged, 7 denied, 8 closed, 9 internal fault, 130 and 143 ended at once by a second Ctrl-C or SIGTERM"
 )]
 pub(crate) struct Cli {
@@ -106,7 +106,7 @@ pub(crate) enum Command {
                             Each line of a file is one event as a JSON object (CloudEvents, structured mode). \
                             Emitting the same file again changes nothing: source and id are unique. Events are \
                             kept in the order of their lines; with --in-flight above 1, in that order within a batch \
-                            only.\n\nEnds with 1 where the server refused an event, by flags as well as of a file, or where a \
+                            only.\n\nEnds with 1 where the server refused an event or put it in quarantine, by flags as well as of a file, or where a \
                             line is none; with 2 where flags make no event.")]
     Emit(EmitArgs),
     /// Show what is in the log of a space, and follow it

@@ -34,6 +34,9 @@ use sending::{Outcome, Receipt, Sender, Transport, Verdict};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Refused lines of which a summary for programs names each; beyond, they are counted.
 const REFUSALS_NAMED_MAX: usize = 1000;
+/// What becomes of events whose data break their schema, and where to read why.
+const QUARANTINE: &str = "in quarantine: the data break the schema of the event type, so no function is given the event; \
+                          `weir tail --type weir.event.quarantined --json` tells why";
 
 /// Carries out the command.
 pub(crate) async fn run(args: EmitArgs, output: &Output, ids: &dyn Ids, clock: &dyn Clock) -> anyhow::Result<Exit> {
@@ -106,30 +109,42 @@ async fn one(event: &weir_domain::Event, sender: &Sender<impl Transport>, output
         Verdict::Accepted(answer) => answer,
         Verdict::Refused(answer) => return ending(Exit::Findings, refused(id, &answer, output)),
     };
-    match Receipt::of(&answer) {
-        Some(Receipt { last, duplicates, .. }) if output.is_json() => {
-            output.json(&json!({ "id": id, "position": last, "duplicate": duplicates > 0 }))?;
-        }
-        Some(Receipt { last, duplicates: 0, .. }) => {
-            output.line(format!("{} at position {last}, id {id}", output.paint(Paint::Good, "accepted")))?;
-        }
-        Some(Receipt { last, .. }) => {
-            let before = output.paint(Paint::Warn, "accepted before");
-            output.line(format!("{before} at position {last}, id {id}: nothing was added"))?;
-        }
-        // A route took the event: the answer is that of a function.
-        None => {
-            let status = answer.status.as_u16();
-            let body = String::from_utf8_lossy(&answer.body);
-            if output.is_json() {
-                output.json(&json!({ "id": id, "status": status, "body": body }))?;
-            } else {
-                output.note(Paint::Dim, format!("a function answered with status {status}, id {id}"));
-                output.line(body)?;
-            }
-        }
+    if let Some(receipt) = Receipt::of(&answer) {
+        let shown = received(id, receipt, output);
+        return ending(if receipt.quarantined > 0 { Exit::Findings } else { Exit::Done }, shown);
+    }
+    // A route took the event: the answer is that of a function.
+    let status = answer.status.as_u16();
+    let body = String::from_utf8_lossy(&answer.body);
+    if output.is_json() {
+        output.json(&json!({ "id": id, "status": status, "body": body }))?;
+    } else {
+        output.note(Paint::Dim, format!("a function answered with status {status}, id {id}"));
+        output.line(body)?;
     }
     Ok(Exit::Done)
+}
+
+/// Shows the receipt of the only event.
+fn received(id: &str, receipt: Receipt, output: &Output) -> anyhow::Result<()> {
+    let Receipt { last, duplicates, quarantined, .. } = receipt;
+    let (is_known, is_quarantined) = (duplicates > 0, quarantined > 0);
+    if output.is_json() {
+        let row = json!({ "id": id, "position": last, "duplicate": is_known, "quarantined": is_quarantined });
+        return Ok(output.json(&row)?);
+    }
+    let (word, paint) = match (is_quarantined, is_known) {
+        (false, false) => ("accepted", Paint::Good),
+        (false, true) => ("accepted before", Paint::Warn),
+        (true, false) => ("quarantined", Paint::Bad),
+        (true, true) => ("quarantined before", Paint::Bad),
+    };
+    let nothing = if is_known { ": nothing was added" } else { "" };
+    output.line(format!("{} at position {last}, id {id}{nothing}", output.paint(paint, word)))?;
+    if is_quarantined {
+        output.note(Paint::Warn, QUARANTINE);
+    }
+    Ok(())
 }
 
 /// Shows why the only event was refused.
@@ -200,6 +215,8 @@ struct Summary {
     accepted: u64,
     /// Of the accepted ones, those that were in the log before.
     duplicates: u64,
+    /// Of the accepted ones, those that are in quarantine.
+    quarantined: u64,
     refused: u64,
     /// The first of the refused ones.
     refusals: Vec<Refusal>,
@@ -213,6 +230,7 @@ impl Summary {
     fn add(&mut self, outcome: Outcome) -> Option<ClientError> {
         self.accepted += outcome.accepted;
         self.duplicates += outcome.duplicates;
+        self.quarantined += outcome.quarantined;
         self.refused += outcome.refused.len() as u64;
         let room = REFUSALS_NAMED_MAX.saturating_sub(self.refusals.len());
         self.refusals.extend(outcome.refused.into_iter().take(room));
@@ -223,7 +241,7 @@ impl Summary {
     }
 
     fn exit(&self) -> Exit {
-        if self.refused > 0 { Exit::Findings } else { Exit::Done }
+        if self.refused > 0 || self.quarantined > 0 { Exit::Findings } else { Exit::Done }
     }
 
     fn events_per_second(&self) -> f64 {
@@ -252,12 +270,19 @@ impl Summary {
             let duplicates = HumanCount(self.duplicates);
             pairs.push(("known before", format!("{duplicates} of them, nothing was added for these")));
         }
+        if self.quarantined > 0 {
+            let quarantined = format!("{} of them", HumanCount(self.quarantined));
+            pairs.push(("quarantined", output.paint(Paint::Bad, quarantined)));
+        }
         if self.refused > 0 {
             pairs.push(("refused", output.paint(Paint::Bad, counted(self.refused, "event"))));
         }
         let rate = HumanCount(rate.round() as u64);
         pairs.push(("took", format!("{:.2} s, {rate} events/s", self.seconds)));
         output.pairs(&pairs)?;
+        if self.quarantined > 0 {
+            output.note(Paint::Warn, QUARANTINE);
+        }
         Ok(())
     }
 }

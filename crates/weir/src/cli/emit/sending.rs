@@ -49,6 +49,8 @@ pub(super) struct Receipt {
     pub(super) last: u64,
     /// How many events were in the log before.
     pub(super) duplicates: u64,
+    /// How many events are in quarantine: kept, and given to no function.
+    pub(super) quarantined: u64,
 }
 
 impl Receipt {
@@ -56,12 +58,18 @@ impl Receipt {
     pub(super) fn of(answer: &Answer) -> Option<Self> {
         let positions = answer.header("weir-position")?;
         let (first, last) = positions.split_once(',').unwrap_or((positions, positions));
-        let duplicates = match answer.header("weir-duplicate") {
-            None => 0,
-            Some("true") => 1,
-            Some(number) => number.parse().ok()?,
+        // `true` of one event, a number of a batch; absent where it is none.
+        let count = |name| match answer.header(name) {
+            None => Some(0),
+            Some("true") => Some(1),
+            Some(number) => number.parse().ok(),
         };
-        Some(Self { first: first.trim().parse().ok()?, last: last.trim().parse().ok()?, duplicates })
+        Some(Self {
+            first: first.trim().parse().ok()?,
+            last: last.trim().parse().ok()?,
+            duplicates: count("weir-duplicate")?,
+            quarantined: count("weir-quarantined")?,
+        })
     }
 }
 
@@ -70,6 +78,7 @@ impl Receipt {
 pub(super) struct Outcome {
     pub(super) accepted: u64,
     pub(super) duplicates: u64,
+    pub(super) quarantined: u64,
     pub(super) first: Option<u64>,
     pub(super) last: Option<u64>,
     pub(super) refused: Vec<Refusal>,
@@ -147,8 +156,9 @@ impl<T: Transport> Sender<T> {
 impl Outcome {
     fn accept(&mut self, events: u64, receipt: Option<Receipt>) {
         self.accepted += events;
-        if let Some(Receipt { first, last, duplicates }) = receipt {
+        if let Some(Receipt { first, last, duplicates, quarantined }) = receipt {
             self.duplicates += duplicates;
+            self.quarantined += quarantined;
             self.first = self.first.into_iter().chain([first]).min();
             self.last = self.last.max(Some(last));
         }

@@ -179,6 +179,25 @@ async fn a_single_event_that_is_refused_ends_as_a_line_does() {
 }
 
 #[tokio::test]
+async fn quarantine_is_told_and_ends_as_a_refusal_does() {
+    let event = weir_domain::Event::builder("1", "/shop", "order.placed").build().expect("valid");
+    let kept = || Ok(answer(202, &[("weir-position", "7"), ("weir-quarantined", "true")], ""));
+    let (told, told_json) = (Captured::default(), Captured::default());
+    for output in [told.output(false, None), told_json.output(true, None)] {
+        let server = Server::scripted([kept()]);
+        let exit = one(&event, &Sender::new(&server, "seed"), &output).await.expect("an end");
+        assert_eq!(exit, Exit::Findings);
+    }
+    assert_eq!(told.text(), "quarantined at position 7, id 1\n");
+    let row: Value = serde_json::from_str(&told_json.text()).expect("JSON");
+    assert_eq!(row, json!({ "id": "1", "position": 7, "duplicate": false, "quarantined": true }));
+    let batch = Ok(answer(202, &[("weir-position", "8, 9"), ("weir-quarantined", "1")], ""));
+    let (summary, _, ended) = emit(&Server::scripted([batch]), &numbered(1..=2, &[]), 2, 1).await;
+    assert_eq!((summary.accepted, summary.quarantined, summary.refused, ended), (2, 1, 0, None));
+    assert_eq!(summary.exit(), Exit::Findings);
+}
+
+#[tokio::test]
 async fn broken_lines_are_refused_here() {
     let server = Server::default();
     let (summary, refused, _) = emit(&server, "{\"id\":1,\"known\":1}\nnonsense\n{\"id\":2}\n", 10, 1).await;
@@ -218,13 +237,15 @@ async fn a_missing_server_and_a_wrong_one_end_it_at_once() {
 
 #[test]
 fn receipts_are_read_from_headers() {
-    let check = |headers: &[(&'static str, &str)], expected: Option<(u64, u64, u64)>| {
+    let check = |headers: &[(&'static str, &str)], expected: Option<(u64, u64, u64, u64)>| {
         let receipt = Receipt::of(&answer(202, headers, ""));
-        assert_eq!(receipt.map(|it| (it.first, it.last, it.duplicates)), expected, "{headers:?}");
+        let read = receipt.map(|it| (it.first, it.last, it.duplicates, it.quarantined));
+        assert_eq!(read, expected, "{headers:?}");
     };
-    check(&[("weir-position", "7")], Some((7, 7, 0)));
-    check(&[("weir-position", "7"), ("weir-duplicate", "true")], Some((7, 7, 1)));
-    check(&[("weir-position", "7, 9"), ("weir-duplicate", "2")], Some((7, 9, 2)));
+    check(&[("weir-position", "7")], Some((7, 7, 0, 0)));
+    check(&[("weir-position", "7"), ("weir-duplicate", "true")], Some((7, 7, 1, 0)));
+    check(&[("weir-position", "7"), ("weir-quarantined", "true")], Some((7, 7, 0, 1)));
+    check(&[("weir-position", "7, 9"), ("weir-duplicate", "2"), ("weir-quarantined", "1")], Some((7, 9, 2, 1)));
     check(&[("weir-position", "x")], None);
     check(&[], None);
 }
