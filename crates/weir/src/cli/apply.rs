@@ -4,6 +4,7 @@
 //! by a request of its own: they are not one transaction. What is refused is told, and the others are still done, but
 //! once something was refused nothing is deleted any more.
 
+mod members;
 mod plan;
 mod source;
 

@@ -15,7 +15,7 @@ use weir_domain::SpaceName;
 use weir_gateway::wire;
 
 use crate::{
-    cli::output::Failure,
+    cli::{apply::members, output::Failure},
     manifest::{Loaded, Manifest},
 };
 
@@ -106,6 +106,7 @@ fn parse(shown: &str, text: &str) -> Result<Desired, Failure> {
     for (kind, bodies) in lists {
         for (number, body) in bodies.into_iter().enumerate() {
             let place = format!("{}[{number}]", wire::list_name(kind));
+            faults.extend(members::unknown(kind, &place, body.get()).into_iter().map(|fault| format!("\n  {fault}")));
             match wire::read(kind, body.get()) {
                 Ok(command) => {
                     let id = add(&mut desired, command);
@@ -184,5 +185,24 @@ mod tests {
                         functions[0]: Function doesn't validate. Validation error: provider configuration not set \
                         (give the function a type: http, wasm, awslambda, awskinesis, awsfirehose or awssqs)";
         check(text, expected);
+    }
+
+    #[test]
+    fn misspelt_members_are_mistakes_and_those_that_servers_show_are_not() {
+        let text = r#"{"eventTypes":[{"name":"x.y","keyy":"/data/a","shema":{"typo":1},"Description":"d"}],
+            "functions":[{"functionId":"f","type":"http","provider":{"url":"http://a","timeout":5,"headers":{"x":"y"}}}],
+            "subscriptions":[{"type":"async","eventType":"x.y","functionId":"f","retry":{"attemptMax":2}}]}"#;
+        let error = parse("shop.json", text).expect_err("mistakes").to_string();
+        let expected = "shop.json has 4 mistakes\n  \
+                        eventTypes[0]: there is no member \"keyy\": did you mean \"key\"?\n  \
+                        eventTypes[0]: there is no member \"shema\": did you mean \"schema\"?\n  \
+                        functions[0].provider: there is no member \"timeout\": did you mean \"timeoutMs\"?\n  \
+                        subscriptions[0].retry: there is no member \"attemptMax\": did you mean \"attemptsMax\"?";
+        assert_eq!(error, expected);
+        let shown = r#"{"eventTypes":[{"space":"default","name":"a","schemaVersion":1,"schema":true,"metadata":{"any":"x"}}],
+            "functions":[{"space":"default","functionId":"f","type":"http","provider":{"url":"http://a"}}],
+            "subscriptions":[{"space":"default","subscriptionId":"s","type":"async","eventType":"a","functionId":"f"}],
+            "cors":[{"space":"default","corsId":"c","method":"GET","path":"/x"}]}"#;
+        parse("shop.json", shown).expect("good");
     }
 }
