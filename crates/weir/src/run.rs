@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{self, Path},
     process::ExitCode,
     sync::{Arc, mpsc::sync_channel},
     time::Duration,
@@ -91,7 +91,7 @@ fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<Exit> {
     auth::check_reach(&settings, args.insecure)?;
     let plan = auth::guarded(plan(&settings)?, &settings)?;
     start_logging(&settings, output)?;
-    run_server(plan, &settings)
+    run_server(plan)
 }
 
 /// Does what was asked in the words of the Event Gateway.
@@ -108,16 +108,21 @@ fn stand_in(asked: Asked, output: &Output) -> anyhow::Result<Exit> {
     let plan = auth::guarded(plan(&settings)?, &settings)?;
     start_logging(&settings, output)?;
     server.warn();
-    run_server(plan, &settings)
+    run_server(plan)
 }
 
-fn run_server(mut plan: Plan, settings: &Settings) -> anyhow::Result<Exit> {
+fn run_server(mut plan: Plan) -> anyhow::Result<Exit> {
     bound_connections(&mut plan)?;
+    let data_dir = plan.data_dir.clone();
     in_runtime(async {
+        let is_new = !data_dir.join("log").exists();
         let stop = CancellationToken::new();
         let app = App::build(plan, Arc::new(FailuresToLog), Arc::new(GuestToLog)).await?;
+        if is_new {
+            tracing::info!(data_dir = %data_dir.display(), "there was no log here: a new one was made");
+        }
         tracing::info!(
-            events = app.events_url, configuration = app.config_url, data_dir = %settings.data_dir.display(),
+            events = app.events_url, configuration = app.config_url, data_dir = %data_dir.display(),
             end = %app.end(), "ready"
         );
         signals::watch(stop.clone())?;
@@ -206,11 +211,13 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         attribute_bytes_max: settings.limits.attribute_bytes_max,
         ..weir_domain::Limits::default()
     };
+    let shown = settings.data_dir.display();
+    let data_dir = path::absolute(&settings.data_dir).with_context(|| format!("nobody can say where {shown} is"))?;
     let cache: &Path = settings.functions.cache_dir.as_deref().unwrap_or(Path::new("cache"));
     Ok(Plan {
-        data_dir: settings.data_dir.clone(),
         // An absolute path stays what it is.
-        cache_dir: settings.data_dir.join(cache),
+        cache_dir: data_dir.join(cache),
+        data_dir,
         events_address: address(settings.events_port),
         config_address: address(settings.config_port),
         log: weir_log_embedded::Options {

@@ -22,6 +22,8 @@ pub(super) struct Field {
 /// What a value may be.
 pub(super) enum Rule {
     Path,
+    /// The path of a directory that is seen from the directory of the settings file where it stands in one.
+    Directory,
     /// A path that is seen from the directory of the settings file where it stands in one.
     File,
     Address,
@@ -72,7 +74,7 @@ pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "
 
 /// Everything that can be set.
 pub(super) const FIELDS: [Field; 58] = [
-    Field { key: "data_dir", rule: Rule::Path },
+    Field { key: "data_dir", rule: Rule::Directory },
     Field { key: "host", rule: Rule::Address },
     Field { key: "allowed_hosts", rule: Rule::Hosts },
     Field { key: "events_port", rule: Rule::Number { least: 0, most: 65_535 } },
@@ -173,7 +175,7 @@ impl Rule {
             }
         };
         match self {
-            Self::Path if text.is_empty() => Err("must not be empty: name a directory".into()),
+            Self::Path | Self::Directory if text.is_empty() => Err("must not be empty: name a directory".into()),
             Self::File if text.is_empty() => Err("must not be empty: name a file".into()),
             Self::Address if text.parse::<IpAddr>().is_err() => Err(format!(
                 "must be an IP address such as 127.0.0.1, or 0.0.0.0 for every network of this machine, but is {text:?}"

@@ -102,12 +102,12 @@ impl Layer {
         }
     }
 
-    /// Makes what a file says about other files true where the server runs: it names them from its own directory.
+    /// Makes what a file says about other files and directories true where the server runs: it names them from its own directory.
     fn resolve(&mut self, directory: &Path) {
         for (key, (value, origin)) in &mut self.values {
-            let is_file = Field::find(key).is_some_and(|field| matches!(field.rule, Rule::File));
+            let is_seen = Field::find(key).is_some_and(|field| matches!(field.rule, Rule::Directory | Rule::File));
             let Value::String(_, text) = value else { continue };
-            if !is_file {
+            if !is_seen {
                 continue;
             }
             match directory.join(text.as_str()).to_str() {

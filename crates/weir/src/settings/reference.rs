@@ -39,7 +39,11 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 
 /// What each setting is for.
 const PURPOSES: [(&str, &str); 58] = [
-    ("data_dir", "The directory of the log and of what is derived from it. One server uses it at a time."),
+    (
+        "data_dir",
+        "The directory of the log and of what is derived from it. One server uses it at a time, says at its start where \
+         it is, and whether it made a new log there.",
+    ),
     ("host", "The address on which both APIs listen: `0.0.0.0` is every network of this machine."),
     (
         "allowed_hosts",
@@ -246,7 +250,7 @@ fn shown(value: Option<&Value>) -> String {
 fn allowed(rule: &Rule) -> String {
     match rule {
         Rule::Path => "a path".into(),
-        Rule::File => "a path, in a settings file seen from its directory".into(),
+        Rule::Directory | Rule::File => "a path, in a settings file seen from its directory".into(),
         Rule::Address => "an IP address".into(),
         Rule::Number { least, most } => format!("a number from {least} to {most}"),
         Rule::Word(words) => format!("`{}`", words.join("` or `")),

@@ -217,6 +217,21 @@ fn a_settings_file_names_other_files_from_where_it_is() {
 }
 
 #[test]
+fn the_data_directory_in_a_settings_file_is_beside_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("server.toml");
+    fs::write(&file, "data_dir = \"data\"\n").expect("written");
+    let data_dir = |environment: &[(&str, &str)]| {
+        let mut sources = sources(environment, &[]);
+        sources.file = Some(file.clone());
+        Settings::load(&sources).expect("good").0.data_dir
+    };
+    assert_eq!(data_dir(&[]), directory.path().join("data"));
+    // What is said elsewhere is seen from where the server is started.
+    assert_eq!(data_dir(&[("WEIR_DATA_DIR", "data")]), Path::new("data"));
+}
+
+#[test]
 fn what_an_orchestrator_says_about_services_sets_nothing() {
     let links = [
         // As Kubernetes names them for the services `weir`, `weir-config` and `weir-events`.
