@@ -322,10 +322,15 @@ impl Client {
 
     /// Makes the error of an answer whose status is one.
     pub(crate) fn refused(&self, answer: &Answer) -> ClientError {
+        let mut message = answer.messages();
+        if answer.status == StatusCode::UNAUTHORIZED && self.authorization.is_none() {
+            // The server speaks of headers, of which who types a command knows nothing.
+            message.push_str("; give --token-file FILE, or set WEIR_TOKEN in the environment");
+        }
         ClientError::Refused {
             base: self.base.clone(),
             status: answer.status,
-            message: answer.messages(),
+            message,
             retry_after: answer.retry_after(),
         }
     }

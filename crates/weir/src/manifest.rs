@@ -68,7 +68,8 @@ impl Manifest {
         let text = match read(path, FILE_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(Unread::Missing) => {
-                let message = "there is no such file: name the directory of an application, or write one";
+                let message = "there is no such file: `weir init DIR` makes one, `weir dev DIR` and `weir apply DIR` take \
+                   that of another directory";
                 return Err(failed(ErrorKind::NotFound, Fault::new(shown, message)));
             }
             Err(unread) => return Err(failed(ErrorKind::Invalid, Fault::new(shown, unread.to_string()))),

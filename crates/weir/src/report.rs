@@ -47,9 +47,17 @@ pub(crate) fn did_you_mean(given: &str, known: &[&str]) -> String {
 fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     let most = (given.chars().count() / 3).clamp(1, 4);
     let goes_on = |word: &str| given.len() >= 3 && word.starts_with(given);
+    let parts = |word: &str| word.split(['_', '.']).map(str::to_owned).collect::<Vec<_>>();
+    let given_parts = parts(given);
+    // A part that was left out is more likely than another one in its place: WEIR_PORT is WEIR_EVENTS_PORT.
+    let lacks_part = |word: &str| {
+        let known = parts(word);
+        given_parts.len() > 1 && given_parts.iter().all(|part| known.contains(part))
+    };
     let distances = known.iter().map(|word| (distance(given, word), *word));
-    let near = distances.filter(|(distance, word)| *distance <= most || goes_on(word));
-    near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+    let near = distances.filter(|(distance, word)| *distance <= most || goes_on(word) || lacks_part(word));
+    let rank = |(distance, word): &(usize, &str)| (*distance > 1 && !lacks_part(word), *distance);
+    near.min_by_key(rank).map(|(_, word)| word)
 }
 
 /// Counts the letters to be changed, added, removed, or swapped with their neighbour.
@@ -91,6 +99,9 @@ mod tests {
         check("timeoutms", "did you mean \"timeout_ms\"?");
         check("", "choose one of source, url, timeout_ms, memory_bytes_max");
         assert_eq!(did_you_mean("x", &[]), "remove it");
+        let variables = ["WEIR_HOST", "WEIR_EVENTS_PORT", "WEIR_CONFIG_PORT"];
+        assert_eq!(did_you_mean("WEIR_PORT", &variables), "did you mean \"WEIR_EVENTS_PORT\"?");
+        assert_eq!(did_you_mean("WEIR_HOTS", &variables), "did you mean \"WEIR_HOST\"?");
     }
 
     #[test]

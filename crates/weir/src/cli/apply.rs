@@ -147,7 +147,10 @@ fn summary(steps: &[&Step], space: &SpaceName, is_dry: bool) -> String {
             None => counts.push((word, 1)),
         }
     }
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    // Of what is planned, the word is that of the command: 7 to create, where 7 created are done.
+    let is_planned = |word: &str| is_dry && ["create", "update", "delete"].contains(&word);
+    let part = |(word, count): &(&str, usize)| format!("{count} {}{word}", if is_planned(word) { "to " } else { "" });
+    let parts: Vec<String> = counts.iter().map(part).collect();
     let what = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
     let how = if is_dry { " (dry run, nothing was done)" } else { "" };
     format!("space {space}: {what}{how}")

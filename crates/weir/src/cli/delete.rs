@@ -2,7 +2,8 @@
 
 use clap::Args;
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use weir_catalog::Resource;
 use weir_domain::{ErrorKind, SpaceName};
 
 use crate::{
@@ -32,6 +33,9 @@ pub(crate) struct DeleteArgs {
     server: ServerArgs,
 }
 
+/// The most subscriptions that a command is made for.
+const USERS_NAMED_MAX: usize = 20;
+
 /// What became of one name: its receipt, or what the server said against it.
 type Row = (String, Result<Option<u64>, String>);
 
@@ -48,10 +52,16 @@ pub(crate) async fn run(args: DeleteArgs, output: &Output) -> anyhow::Result<Exi
             Err(error) => {
                 first_fault.get_or_insert(error.kind());
                 match error {
-                    ClientError::Refused { status: StatusCode::NOT_FOUND, message, .. } => {
-                        rows.push((name, Err(format!("{message}; {}", where_to_look(kind, &api)))));
+                    ClientError::Refused { status: StatusCode::NOT_FOUND, .. } => {
+                        let message = format!("the space {} has none: {}", api.space(), where_to_look(kind, &api));
+                        rows.push((name, Err(message)));
                     }
-                    ClientError::Refused { message, .. } => rows.push((name, Err(message))),
+                    ClientError::Refused { mut message, .. } => {
+                        if let Some(command) = users(kind, &name, &api).await {
+                            message.push_str(&format!("; {command} deletes what uses it"));
+                        }
+                        rows.push((name, Err(message)));
+                    }
                     other => {
                         failure = Some(other);
                         break;
@@ -71,6 +81,24 @@ pub(crate) async fn run(args: DeleteArgs, output: &Output) -> anyhow::Result<Exi
 pub(super) fn where_to_look(kind: Kind, api: &Api) -> String {
     let (word, space) = (kind.word(), api.space());
     format!("`weir get {word} --space {space}` shows what is there")
+}
+
+/// Makes the command that deletes the subscriptions which name a resource. It completes a message that was told already:
+/// where they cannot be read, there is none.
+async fn users(kind: Kind, name: &str, api: &Api) -> Option<String> {
+    let member = match kind {
+        Kind::EventTypes => "eventType",
+        Kind::Functions => "functionId",
+        Kind::Subscriptions | Kind::Cors => return None,
+    };
+    let answer = api.list(Resource::Subscription, "").await.ok()?;
+    let items = api.items(Resource::Subscription, &answer).ok()?;
+    let ids = items.iter().filter_map(|item| {
+        let item: Value = serde_json::from_str(item.get()).ok()?;
+        if item[member] == name { item["subscriptionId"].as_str().map(str::to_owned) } else { None }
+    });
+    let ids: Vec<String> = ids.take(USERS_NAMED_MAX).collect();
+    (!ids.is_empty()).then(|| format!("`weir delete sub --space {} {}`", api.space(), ids.join(" ")))
 }
 
 fn show(kind: Kind, rows: &[Row], output: &Output) -> anyhow::Result<()> {

@@ -278,7 +278,12 @@ impl Summary {
             pairs.push(("refused", output.paint(Paint::Bad, counted(self.refused, "event"))));
         }
         let rate = HumanCount(rate.round() as u64);
-        pairs.push(("took", format!("{:.2} s, {rate} events/s", self.seconds)));
+        let took = if self.seconds < 1.0 {
+            format!("{} ms", (self.seconds * 1000.0).ceil())
+        } else {
+            format!("{:.2} s", self.seconds)
+        };
+        pairs.push(("took", format!("{took}, {rate} events/s")));
         output.pairs(&pairs)?;
         if self.quarantined > 0 {
             output.note(Paint::Warn, QUARANTINE);

@@ -92,6 +92,8 @@ struct Tail<'a, S> {
     /// What every query ends with.
     filter: String,
     follow: bool,
+    /// What is said, once, where nothing is found: an unknown space or type is no error of a log.
+    hint: Option<String>,
     backoff: Backoff,
     /// Whether the server has ever answered.
     met: bool,
@@ -106,9 +108,12 @@ impl<'a, S: Source> Tail<'a, S> {
         if let Some(key) = &args.key {
             filter.push_str(&parameter("key", key));
         }
+        let types = if args.types.is_empty() { "" } else { " and --type" };
+        let hint = format!("the space {} has no such event yet: is it the right --space{types}?", args.space);
         Self {
             source,
             output,
+            hint: Some(hint),
             lines: Lines::default(),
             path: format!("/v1/spaces/{}/events", args.space),
             filter,
@@ -155,6 +160,7 @@ impl<'a, S: Source> Tail<'a, S> {
         }
         found.reverse();
         self.show(&found)?;
+        self.found_all();
         Ok(behind)
     }
 
@@ -181,6 +187,7 @@ impl<'a, S: Source> Tail<'a, S> {
                 wait = Duration::ZERO;
                 continue;
             }
+            self.found_all();
             if !self.follow {
                 return Ok(());
             }
@@ -225,7 +232,17 @@ impl<'a, S: Source> Tail<'a, S> {
         Ok(page)
     }
 
+    /// Takes note that the end was reached: where nothing was shown until then, this is said.
+    fn found_all(&mut self) {
+        if let Some(hint) = self.hint.take() {
+            self.output.note(Paint::Dim, hint);
+        }
+    }
+
     fn show(&mut self, events: &[String]) -> anyhow::Result<()> {
+        if !events.is_empty() {
+            self.hint = None;
+        }
         let mut text = String::new();
         for event in events {
             if self.output.is_json() {

@@ -365,7 +365,8 @@ fn a_missing_or_broken_manifest_is_one_fault() {
     let path = directory.path().join(FILE_NAME);
     let error = Manifest::load(directory.path()).expect_err("no manifest");
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let message = "there is no such file: name the directory of an application, or write one";
+    let message = "there is no such file: `weir init DIR` makes one, `weir dev DIR` and `weir apply DIR` take \
+                   that of another directory";
     assert_eq!(error.to_string(), format!("the manifest has one mistake\n  {}: {message}", path.display()));
     fs::write(&path, b"\xff").expect("written");
     let error = Manifest::load(directory.path()).expect_err("not UTF-8");

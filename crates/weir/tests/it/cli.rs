@@ -150,7 +150,7 @@ fn errors_have_a_sentence_and_an_exit_code() {
     check(&["tail", "--token-file", "/nowhere/token", "--url", &away], 3, "error: /nowhere/token cannot be read: ");
     let open = ["serve", "--data-dir", empty, "--host", "192.0.2.1", "--insecure"];
     check(&open, 2, "choose an address of this machine with --host");
-    check(&["dev", empty], 3, "there is no such file: name the directory of an application, or write one");
+    check(&["dev", empty], 3, "there is no such file: `weir init DIR` makes one");
     let manifest = directory.path().join("weir.toml");
     fs::write(manifest, "[[event]]\ntyp = \"a\"\n[[subscription]]\nevent = \"b\"\nfunction = \"c\"\n")
         .expect("written");

@@ -159,9 +159,12 @@ fn resources_are_shown_and_deleted_by_name() {
     let sentence = "not deleted: function greet: Function cannot be deleted because it's subscribed to a least one \
                     event. (delete its subscriptions first)";
     assert!(in_use.err.contains(sentence), "{in_use:?}");
+    assert!(in_use.err.contains("; `weir delete sub --space shop "), "{in_use:?}");
     let missing = rig.run(&["delete", "fn", "nobody", "--space", "shop"]);
     assert_eq!(missing.code, Some(3), "{missing:?}");
-    assert!(missing.err.contains("`weir get functions --space shop` shows what is there"), "{missing:?}");
+    let sentence =
+        "not deleted: function nobody: the space shop has none: `weir get functions --space shop` shows what";
+    assert!(missing.err.contains(sentence), "{missing:?}");
     let missing = rig.run(&["get", "fn", "nobody", "--space", "shop"]);
     assert_eq!(missing.code, Some(3), "{missing:?}");
     assert!(missing.err.contains("error: the space shop has no function \"nobody\""), "{missing:?}");

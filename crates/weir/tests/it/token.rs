@@ -44,6 +44,7 @@ fn a_server_is_closed_with_a_token_of_its_own() {
     let ask = |args: &[&str], token: &str| weir(&[args, &["--url", &url]].concat(), &[("WEIR_TOKEN", token)]);
     let refused = ask(&["token", "list"], "");
     assert!(refused.code == Some(7) && refused.err.contains("the request shows no token"), "{refused:?}");
+    assert!(refused.err.contains("give --token-file FILE, or set WEIR_TOKEN"), "{refused:?}");
     let refused = ask(&["tail"], "weir_a_b");
     assert!(refused.code == Some(7) && refused.err.contains("the token is not valid"), "{refused:?}");
     let listed = ask(&["token", "list", "--token-file", file.to_str().expect("UTF-8")], "");
