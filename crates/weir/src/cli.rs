@@ -142,7 +142,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the script with which a shell completes commands and flags
-    #[command(after_help = "Examples:\n  weir completions bash > ~/.local/share/bash-completion/completions/weir\n  \
+    #[command(after_help = "Examples:\n  mkdir -p ~/.local/share/bash-completion/completions\n  weir completions bash > ~/.local/share/bash-completion/completions/weir\n  \
                             weir completions zsh > ~/.zfunc/_weir\n  \
                             weir completions fish > ~/.config/fish/completions/weir.fish")]
     Completions(completions::CompletionsArgs),
