@@ -101,8 +101,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
                             weir emit --type order.placed --source /shop --data '{\"id\":7}'\n  \
                             weir emit --type photo.taken --source /camera --data @a.jpg --datacontenttype image/jpeg\n  \
-                            weir emit events.jsonl\n  \
-                            weir emit history.jsonl --in-flight 4\n\n\
+                            weir emit events.jsonl\n  weir emit history.jsonl --in-flight 4\n\n\
                             Each line of a file is one event as a JSON object (CloudEvents, structured mode). \
                             Emitting the same file again changes nothing: source and id are unique. Events are \
                             kept in the order of their lines; with --in-flight above 1, in that order within a batch \
@@ -142,7 +141,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the script with which a shell completes commands and flags
-    #[command(after_help = "Examples:\n  mkdir -p ~/.local/share/bash-completion/completions\n  weir completions bash > ~/.local/share/bash-completion/completions/weir\n  \
+    #[command(after_help = "Examples:\n  mkdir -p ~/.local/share/bash-completion/completions\n  \
+                            weir completions bash > ~/.local/share/bash-completion/completions/weir\n  \
                             weir completions zsh > ~/.zfunc/_weir\n  \
                             weir completions fish > ~/.config/fish/completions/weir.fish")]
     Completions(completions::CompletionsArgs),
