@@ -143,6 +143,9 @@ fn resources_are_shown_and_deleted_by_name() {
     let nothing = rig.run(&["get", "functions"]);
     assert_eq!((nothing.code, nothing.out.as_str()), (Some(0), ""));
     assert!(nothing.err.contains("the space default has no function: is it the right --space?"), "{nothing:?}");
+    let unknown = rig.run(&["tail", "--type", "nonsuch", "--space", "shp"]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (Some(0), ""), "{unknown:?}");
+    assert_eq!(unknown.err, "the space shp has no such event yet: is it the right --space and --type?\n");
     let shown = rig.run(&["get", "et", "--space", "shop"]);
     let line = shown.out.lines().find(|line| line.starts_with("order.placed ")).expect("a row");
     assert!(line.contains("/data/order") && line.contains("A customer has ordered something."), "{shown:?}");

@@ -62,7 +62,7 @@ impl Receipt {
         let count = |name| match answer.header(name) {
             None => Some(0),
             Some("true") => Some(1),
-            Some(number) => number.parse().ok(),
+            Some(number) => number.parse::<u64>().ok(),
         };
         Some(Self {
             first: first.trim().parse().ok()?,
