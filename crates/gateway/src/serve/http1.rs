@@ -129,15 +129,12 @@ where
         let awaits_word = request.headers().contains_key(EXPECT);
         let refused = check_host(request.version(), request.headers()).err();
         let request = introduced(request, &peer, Some(&seen));
-        let answering = match refused {
-            None => Ok(service.call(request)),
-            Some(problem) => Err(problem),
-        };
-        let state = Arc::clone(&seen);
+        let (service, state) = (service.clone(), Arc::clone(&seen));
         async move {
-            let mut response: Response = match answering {
-                Ok(answering) => answering.await?,
-                Err(problem) => problem.into_response(),
+            let mut response: Response = match refused {
+                // Called in here: a future that is moved in lies there twice, and all of it is copied with each move.
+                None => service.call(request).await?,
+                Some(problem) => problem.into_response(),
             };
             let unread = state.unread.lock().take();
             if let Some(body) = unread
