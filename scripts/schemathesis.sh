@@ -23,6 +23,7 @@ if [ ! -x "$weir" ]; then
     exit 2
 fi
 
+repository=$PWD
 folder=$(mktemp -d)
 server=
 # Ends the server that was started here, and nothing else.
@@ -91,10 +92,11 @@ failed=0
 compare() {
     local name=$1 document=$2 url=$3 code=0
     printf '\n=== %s\n' "$name"
-    "$venv/bin/st" --config-file scripts/schemathesis.toml run "$document" --url "$url" \
+    # From the folder that goes with the server: what it keeps of a run is written where it stands.
+    (cd "$folder" && "$venv/bin/st" --config-file "$repository/scripts/schemathesis.toml" run "$document" --url "$url" \
         --checks "$checks" --phases examples,coverage,fuzzing --mode all --max-examples "$examples" \
         --suppress-health-check all --continue-on-failure --request-timeout 45 --generation-database none \
-        ${SCHEMATHESIS_SEED:+--seed "$SCHEMATHESIS_SEED"} --no-color || code=$?
+        ${SCHEMATHESIS_SEED:+--seed "$SCHEMATHESIS_SEED"} --no-color) || code=$?
     if [ "$code" -ne 0 ]; then
         failed=1
     fi
