@@ -5,8 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::Mutex;
-use tokio::sync::watch;
-use weir_domain::{Position, Timestamp};
 use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
 
 /// How often what fails, in thousandths.
@@ -48,6 +46,8 @@ impl FaultyLog {
 }
 
 impl LogEngine for FaultyLog {
+    crate::delegate_to_inner!(position_at, durable_end, load_checkpoint, load_checkpoints, close);
+
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
         if self.strikes(self.faults.append_refused) {
             return ready(Err(LogError::Overloaded)).boxed();
@@ -67,22 +67,6 @@ impl LogEngine for FaultyLog {
         self.inner.read(read)
     }
 
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.inner.position_at(time)
-    }
-
-    fn durable_end(&self) -> watch::Receiver<Position> {
-        self.inner.durable_end()
-    }
-
-    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
-        self.inner.load_checkpoint(name)
-    }
-
-    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
-        self.inner.load_checkpoints(names)
-    }
-
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         if self.strikes(self.faults.checkpoint) {
             return ready(Err(LogError::Overloaded)).boxed();
@@ -95,9 +79,5 @@ impl LogEngine for FaultyLog {
             return ready(Err(LogError::Overloaded)).boxed();
         }
         self.inner.remove_checkpoints(names)
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.close()
     }
 }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod delegate;
 mod faulty_log;
 mod functions;
 mod ports;

@@ -13,8 +13,7 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
-use weir_domain::Timestamp;
-use weir_log::{Append, MemoryLog, Page, Read, Receipt};
+use weir_log::MemoryLog;
 use weir_testkit::SteppingClock;
 
 use super::*;
@@ -28,29 +27,16 @@ struct Full {
 }
 
 impl LogEngine for Full {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
-        self.inner.append(append)
-    }
-
-    fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
-        self.inner.read(read)
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.inner.position_at(time)
-    }
-
-    fn durable_end(&self) -> watch::Receiver<Position> {
-        self.inner.durable_end()
-    }
-
-    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
-        self.inner.load_checkpoint(name)
-    }
-
-    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
-        self.inner.load_checkpoints(names)
-    }
+    weir_testkit::delegate_to_inner!(
+        append,
+        read,
+        position_at,
+        durable_end,
+        load_checkpoint,
+        load_checkpoints,
+        remove_checkpoints,
+        close
+    );
 
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
         self.asked.send_modify(|asked| asked.push(Instant::now()));
@@ -58,14 +44,6 @@ impl LogEngine for Full {
             return ready(Err(LogError::DiskFull(io::Error::from(io::ErrorKind::StorageFull)))).boxed();
         }
         self.inner.store_checkpoints(values)
-    }
-
-    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.remove_checkpoints(names)
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.close()
     }
 }
 

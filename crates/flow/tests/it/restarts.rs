@@ -15,9 +15,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 use weir_catalog::{Command, EventTypeName, Subscription};
-use weir_domain::{FunctionId, Position, Timestamp};
+use weir_domain::FunctionId;
 use weir_flow::Options;
-use weir_log::{Append, Filter, LogEngine, LogError, MemoryLog, Page, Read, Receipt};
+use weir_log::{Filter, LogEngine, LogError, MemoryLog, Page, Read};
 
 use crate::{
     delivery::functions,
@@ -35,9 +35,7 @@ struct Breaking {
 }
 
 impl LogEngine for Breaking {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
-        self.inner.append(append)
-    }
+    weir_testkit::delegate_to_inner!(append, position_at, durable_end, remove_checkpoints, store_checkpoints, close);
 
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         let is_sick = matches!(&read.filter, Filter::Types(types) if types.iter().any(|it| it == "sick"));
@@ -48,14 +46,6 @@ impl LogEngine for Breaking {
         self.inner.read(read)
     }
 
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.inner.position_at(time)
-    }
-
-    fn durable_end(&self) -> watch::Receiver<Position> {
-        self.inner.durable_end()
-    }
-
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         self.inner.load_checkpoint(name)
@@ -64,18 +54,6 @@ impl LogEngine for Breaking {
     fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         self.inner.load_checkpoints(names)
-    }
-
-    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.store_checkpoints(values)
-    }
-
-    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.remove_checkpoints(names)
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.close()
     }
 }
 

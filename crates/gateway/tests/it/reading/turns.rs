@@ -5,15 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
-use weir_domain::{Position, Timestamp};
+use tokio::{sync::Semaphore, time::timeout};
 use weir_gateway::Options;
-use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
+use weir_log::{LogEngine, LogError, Page, Read};
 
 use super::ids;
 use crate::support::{BOUND, Door, STRUCTURED, event, gateway, memory};
@@ -27,9 +22,16 @@ struct Gated {
 }
 
 impl LogEngine for Gated {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
-        self.inner.append(append)
-    }
+    weir_testkit::delegate_to_inner!(
+        append,
+        position_at,
+        durable_end,
+        load_checkpoint,
+        load_checkpoints,
+        remove_checkpoints,
+        store_checkpoints,
+        close
+    );
 
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         async move {
@@ -40,34 +42,6 @@ impl LogEngine for Gated {
             page
         }
         .boxed()
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.inner.position_at(time)
-    }
-
-    fn durable_end(&self) -> watch::Receiver<Position> {
-        self.inner.durable_end()
-    }
-
-    fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {
-        self.inner.load_checkpoint(name)
-    }
-
-    fn load_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<Vec<Option<Bytes>>, LogError>> {
-        self.inner.load_checkpoints(names)
-    }
-
-    fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.store_checkpoints(values)
-    }
-
-    fn remove_checkpoints(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.remove_checkpoints(names)
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), LogError>> {
-        self.inner.close()
     }
 }
 
