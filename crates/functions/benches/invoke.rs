@@ -37,6 +37,8 @@ const NOTHING: &str = "export function handle() {}";
 
 const RUNS: usize = 5;
 const THREADS: usize = 2;
+/// Calls of one batch.
+const BATCH: usize = 64;
 
 #[expect(clippy::disallowed_methods, reason = "a program of its own: here its arguments are read")]
 fn main() {
@@ -207,6 +209,7 @@ fn call() -> Call {
         attempt: 1,
         mode: CallMode::Async,
         span: None,
+        timeout: None,
     }
 }
 
@@ -227,6 +230,18 @@ fn reused_instance(bencher: Bencher<'_, '_>) {
     let rig = Rig::new();
     let function = rig.script(BILL, Instances::Reuse { calls_max: u32::MAX });
     rig.bench(bencher, &function);
+}
+
+/// As a worker calls that has many events of one function before it.
+#[divan::bench]
+fn reused_instance_in_batches(bencher: Bencher<'_, '_>) {
+    let rig = Rig::new();
+    let function = rig.script(BILL, Instances::Reuse { calls_max: u32::MAX });
+    let calls: Vec<Call> = std::iter::repeat_with(call).take(BATCH).collect();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let outcomes = rig.tokio.block_on(function.invoke_batch(&calls));
+        assert!(outcomes.iter().all(Result::is_ok), "no failure");
+    });
 }
 
 #[divan::bench]

@@ -200,9 +200,9 @@ impl Inner {
         if call.mode == CallMode::Value && self.target.service != AwsService::Lambda {
             return Err(CallError::malformed("only a Lambda function has a result: a stream or a queue has none"));
         }
-        let limit = self.options.timeout;
-        let turn = tokio::time::timeout(limit, self.turns.take(call.mode));
+        let turn = tokio::time::timeout(self.options.timeout, self.turns.take(call.mode));
         let _turn = turn.await.map_err(|_| CallError::Busy)??;
+        let limit = call.limit(self.options.timeout);
         let exchange = tokio::time::timeout(limit, self.exchange(call));
         let (head, body) = exchange.await.unwrap_or(Err(CallError::Timeout { limit }))?;
         answer::read(self.target.service, call, &head, body, &self.options.limits)

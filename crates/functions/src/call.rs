@@ -1,6 +1,6 @@
 //! One call of a function and what it comes to: the words that all kinds of functions share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use weir_cloudevents::trace::TraceParent;
 use weir_domain::{AttributeValue, Data, Event, EventBuilder, FunctionId, Key};
 
-use crate::{CallError, HttpAnswer};
+use crate::{CallError, HttpAnswer, batch};
 
 /// One call of a function with one event.
 #[derive(Clone, Debug)]
@@ -28,6 +28,15 @@ pub struct Call {
     pub mode: CallMode,
     /// The span of this call, where it is recorded: a function outside goes on with it, else with that of the event.
     pub span: Option<TraceParent>,
+    /// A shorter limit than that of the function for how long it may take. The wait for its turn is no part of it.
+    pub timeout: Option<Duration>,
+}
+
+impl Call {
+    /// Returns how long it may take, of a function with this limit.
+    pub(crate) fn limit(&self, of_function: Duration) -> Duration {
+        self.timeout.map_or(of_function, |timeout| timeout.min(of_function))
+    }
 }
 
 /// What is asked for, and whether somebody waits for it.
@@ -175,6 +184,18 @@ impl From<&Event> for Draft {
 pub trait Invoke: Send + Sync + 'static {
     /// Calls the function once.
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>>;
+
+    /// Makes several calls and returns what each came to, in the order in which they were given; usually one after the
+    /// other. Where one fails, later ones of the same key are not made and end with [`CallError::Untried`]; where one
+    /// request carries them all, it fails for all.
+    fn invoke_batch<'a>(&'a self, calls: &'a [Call]) -> BoxFuture<'a, Vec<Result<Outcome, CallError>>> {
+        Box::pin(batch::one_by_one(self, calls))
+    }
+
+    /// Tells whether one request can carry several events.
+    fn takes_batches(&self) -> bool {
+        false
+    }
 
     /// Takes note that another function stands in its place from now on. Calls from the log that wait for their turn, and
     /// those that come later, end with [`CallError::Busy`] at once, so that whoever made them asks that other one. Calls

@@ -15,9 +15,9 @@ pub enum CallError {
         message: String,
     },
     /// It did not finish in time.
-    #[error("the function did not finish in time: make it faster or raise its limit of {} ms", .limit.as_millis())]
+    #[error("the function did not finish in time: make it faster or raise the limit of {} ms", .limit.as_millis())]
     Timeout {
-        /// The time it may take.
+        /// The time it may take: its own limit, or the shorter one of the call.
         limit: Duration,
     },
     /// It did what WebAssembly forbids, such as calling itself too deeply.
@@ -59,6 +59,9 @@ pub enum CallError {
     /// Too many calls of it, or of all functions, were under way for too long.
     #[error("the function is busy: repeat the call later, or allow more calls of it at once")]
     Busy,
+    /// It was not called, so as to keep the order: an event before this one failed.
+    #[error("an earlier event of the same key in the same batch failed")]
+    Untried,
     /// Its address did not answer.
     #[error("the function could not be reached: {message}")]
     Unreachable {
@@ -114,7 +117,7 @@ impl CallError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Busy => {
+            Self::Timeout { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Busy | Self::Untried => {
                 ErrorKind::Unavailable { retry_after: None }
             }
             Self::Status { .. } | Self::Service { .. } if self.is_final() => ErrorKind::Invalid,
@@ -154,7 +157,7 @@ impl CallError {
     /// Tells whether the function was not called at all: then it is not to blame, and the attempt counts as none.
     #[must_use]
     pub fn is_platform(&self) -> bool {
-        matches!(self, Self::NotReady { .. } | Self::Busy | Self::Instance { .. })
+        matches!(self, Self::NotReady { .. } | Self::Busy | Self::Untried | Self::Instance { .. })
     }
 
     /// Returns when to try again at the earliest, where the function says so.
@@ -179,6 +182,7 @@ impl CallError {
             Self::Instance { .. } => "instance",
             Self::NotReady { .. } => "notready",
             Self::Busy => "busy",
+            Self::Untried => "untried",
             Self::Unreachable { .. } => "unreachable",
             Self::Interrupted { .. } => "interrupted",
             Self::Status { .. } => "status",
@@ -225,6 +229,7 @@ mod tests {
         let message = || "no".to_owned();
         check(CallError::NotReady { message: message() }, true, "notready");
         check(CallError::Busy, true, "busy");
+        check(CallError::Untried, true, "untried");
         check(CallError::Instance { message: message() }, true, "instance");
         check(CallError::Rejected { message: message() }, false, "rejected");
         check(CallError::Unreachable { message: message() }, false, "unreachable");
@@ -240,7 +245,7 @@ mod tests {
         let check = |error: CallError, message: &str| assert_eq!(error.to_string(), message);
         check(
             CallError::Timeout { limit: Duration::from_secs(5) },
-            "the function did not finish in time: make it faster or raise its limit of 5000 ms",
+            "the function did not finish in time: make it faster or raise the limit of 5000 ms",
         );
         check(
             CallError::NotReady { message: "it does not parse".into() },

@@ -26,4 +26,17 @@ impl EventForm {
         }
         body
     }
+
+    /// Tells whether several events can be sent in one body.
+    pub(crate) fn has_batches(self) -> bool {
+        self == Self::V1
+    }
+
+    /// Writes events as a batch, which is one of 1.0. Its media type is [`json::BATCH_CONTENT_TYPE`].
+    pub(crate) fn encode_batch<'a>(events: impl Iterator<Item = &'a Event> + Clone) -> Vec<u8> {
+        let room = events.clone().map(|event| event.size() + NAMES_BYTES).sum();
+        let mut body = Vec::with_capacity(room);
+        json::encode_batch(events, &mut body);
+        body
+    }
 }

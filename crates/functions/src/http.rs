@@ -1,13 +1,15 @@
 //! Functions at a URL: each call is one POST of the event in structured mode (CloudEvents HTTP binding), and what comes
-//! back is told in `answer`.
+//! back is told in `answer`; several calls are one POST in batched mode, see `batch`.
 //!
 //! Connections are pooled and kept by the client that all functions share. Redirects are not followed, so that an event
 //! and its headers go only where the owner of the function said.
 
 mod answer;
+mod batch;
 mod client;
 mod resolver;
 mod retry_after;
+mod trace_context;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +19,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use weir_cloudevents::{
-    json,
-    trace::{self, TraceParent},
-};
-use weir_domain::{ErrorKind, Event, Limits, error_chain};
+use weir_cloudevents::json;
+use weir_domain::{ErrorKind, Limits, error_chain};
 
-use crate::{Call, CallError, CallMode, EventForm, Invoke, Outcome, turns::Turns};
+use self::trace_context::TraceContext;
+use crate::{
+    Call, CallError, CallMode, EventForm, Invoke, Outcome,
+    batch::one_by_one,
+    turns::{Turn, Turns},
+};
 
 pub use self::client::HttpClient;
 
@@ -145,6 +149,16 @@ impl Invoke for HttpFunction {
         Box::pin(self.inner.invoke(call))
     }
 
+    fn invoke_batch<'a>(&'a self, calls: &'a [Call]) -> BoxFuture<'a, Vec<Result<Outcome, CallError>>> {
+        // Who waits needs an answer of his own.
+        let is_joint = self.takes_batches() && calls.len() > 1 && calls.iter().all(|it| it.mode == CallMode::Async);
+        if is_joint { Box::pin(self.inner.invoke_batch(calls)) } else { Box::pin(one_by_one(self, calls)) }
+    }
+
+    fn takes_batches(&self) -> bool {
+        self.inner.options.form.has_batches()
+    }
+
     fn retire(&self) {
         self.inner.turns.retire();
     }
@@ -160,14 +174,43 @@ enum Answered {
 
 impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
-        let limit = self.options.timeout;
-        let turn = tokio::time::timeout(limit, self.turns.take(call.mode));
-        let _turn = turn.await.map_err(|_| CallError::Busy)??;
-        let exchange = tokio::time::timeout(limit, self.exchange(call));
+        let _turn = self.turn(call.mode).await?;
+        let limit = call.limit(self.options.timeout);
+        let (head, body) = self.post(self.request(call), call.mode, limit).await?;
+        answer::read(call, &head, body, &self.options.limits, self.options.only_answer_objects)
+    }
+
+    /// Makes calls from the log as one request: what is wrong with it is wrong for each of them.
+    async fn invoke_batch(&self, calls: &[Call]) -> Vec<Result<Outcome, CallError>> {
+        match self.try_batch(calls).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); calls.len()],
+        }
+    }
+
+    async fn try_batch(&self, calls: &[Call]) -> Result<Vec<Outcome>, CallError> {
+        let _turn = self.turn(CallMode::Async).await?;
+        let own = self.options.timeout;
+        let limit = calls.iter().map(|call| call.limit(own)).min().unwrap_or(own);
+        let (head, body) = self.post(self.batch_request(calls), CallMode::Async, limit).await?;
+        batch::read(calls, &head, body, &self.options.limits)
+    }
+
+    async fn turn(&self, mode: CallMode) -> Result<Turn<'_>, CallError> {
+        let turn = tokio::time::timeout(self.options.timeout, self.turns.take(mode));
+        turn.await.map_err(|_| CallError::Busy)?
+    }
+
+    /// Sends a request and returns the answer, if it is no refusal.
+    async fn post(
+        &self,
+        request: Request<Full<Bytes>>,
+        mode: CallMode,
+        limit: Duration,
+    ) -> Result<(Parts, Bytes), CallError> {
+        let exchange = tokio::time::timeout(limit, self.exchange(request, mode));
         match exchange.await.unwrap_or(Err(CallError::Timeout { limit }))? {
-            Answered::Whole(head, body) => {
-                answer::read(call, &head, body, &self.options.limits, self.options.only_answer_objects)
-            }
+            Answered::Whole(head, body) => Ok((head, body)),
             Answered::Refused(head, body) => {
                 let (code, retry_after) = (head.status.as_u16(), retry_after::read(&head.headers));
                 Err(CallError::Status { code, retry_after, body: excerpt(body).await })
@@ -175,15 +218,15 @@ impl Inner {
         }
     }
 
-    async fn exchange(&self, call: &Call) -> Result<Answered, CallError> {
-        let response = self.client.request(self.request(call)).await?;
+    async fn exchange(&self, request: Request<Full<Bytes>>, mode: CallMode) -> Result<Answered, CallError> {
+        let response = self.client.request(request).await?;
         let (head, body) = response.into_parts();
         // Asked for an answer, a function may send the caller elsewhere; that is no failure. A value is only that of a
         // success: an authorizer that refuses with a status must not be taken for one that allows.
         let passes = head.status.is_success()
-            || (answer::is_awaited(call) && head.status.is_redirection())
+            || (mode == CallMode::Sync && head.status.is_redirection())
             || (self.options.only_500_fails
-                && call.mode != CallMode::Value
+                && mode != CallMode::Value
                 && head.status != StatusCode::INTERNAL_SERVER_ERROR);
         if !passes {
             return Ok(Answered::Refused(head, body));
@@ -197,32 +240,27 @@ impl Inner {
     }
 
     fn request(&self, call: &Call) -> Request<Full<Bytes>> {
-        let body = self.options.form.encode(&call.event);
+        let context = TraceContext::of(&call.event, call.span);
+        self.request_of(self.options.form.encode(&call.event), context.as_ref())
+    }
+
+    fn batch_request(&self, calls: &[Call]) -> Request<Full<Bytes>> {
+        let body = EventForm::encode_batch(calls.iter().map(|call| &call.event));
+        let mut request = self.request_of(body, TraceContext::shared(calls).as_ref());
+        let media_type = HeaderValue::from_static(json::BATCH_CONTENT_TYPE);
+        request.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        request
+    }
+
+    fn request_of(&self, body: Vec<u8>, context: Option<&TraceContext<'_>>) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         *request.headers_mut() = self.headers.clone();
-        add_trace(&call.event, call.span, request.headers_mut());
+        if let Some(context) = context {
+            context.add_to(request.headers_mut());
+        }
         request
-    }
-}
-
-/// Puts the trace that an event belongs to where HTTP has it, so that the function goes on with it (W3C Trace Context).
-///
-/// A context that is broken goes no further than the event. Where the call is recorded as a span, the function goes on with
-/// that; else the span stays that of the event, because there is no other that could be named.
-fn add_trace(event: &Event, span: Option<TraceParent>, headers: &mut HeaderMap) {
-    let of_event = event.extension_str(trace::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
-    let Some(parent) = span.or(of_event) else { return };
-    let Ok(value) = HeaderValue::try_from(parent.to_string()) else { return };
-    headers.insert(HeaderName::from_static(trace::TRACEPARENT), value);
-    // A state belongs to its trace.
-    if of_event.is_none_or(|of_event| of_event.trace_id() != parent.trace_id()) {
-        return;
-    }
-    let state = event.extension_str(trace::TRACESTATE).and_then(trace::state);
-    if let Some(state) = state.and_then(|state| HeaderValue::from_str(&state).ok()) {
-        headers.insert(HeaderName::from_static(trace::TRACESTATE), state);
     }
 }
 
@@ -281,7 +319,7 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, HttpSetupError> {
 
 #[cfg(test)]
 mod tests {
-    use weir_domain::{AttributeValue, FunctionId};
+    use weir_domain::{Event, FunctionId};
 
     use super::*;
 
@@ -299,6 +337,7 @@ mod tests {
             attempt: 1,
             mode,
             span: None,
+            timeout: None,
         };
         let one = function.inner.turns.take(CallMode::Async).await.expect("a turn");
         assert_eq!(function.invoke(&call(CallMode::Async)).await, Err(CallError::Busy));
@@ -306,42 +345,6 @@ mod tests {
         assert_eq!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
         drop((one, two));
         assert_ne!(function.invoke(&call(CallMode::Sync)).await, Err(CallError::Busy));
-    }
-
-    #[test]
-    fn a_trace_goes_out_where_it_is_well_formed() {
-        let check = |parent: Option<&str>, state: Option<&str>, expected: [Option<&str>; 2]| {
-            let event = Event::builder("1", "/s", "t").extension_opt("traceparent", parent);
-            let event = event.extension_opt("tracestate", state).build().expect("valid");
-            let mut headers = HeaderMap::new();
-            add_trace(&event, None, &mut headers);
-            let sent = ["traceparent", "tracestate"].map(|name| headers.get(name).and_then(|it| it.to_str().ok()));
-            assert_eq!(sent, expected, "{parent:?} {state:?}");
-        };
-        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        check(None, None, [None, None]);
-        check(None, Some("a=1"), [None, None]);
-        check(Some("nonsense"), Some("a=1"), [None, None]);
-        check(Some(parent), None, [Some(parent), None]);
-        check(Some(parent), Some("a=1,b=2"), [Some(parent), Some("a=1,b=2")]);
-        check(Some(parent), Some("a=1,B"), [Some(parent), None]);
-        let later = "7f-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
-        check(Some(later), Some("a=1"), [Some(parent), Some("a=1")]);
-        let number = Event::builder("1", "/s", "t").extension("traceparent", AttributeValue::Integer(7));
-        let mut headers = HeaderMap::new();
-        add_trace(&number.build().expect("valid"), None, &mut headers);
-        assert!(headers.is_empty());
-
-        // The span of the call takes the place of that of the event, and a state stays with its trace.
-        let event = Event::builder("1", "/s", "t").extension("traceparent", AttributeValue::String(parent));
-        let event = event.extension("tracestate", AttributeValue::String("a=1")).build().expect("valid");
-        let of_event: TraceParent = parent.parse().expect("valid");
-        for (span, state) in [(of_event.child(7), Some("a=1")), (TraceParent::begin(8, 9), None)] {
-            let mut headers = HeaderMap::new();
-            add_trace(&event, Some(span), &mut headers);
-            let sent = ["traceparent", "tracestate"].map(|name| headers.get(name).and_then(|it| it.to_str().ok()));
-            assert_eq!(sent, [Some(&*span.to_string()), state]);
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - [`AwsFunction`] invokes a Lambda function, or hands the event to a stream or a queue of AWS.
 //!
 //! All are an [`Invoke`]. Whether a failed call is repeated, what becomes of returned events and which right a function
-//! has to emit them are decided by whoever calls: a runtime knows one call only.
+//! has to emit them are decided by whoever calls: a runtime knows one call only, or those that it is given as a batch.
 //!
 //! Nothing here spawns. [`Ticker`] is the one component to be driven, on a thread of its own: it is what ends a
 //! function that does not end by itself.
@@ -17,6 +17,7 @@
 
 mod answer;
 mod aws;
+mod batch;
 mod call;
 mod digest;
 mod error;

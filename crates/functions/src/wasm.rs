@@ -4,7 +4,8 @@
 //!
 //! Each function keeps a bounded stack of idle instances, newest on top. A call takes one, or makes one from the
 //! copy-on-write snapshot, and gives it back unless it was the last call of that instance, or the instance trapped, ran
-//! out of time or of memory. With [`Instances::Fresh`] every call makes its own.
+//! out of time or of memory. With [`Instances::Fresh`] every call makes its own. Calls of one batch share an instance
+//! and their turn.
 //!
 //! Guests run on fibers: at every tick of the [`Ticker`] a running guest gives its thread back to the async runtime, so
 //! that one which never ends holds up nobody, and its time limit is an ordinary timer. Instances without a fiber would save

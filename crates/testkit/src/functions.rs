@@ -59,14 +59,6 @@ impl FakeFunction {
 impl Invoke for FakeFunction {
     fn invoke<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Outcome, CallError>> {
         self.calls.0.lock().push((call.event.id().to_owned(), call.attempt));
-        (self.body)(Call {
-            event: call.event.clone(),
-            key: call.key.clone(),
-            function: call.function.clone(),
-            subscription: call.subscription.clone(),
-            attempt: call.attempt,
-            mode: call.mode,
-            span: call.span,
-        })
+        (self.body)(call.clone())
     }
 }

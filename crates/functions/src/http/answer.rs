@@ -35,7 +35,7 @@ const DECLARED: &str = "application/cloudevents";
 const REQUIRED: [&str; 4] = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 
 /// Tells whether an HTTP caller waits for the answer.
-pub(crate) fn is_awaited(call: &Call) -> bool {
+fn is_awaited(call: &Call) -> bool {
     call.mode == CallMode::Sync
 }
 
@@ -50,16 +50,24 @@ pub(crate) fn read(
     if call.mode == CallMode::Value {
         return Outcome::value(body);
     }
-    let malformed = |error: DecodeError| CallError::malformed(format!("its answer is no valid CloudEvent: {error}"));
-    let events = |events: &[Event]| Outcome::Events(events.iter().map(Draft::from).collect());
-    match detect(&head.headers).map_err(malformed)? {
-        Mode::Structured => Ok(events(&[json::decode(&body, limits).map_err(malformed)?])),
-        Mode::Batch => Ok(events(&json::decode_batch(&body, limits).map_err(malformed)?)),
-        Mode::Binary => Ok(events(&[binary::decode(&head.headers, body, limits).map_err(malformed)?])),
-        Mode::NotCloudEvent if is_awaited(call) && only_objects => object(&body).map(Outcome::Answer),
-        Mode::NotCloudEvent if is_awaited(call) => answered(head, body).map(Outcome::Answer),
-        Mode::NotCloudEvent => Ok(Outcome::Events(Vec::new())),
+    match events(head, body.clone(), limits)? {
+        Some(events) => Ok(Outcome::Events(events.iter().map(Draft::from).collect())),
+        None if is_awaited(call) && only_objects => object(&body).map(Outcome::Answer),
+        None if is_awaited(call) => answered(head, body).map(Outcome::Answer),
+        None => Ok(Outcome::Events(Vec::new())),
     }
+}
+
+/// Reads the events of an answer; `None` where it carries no CloudEvents.
+pub(super) fn events(head: &Parts, body: Bytes, limits: &Limits) -> Result<Option<Vec<Event>>, CallError> {
+    let decoded = match detect(&head.headers) {
+        Ok(Mode::Structured) => json::decode(&body, limits).map(|event| Some(vec![event])),
+        Ok(Mode::Batch) => json::decode_batch(&body, limits).map(Some),
+        Ok(Mode::Binary) => binary::decode(&head.headers, body, limits).map(|event| Some(vec![event])),
+        Ok(Mode::NotCloudEvent) => Ok(None),
+        Err(error) => Err(error),
+    };
+    decoded.map_err(|error| CallError::malformed(format!("its answer is no valid CloudEvent: {error}")))
 }
 
 /// Tells how an answer carries CloudEvents.

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Call, CallError, CallMode, GuestLevel, Invoke, Outcome,
+    batch::{FailedKeys, one_by_one},
     turns::{Turn, Turns},
 };
 
@@ -82,8 +83,15 @@ struct Inner {
 
 /// What a call begins with.
 enum Start {
-    Idle(Guest),
+    Guest(Guest),
     Place(Slot),
+}
+
+/// What a call leaves to the next one of its batch: the instance, and the turn that lasts longer.
+#[derive(Default)]
+struct Held<'a> {
+    guest: Option<Guest>,
+    turn: Option<Turn<'a>>,
 }
 
 impl WasmFunction {
@@ -123,6 +131,13 @@ impl Invoke for WasmFunction {
         Box::pin(self.inner.invoke(call))
     }
 
+    fn invoke_batch<'a>(&'a self, calls: &'a [Call]) -> BoxFuture<'a, Vec<Result<Outcome, CallError>>> {
+        // Turns are shared out by mode, and what is made for one call alone leaves nothing to the next.
+        let is_reused = matches!(self.inner.options.instances, Instances::Reuse { .. });
+        let is_joint = is_reused && calls.iter().all(|call| call.mode == CallMode::Async);
+        if is_joint { Box::pin(self.inner.invoke_batch(calls)) } else { Box::pin(one_by_one(self, calls)) }
+    }
+
     fn retire(&self) {
         self.inner.turns.retire();
     }
@@ -130,38 +145,85 @@ impl Invoke for WasmFunction {
 
 impl Inner {
     async fn invoke(&self, call: &Call) -> Result<Outcome, CallError> {
-        let limit = self.options.timeout;
+        let mut held = Held::default();
+        let outcome = self.next(call, &mut held).await;
+        self.give_back(held);
+        outcome
+    }
+
+    /// Makes calls from the log one after the other on one instance, for as long as that lasts and nobody waits for its
+    /// place.
+    async fn invoke_batch(&self, calls: &[Call]) -> Vec<Result<Outcome, CallError>> {
+        let mut held = Held::default();
+        let mut failed = FailedKeys::default();
+        let mut outcomes = Vec::with_capacity(calls.len());
+        let mut is_busy = false;
+        for call in calls {
+            let outcome = if failed.hold(call) {
+                Err(CallError::Untried)
+            } else if is_busy {
+                // What one waited for in vain, the others do not wait for too.
+                Err(CallError::Busy)
+            } else {
+                self.next(call, &mut held).await
+            };
+            is_busy |= outcome == Err(CallError::Busy);
+            failed.note(call, &outcome);
+            outcomes.push(outcome);
+        }
+        self.give_back(held);
+        outcomes
+    }
+
+    /// Makes one call with what the one before it left, and leaves to the next one what it can use.
+    async fn next<'a>(&'a self, call: &Call, held: &mut Held<'a>) -> Result<Outcome, CallError> {
+        let own = self.options.timeout;
         // The wait has a time of its own: whoever is not called in it is not to blame for those who are.
-        let (_turn, start) =
-            tokio::time::timeout(limit, self.begin(call.mode)).await.map_err(|_| CallError::Busy)??;
+        let start = tokio::time::timeout(own, self.begin(call.mode, held)).await.map_err(|_| CallError::Busy)??;
         // From here on it runs, and its time counts.
         let _beat = self.shared.pulse.enter();
+        let limit = call.limit(own);
         match tokio::time::timeout(limit, wakes::kept_inside(self.call(start, call))).await {
-            Ok(outcome) => outcome,
+            Ok((outcome, guest)) => {
+                held.guest = guest;
+                outcome
+            }
             Err(_) => Err(CallError::Timeout { limit }),
         }
     }
 
-    /// Waits for a turn, then for an instance or a place for one.
-    async fn begin(&self, mode: CallMode) -> Result<(Turn<'_>, Start), CallError> {
-        let turn = self.turns.take(mode).await?;
-        let start = match self.idle.take() {
-            Some(guest) => Start::Idle(guest),
-            None => Start::Place(self.shared.slots.acquire().await),
+    /// Waits for a turn, then for an instance or a place for one, as far as none is held.
+    async fn begin<'a>(&'a self, mode: CallMode, held: &mut Held<'a>) -> Result<Start, CallError> {
+        if held.turn.is_none() {
+            held.turn = Some(self.turns.take(mode).await?);
+        }
+        let slots = &self.shared.slots;
+        // Those who wait for a place, of this function or another, are not to wait for the end of a batch.
+        if slots.is_awaited() {
+            held.guest = None;
+        }
+        let start = match held.guest.take().or_else(|| self.idle.take()) {
+            Some(guest) => Start::Guest(guest),
+            None => Start::Place(slots.acquire().await),
         };
-        // The wait for a place may have been long as well.
+        // The wait for a place may have been long as well, and so may the calls before this one.
         self.turns.check(mode)?;
-        Ok((turn, start))
+        Ok(start)
     }
 
-    async fn call(&self, start: Start, call: &Call) -> Result<Outcome, CallError> {
-        let mut guest = match start {
-            Start::Idle(guest) => guest,
-            Start::Place(slot) => self.guest(slot).await?,
+    /// Calls once, and returns the instance where it can be called again.
+    async fn call(&self, start: Start, call: &Call) -> (Result<Outcome, CallError>, Option<Guest>) {
+        let made = match start {
+            Start::Guest(guest) => Ok(guest),
+            Start::Place(slot) => self.guest(slot).await,
         };
-        let outcome = guest.call(call, self.bounds()).await;
-        self.give_back(guest);
-        outcome
+        match made {
+            Ok(mut guest) => {
+                let outcome = guest.call(call, self.bounds()).await;
+                (outcome, self.is_reusable(&guest).then_some(guest))
+            }
+            Err(error) => (Err(error), None),
+        }
     }
 
     fn bounds(&self) -> Bounds {
@@ -169,12 +231,15 @@ impl Inner {
         Bounds { memory_bytes_max, output_bytes_max, events_max }
     }
 
-    fn give_back(&self, guest: Guest) {
-        match self.options.instances {
-            Instances::Reuse { calls_max } if guest.is_reusable(calls_max) => {
-                self.shared.slots.keep(&self.idle, guest);
-            }
-            Instances::Reuse { .. } | Instances::Fresh => drop(guest),
+    fn is_reusable(&self, guest: &Guest) -> bool {
+        matches!(self.options.instances, Instances::Reuse { calls_max } if guest.is_reusable(calls_max))
+    }
+
+    /// Keeps the instance for other calls. The turn ends after that.
+    fn give_back(&self, held: Held<'_>) {
+        let Held { guest, turn: _turn } = held;
+        if let Some(guest) = guest {
+            self.shared.slots.keep(&self.idle, guest);
         }
     }
 
@@ -222,7 +287,9 @@ impl Inner {
             for line in lines {
                 self.shared.options.log.line(&self.id, "", GuestLevel::Info, &line);
             }
-            self.give_back(guest);
+            if self.is_reusable(&guest) {
+                self.shared.slots.keep(&self.idle, guest);
+            }
             Ok::<(), PrepareError>(())
         });
         tried.await.unwrap_or_else(|_| Err(PrepareError::start(CallError::Timeout { limit })))

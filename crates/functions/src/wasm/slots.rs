@@ -129,7 +129,8 @@ impl Slots {
         }
     }
 
-    fn is_awaited(&self) -> bool {
+    /// Tells whether somebody waits for a place.
+    pub(super) fn is_awaited(&self) -> bool {
         self.waiting.load(SeqCst) > 0
     }
 

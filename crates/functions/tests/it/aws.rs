@@ -21,8 +21,8 @@ use tokio::net::TcpListener;
 use weir_cloudevents::json as codec;
 use weir_domain::{Clock, Data, Event, Limits, Timestamp};
 use weir_functions::{
-    AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsTarget, CallError, CallMode, EventForm, HttpClient, Invoke,
-    Outcome,
+    AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsTarget, Call, CallError, CallMode, EventForm, HttpClient,
+    Invoke, Outcome,
 };
 
 use crate::rig::{self, answer, ask, invoke, only};
@@ -320,6 +320,18 @@ async fn who_has_no_credentials_does_not_call_and_old_functions_get_the_old_form
     let body = sent(&aws, &old, &keyed("1", None)).await;
     let names = ["cloudEventsVersion", "eventType", "eventID", "source"].map(|name| &body[name]);
     assert_eq!(names, [&value!("0.1"), &value!("order.placed"), &value!("1"), &value!("/shop")]);
+}
+
+#[tokio::test]
+async fn the_limit_of_a_call_holds_where_it_is_shorter() {
+    // Connections come about and are never looked at.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = Some(format!("http://{}", silent.local_addr().expect("an address")));
+    let target = AwsTarget { service: AwsService::Kinesis, name: "orders".into(), region: REGION.into(), endpoint };
+    let stream = AwsFunction::new(HttpClient::new(), Arc::new(StoppedClock), target, options()).expect("valid");
+    let limit = Duration::from_millis(50);
+    let call = Call { timeout: Some(limit), ..rig::call(CallMode::Async, keyed("1", None)) };
+    assert_eq!(stream.invoke(&call).await, Err(CallError::Timeout { limit }));
 }
 
 #[tokio::test]

@@ -29,21 +29,21 @@ use weir_functions::{
     Call, CallError, CallMode, Draft, EventForm, HttpClient, HttpFunction, HttpOptions, Invoke, Outcome,
 };
 
-use crate::rig::{answer, ask, call, invoke, json, only, value};
+use crate::rig::{answer, ask, call, event, invoke, json, only, value};
 
 const EVENT: &str = r#"{"specversion":"1.0","id":"9","source":"/f","type":"done","n":5,"data":{"a":1}}"#;
 
-/// A server that answers as the path says, and the last request that it got.
-struct Server {
+/// A server that answers as the path says, and the requests that it got.
+pub(crate) struct Server {
     address: SocketAddr,
-    seen: Arc<Mutex<Option<(HeaderMap, Bytes)>>>,
+    seen: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let seen = Arc::new(Mutex::new(None));
+        let seen = Arc::new(Mutex::new(Vec::new()));
         let inside = Arc::clone(&seen);
         tokio::spawn(async move {
             loop {
@@ -54,7 +54,7 @@ impl Server {
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await.expect("a body").to_bytes();
-                        *seen.lock().expect("not poisoned") = Some((head.headers, body));
+                        seen.lock().expect("not poisoned").push((head.headers, body));
                         Ok::<_, Infallible>(respond(head.uri.path()).await)
                     }
                 });
@@ -65,9 +65,21 @@ impl Server {
         Self { address, seen }
     }
 
-    fn function(&self, path: &str, options: HttpOptions) -> HttpFunction {
+    pub(crate) fn function(&self, path: &str, options: HttpOptions) -> HttpFunction {
         let url = format!("http://{}{path}", self.address);
         HttpFunction::new(HttpClient::new(), &url, options).expect("valid")
+    }
+
+    /// The requests since the last time.
+    pub(crate) fn requests(&self) -> Vec<(HeaderMap, Bytes)> {
+        std::mem::take(&mut *self.seen.lock().expect("not poisoned"))
+    }
+
+    /// The one request since the last time.
+    pub(crate) fn request(&self) -> (HeaderMap, Bytes) {
+        let mut seen = self.requests();
+        assert_eq!(seen.len(), 1);
+        seen.remove(0)
     }
 }
 
@@ -75,6 +87,13 @@ async fn respond(path: &str) -> Response<BoxBody<Bytes, Infallible>> {
     let (status, headers, body): (u16, &[(&str, &str)], String) = match path {
         "/structured" => (200, &[("content-type", "application/cloudevents+json")], EVENT.into()),
         "/batch" => (200, &[("content-type", "application/cloudevents-batch+json")], format!("[{EVENT},{EVENT}]")),
+        "/caused" => {
+            let event = |id: &str, cause: &str| {
+                format!(r#"{{"specversion":"1.0","id":"{id}","source":"/f","type":"done","causationid":"{cause}"}}"#)
+            };
+            let batch = format!("[{},{},{}]", event("a", "2"), event("b", "1"), event("c", "2"));
+            (200, &[("content-type", "application/cloudevents-batch+json")], batch)
+        }
         "/binary" => (
             202,
             &[
@@ -139,7 +158,7 @@ async fn the_event_goes_out_in_structured_mode_with_headers_and_trace() {
         .expect("valid");
     let sent: Call = call(CallMode::Async, event.clone());
     assert_eq!(function.invoke(&sent).await, Ok(Outcome::Events(Vec::new())));
-    let (headers, body) = server.seen.lock().expect("not poisoned").take().expect("a request");
+    let (headers, body) = server.request();
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     assert_eq!(header("content-type"), Some("application/cloudevents+json"));
     assert_eq!(header("authorization"), Some("Bearer s3cret"));
@@ -194,7 +213,7 @@ async fn old_functions_get_the_old_form_and_only_500_fails_where_that_is_wanted(
     let server = Server::start().await;
     let old = server.function("/empty", HttpOptions { form: EventForm::V01, ..HttpOptions::default() });
     assert_eq!(invoke(&old, "t", json("[1]")).await, Ok(Outcome::Events(Vec::new())));
-    let (headers, body) = server.seen.lock().expect("not poisoned").take().expect("a request");
+    let (headers, body) = server.request();
     assert_eq!(headers["content-type"], "application/cloudevents+json");
     let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(body["cloudEventsVersion"], "0.1");
@@ -272,6 +291,12 @@ async fn time_and_size_are_bounded_and_nobody_there_is_said() {
     let timeout = Duration::from_millis(50);
     let never = server.function("/never", HttpOptions { timeout, ..HttpOptions::default() });
     assert_eq!(invoke(&never, "t", Data::None).await, Err(CallError::Timeout { limit: timeout }));
+    // That of a call holds where it is shorter, and is told.
+    let patient = server.function("/never", HttpOptions { timeout: Duration::from_secs(60), ..HttpOptions::default() });
+    for (function, given) in [(&never, Duration::from_secs(60)), (&patient, timeout)] {
+        let call = Call { timeout: Some(given), ..call(CallMode::Async, event("t", Data::None)) };
+        assert_eq!(function.invoke(&call).await, Err(CallError::Timeout { limit: timeout }));
+    }
 
     let check = async |answer_bytes_max: usize, expected: Result<(), CallError>| {
         let large = server.function("/large", HttpOptions { answer_bytes_max, ..HttpOptions::default() });

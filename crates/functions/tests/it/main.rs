@@ -7,6 +7,7 @@
 )]
 
 mod aws;
+mod batch;
 mod cache;
 mod component;
 mod http;

@@ -147,6 +147,7 @@ pub(crate) fn call(mode: CallMode, event: Event) -> Call {
         attempt: 2,
         mode,
         span: None,
+        timeout: None,
     }
 }
 
