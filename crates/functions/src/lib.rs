@@ -5,6 +5,7 @@
 //!   JavaScript file.
 //! - [`HttpFunction`] sends the event to a URL.
 //! - [`AwsFunction`] invokes a Lambda function, or hands the event to a stream or a queue of AWS.
+//! - [`BuiltinFunction`] is part of the platform.
 //!
 //! All are an [`Invoke`]. Whether a failed call is repeated, what becomes of returned events and which right a function
 //! has to emit them are decided by whoever calls: a runtime knows one call only, or those that it is given as a batch.
@@ -18,6 +19,7 @@
 mod answer;
 mod aws;
 mod batch;
+mod builtin;
 mod call;
 mod digest;
 mod error;
@@ -32,6 +34,7 @@ mod wasm;
 pub use self::http::{HttpClient, HttpFunction, HttpOptions, HttpSetupError};
 pub use answer::HttpAnswer;
 pub use aws::{AwsCredentials, AwsFunction, AwsOptions, AwsService, AwsSetupError, AwsTarget};
+pub use builtin::BuiltinFunction;
 pub use call::{Call, CallMode, Draft, DraftValue, Invoke, Outcome};
 pub use digest::sha256;
 pub use error::CallError;
