@@ -215,6 +215,7 @@ impl Guard<'_> {
             attempt: 1,
             mode: CallMode::Value,
             span,
+            timeout: None,
         })
     }
 }

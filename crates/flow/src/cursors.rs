@@ -5,7 +5,7 @@
 //! crash what was done since the last write is delivered again.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
@@ -19,7 +19,7 @@ use weir_log::{LogEngine, LogError};
 
 use crate::{
     delivery::Departed,
-    progress::{Ahead, Progress},
+    progress::Progress,
 };
 
 /// The least time between two writes, and so the most deliveries that a crash repeats. It doubles while writes fail, up to
@@ -30,7 +30,7 @@ const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// What a cursor is called: the subscription that it was made for, and where that was made. Who takes the place of another
 /// subscription takes its cursor over, name and all; who is made again has a new one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct CursorName {
     pub(crate) space: SpaceName,
     pub(crate) subscription: SubscriptionId,
@@ -57,11 +57,11 @@ pub(crate) struct Cursors {
 #[derive(Default)]
 struct State {
     /// Where those stand that were used since the start. As many as there are subscriptions.
-    known: HashMap<CursorName, Progress>,
+    known: BTreeMap<CursorName, Progress>,
     /// Those of them that are not written down yet.
-    moved: HashSet<CursorName>,
+    moved: BTreeSet<CursorName>,
     /// Those whose checkpoints are to be removed.
-    finished: HashSet<CursorName>,
+    finished: BTreeSet<CursorName>,
     /// Those whose subscriptions are gone, until delivery takes them.
     departed: Vec<Departed>,
 }
@@ -119,18 +119,38 @@ impl Cursors {
         Ok(departed.into_iter().zip(stored).filter(is_kept).map(|(it, _)| it).collect())
     }
 
-    /// Takes note of up to where everything is done, and where it is given of what is done behind that; it is written down
-    /// soon. What was said of the latter before stays where it is not given.
-    pub(crate) fn note(&self, name: &CursorName, done: Position, ahead: Option<Ahead>) {
+    /// Takes note of up to where everything is done, and where it is given of all else; it is written down soon. What was
+    /// said of the latter before stays where it is not given.
+    pub(crate) fn note(&self, name: &CursorName, done: Position, whole: Option<Progress>) {
         let mut state = self.state.lock();
         let known = state.known.entry(name.clone()).or_default();
-        known.done = done;
-        if let Some(ahead) = ahead {
-            known.ahead = ahead;
+        if let Some(whole) = whole {
+            *known = whole;
         }
+        known.log.mark.done = done;
         state.moved.insert(name.clone());
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Writes down how far one is, and returns when that is done.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then nothing is noted.
+    pub(crate) async fn store_now(
+        &self,
+        log: &dyn LogEngine,
+        name: &CursorName,
+        progress: Progress,
+    ) -> Result<(), LogError> {
+        log.store_checkpoints(vec![(name.checkpoint(), progress.encode())]).await?;
+        self.state.lock().known.insert(name.clone(), progress);
+        Ok(())
+    }
+
+    /// Returns how far a cursor is that was used since the start.
+    pub(crate) fn known(&self, name: &CursorName) -> Option<Progress> {
+        self.state.lock().known.get(name).cloned()
     }
 
     /// Forgets a cursor that nobody uses any more, and soon removes its checkpoint.
@@ -158,10 +178,12 @@ impl Cursors {
         let mut pause = WRITE_PAUSE;
         while !stop.is_cancelled() {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = self.changed.notified() => {}
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
             }

@@ -6,7 +6,7 @@
 //! is deleted and made again, although that has another cursor.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -23,11 +23,22 @@ use crate::{cursors::CursorName, flow::Shared};
 
 mod attempt;
 mod backoff;
+mod circuit;
+mod course;
 mod departure;
+mod gate;
 mod lanes;
+mod outcome;
+mod pace;
+mod records;
+mod standing;
 mod worker;
 
+pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
+pub(crate) use gate::Gate;
+pub(crate) use standing::{Order, Present};
+pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 use worker::Worker;
 
 /// How many cursors whose subscriptions are gone are looked at together: each reads the log.
@@ -43,9 +54,9 @@ const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     workers: JoinSet<()>,
-    running: HashMap<CursorName, Running>,
+    running: BTreeMap<CursorName, Running>,
     /// Cursors whose last worker ended in a panic.
-    broken: HashMap<CursorName, Broken>,
+    broken: BTreeMap<CursorName, Broken>,
     /// Cursors whose subscriptions are gone, and that nobody looks at yet.
     departed: Vec<Departed>,
     departures: JoinSet<()>,
@@ -68,7 +79,7 @@ struct Broken {
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let (workers, departures) = (JoinSet::new(), JoinSet::new());
-        let (running, broken) = (HashMap::new(), HashMap::new());
+        let (running, broken) = (BTreeMap::new(), BTreeMap::new());
         Self { shared, workers, running, broken, departed: Vec::new(), departures }
     }
 
@@ -80,6 +91,7 @@ impl Supervisor {
         let keeping = shared.cursors.keep(&*shared.log, delivered.clone());
         let delivering = async {
             tokio::select! {
+                biased;
                 () = begin => {}
                 // What was changed meanwhile is seen to all the same, and no event is taken.
                 () = stop.cancelled() => {}
@@ -95,6 +107,7 @@ impl Supervisor {
         loop {
             let due = self.adjust(&stop);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 // The next round starts it.
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
@@ -122,16 +135,17 @@ impl Supervisor {
         let now = Instant::now();
         self.departed.extend(self.shared.cursors.take_departed());
         let snapshot = self.shared.state.borrow().clone();
-        let wanted: HashMap<&CursorName, &SubscriptionId> =
+        let wanted: BTreeMap<&CursorName, &SubscriptionId> =
             snapshot.cursors.iter().map(|((_, id), cursor)| (cursor, id)).collect();
         for (cursor, worker) in &self.running {
             if wanted.get(cursor).is_none_or(|id| **id != worker.subscription) {
                 worker.stop.cancel();
             }
         }
+        self.shared.workers_max.store(wanted.len(), std::sync::atomic::Ordering::Relaxed);
         self.broken.retain(|cursor, _| wanted.contains_key(cursor));
         let ending = self.running.iter().filter(|(_, worker)| worker.stop.is_cancelled());
-        let ending: HashSet<(SpaceName, SubscriptionId)> =
+        let ending: BTreeSet<(SpaceName, SubscriptionId)> =
             ending.map(|(cursor, worker)| (cursor.space.clone(), worker.subscription.clone())).collect();
         for (cursor, id) in &wanted {
             // Of that name it ends first, and then the next round begins.

@@ -1,7 +1,7 @@
 //! The handle that others hold, and the component behind it.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +16,7 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{
-    Arrival, Catalog, Change, Command, EventTypeName, FunctionKind, SpaceCatalog, Subscription, SubscriptionId,
+    Arrival, Catalog, Change, Command, EventTypeName, FunctionKind, SpaceCatalog, Subscription,
 };
 use weir_domain::{Clock, Event, FunctionId, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
@@ -28,7 +28,7 @@ use crate::{
     authorizer::Decisions,
     call,
     cursors::{CursorName, Cursors},
-    delivery::Supervisor,
+    delivery::{Gate, Present, Supervisor},
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
     system_events,
@@ -39,15 +39,15 @@ use crate::{
 pub struct Options {
     /// How many functions may follow one another from one first event.
     pub hops_max: u32,
-    /// Calls in flight for one subscription.
-    pub calls_max: usize,
     /// Events that one subscription reads ahead of its cursor.
     pub window_events_max: usize,
     /// Bytes of these events.
     pub window_bytes_max: usize,
-    /// Events between the oldest that is not settled and the newest that was read: how far other keys may go on while one
-    /// waits. Of those that are settled only the position is kept.
-    pub window_span_max: usize,
+    /// Bytes of the events that all subscriptions together read ahead: each may take its part of them, however much the
+    /// others have.
+    pub windows_bytes_max: usize,
+    /// Calls that all subscriptions together have in flight, but for a few that each may always have.
+    pub deliveries_max: usize,
     /// What events that functions return may be.
     pub limits: Limits,
     /// Callers that may wait for functions at the same time.
@@ -67,10 +67,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             hops_max: 64,
-            calls_max: 256,
             window_events_max: 16 * 1024,
             window_bytes_max: 32 * 1024 * 1024,
-            window_span_max: 1024 * 1024,
+            windows_bytes_max: 512 * 1024 * 1024,
+            deliveries_max: 2048,
             limits: Limits::default(),
             callers_max: 4096,
             changes_max: 32,
@@ -107,12 +107,27 @@ pub(crate) struct Shared {
     pub(crate) delivering: AtomicUsize,
     /// What authorizers allowed.
     pub(crate) decisions: Decisions,
-    /// Events that workers have read and not settled, of each worker.
-    pub(crate) backlogs: Mutex<HashMap<CursorName, (SubscriptionId, Arc<AtomicUsize>)>>,
+    /// What can be seen of the workers.
+    pub(crate) workers: Mutex<BTreeMap<CursorName, Present>>,
+    /// How many there are.
+    pub(crate) workers_max: AtomicUsize,
+    /// How many calls of them may be in flight together.
+    pub(crate) gate: Arc<Gate>,
     /// Where subscriptions stand.
     pub(crate) cursors: Arc<Cursors>,
     /// The last configuration change that was there when the flow was opened.
     pub(crate) opened: Position,
+}
+
+/// The least that a subscription may read ahead, in bytes, however many there are.
+const WINDOW_BYTES_MIN: usize = 256 * 1024;
+
+impl Shared {
+    /// Returns how many bytes of events one subscription may read ahead now.
+    pub(crate) fn window_bytes(&self) -> usize {
+        let part = self.options.windows_bytes_max / self.workers_max.load(Ordering::Relaxed).max(1);
+        part.clamp(WINDOW_BYTES_MIN.min(self.options.window_bytes_max), self.options.window_bytes_max)
+    }
 }
 
 /// A call that is counted until this is dropped.
@@ -176,7 +191,7 @@ impl Flow {
         let opened = state.borrow().position;
         let callers = Semaphore::new(options.callers_max);
         let decisions = Decisions::new(options.authorizations_bytes_max);
-        let backlogs = Mutex::default();
+        let gate = Arc::new(Gate::new(options.deliveries_max));
         let delivering = AtomicUsize::new(0);
         let shared = Arc::new(Shared {
             log,
@@ -187,7 +202,9 @@ impl Flow {
             callers,
             delivering,
             decisions,
-            backlogs,
+            workers: Mutex::default(),
+            workers_max: AtomicUsize::new(0),
+            gate,
             cursors,
             opened,
         });
@@ -223,7 +240,7 @@ impl Flow {
     /// among them.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.shared.backlogs.lock().values().map(|(_, events)| events.load(Ordering::Relaxed)).sum()
+        self.shared.workers.lock().values().map(|it| it.standing.waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// Returns the same of each async subscription, in the order of spaces, event types and functions.
@@ -231,14 +248,14 @@ impl Flow {
     pub fn backlogs(&self) -> Vec<Backlog> {
         let catalog = self.catalog();
         let mut backlogs: Vec<Backlog> = {
-            let present = self.shared.backlogs.lock();
-            let backlog = |(cursor, (id, events)): (&CursorName, &(SubscriptionId, Arc<AtomicUsize>))| {
-                let it = catalog.space(&cursor.space)?.subscription(id.as_str())?;
+            let present = self.shared.workers.lock();
+            let backlog = |(cursor, worker): (&CursorName, &Present)| {
+                let it = catalog.space(&cursor.space)?.subscription(worker.subscription.as_str())?;
                 Some(Backlog {
                     space: cursor.space.clone(),
                     event_type: it.event_type.clone(),
                     function: it.function.clone(),
-                    events: events.load(Ordering::Relaxed),
+                    events: worker.standing.waiting.load(Ordering::Relaxed),
                 })
             };
             present.iter().filter_map(backlog).collect()

@@ -15,7 +15,7 @@ use futures_util::{
     stream::{self, FuturesUnordered},
 };
 use tokio::sync::{mpsc, oneshot, watch};
-use weir_catalog::{Change, ChangeKind, Command, Function, SubscriptionKind, stored};
+use weir_catalog::{Activity, Change, ChangeKind, Command, Function, SubscriptionKind, stored};
 use weir_domain::{Clock, Data, ErrorKind, Event, FunctionId, Ids, Position, SpaceName};
 use weir_functions::Invoke;
 use weir_log::{Append, Condition, Filter, LogEngine, LogError, NewEvent, Query, Read};
@@ -180,6 +180,7 @@ impl Registrar {
         let mut is_open = true;
         while is_open || !makings.is_empty() {
             let (request, made) = tokio::select! {
+                biased;
                 Some((request, made)) = makings.next() => (request, Some(made)),
                 request = self.requests.recv(), if is_open => match request {
                     Some(request) => (request, None),
@@ -340,13 +341,25 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
             let cursor = CursorName { space: space.clone(), subscription: subscription.clone(), created: position };
             next.cursors.insert((space, subscription), cursor);
         }
+        ChangeKind::SubscriptionUpdated(it) => {
+            let name = (change.space.clone(), it.id.clone());
+            if it.activity == Activity::Draining {
+                next.drains.insert(name, position);
+            } else {
+                next.drains.remove(&name);
+            }
+        }
         ChangeKind::SubscriptionReplaced { id, subscription } => {
+            if let Some(drain) = next.drains.remove(&(change.space.clone(), id.clone())) {
+                next.drains.insert((change.space.clone(), subscription.id.clone()), drain);
+            }
             if let Some(cursor) = next.cursors.remove(&(change.space.clone(), id.clone())) {
                 next.cursors.insert((change.space.clone(), subscription.id.clone()), cursor);
             }
         }
         ChangeKind::SubscriptionDeleted(id) => {
             next.cursors.remove(&(change.space.clone(), id.clone()));
+            next.drains.remove(&(change.space.clone(), id.clone()));
         }
         ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it) => {
             next.changed.insert((change.space.clone(), it.id.clone()), position);
@@ -359,6 +372,7 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
         }
         ChangeKind::SpaceDeleted => {
             next.cursors.retain(|(space, _), _| *space != change.space);
+            next.drains.retain(|(space, _), _| *space != change.space);
             next.functions.remove(&change.space);
         }
         _ => {}

@@ -11,7 +11,7 @@ use weir_cloudevents::{
 use weir_domain::{AttributeError, AttributeValue, Event, FunctionId, SpaceName, Timestamp};
 use weir_functions::{Draft, DraftValue};
 
-use crate::recorded_time::RECORDED_TIME;
+use crate::{REPLAY, recorded_time::RECORDED_TIME};
 
 /// The extension that names the event which caused this one.
 pub const CAUSATION_ID: &str = "causationid";
@@ -26,6 +26,10 @@ pub(crate) struct Cause<'a> {
     pub(crate) subscription: &'a str,
     pub(crate) function: &'a FunctionId,
     pub(crate) event: &'a Event,
+    /// The name of the derivation, where a replay makes another one.
+    pub(crate) derivation: Option<&'a str>,
+    /// The replay that the call is part of.
+    pub(crate) replay: Option<&'a str>,
     pub(crate) now: Timestamp,
 }
 
@@ -70,7 +74,7 @@ pub(crate) fn complete(cause: &Cause<'_>, drafts: Vec<Draft>, hops_max: u32) -> 
 }
 
 fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation: &str) -> Result<Event, Unfit> {
-    let seed = derive(cause.space, cause.subscription, cause.event, index);
+    let seed = derive(cause.space, cause.subscription, cause.event, index, cause.derivation);
     // A function that copies the event it was given and changes its type means a new event, not the old one again.
     if draft.id.as_deref() == Some(cause.event.id()) && draft.source.as_deref() == Some(cause.event.source()) {
         (draft.id, draft.source) = (None, None);
@@ -86,7 +90,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         draft.extensions.retain(|(name, _)| name != TRACEPARENT && name != TRACESTATE);
     }
     // And for where that one came in and when it was recorded: this one came by no request, and is not recorded yet.
-    draft.extensions.retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME].contains(&name.as_str()));
+    draft.extensions.retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME, REPLAY].contains(&name.as_str()));
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);
@@ -97,6 +101,9 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         .extension(CAUSATION_ID, AttributeValue::String(cause.event.id()))
         .extension(CORRELATION_ID, AttributeValue::String(correlation))
         .extension(HOPS, AttributeValue::Integer(hops));
+    if let Some(replay) = cause.replay {
+        builder = builder.extension(REPLAY, AttributeValue::String(replay));
+    }
     let parent = cause.event.extension_str(TRACEPARENT).and_then(|parent| parent.parse::<TraceParent>().ok());
     if let Some(parent) = parent.filter(|_| !builder.has_extension(TRACEPARENT)) {
         // That it is derived keeps repeated runs equal.
@@ -111,7 +118,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
 /// by it whoever records spans knows that the event names no span of the function's own.
 #[must_use]
 pub fn returned_span(space: &SpaceName, subscription: &str, cause: &Event, index: usize) -> u64 {
-    span_of(&derive(space, subscription, cause, index))
+    span_of(&derive(space, subscription, cause, index, None))
 }
 
 /// Any number but 0 is a span id.
@@ -120,12 +127,21 @@ fn span_of(seed: &blake3::Hash) -> u64 {
 }
 
 /// Equal for every run of the same function on the same event, different for everything else.
-fn derive(space: &SpaceName, subscription: &str, cause: &Event, index: usize) -> blake3::Hash {
+fn derive(
+    space: &SpaceName,
+    subscription: &str,
+    cause: &Event,
+    index: usize,
+    derivation: Option<&str>,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for part in [space.as_str(), cause.source(), cause.id(), subscription] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     hasher.update(&(index as u64).to_le_bytes());
+    if let Some(derivation) = derivation {
+        hasher.update(derivation.as_bytes());
+    }
     hasher.finalize()
 }
 
@@ -141,7 +157,7 @@ mod tests {
         let event = event.build().expect("valid");
         let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
         let cause =
-            Cause { space: &space, subscription: "s", function: &function, event: &event, now: Timestamp::default() };
+            Cause { space: &space, subscription: "s", function: &function, event: &event, derivation: None, replay: None, now: Timestamp::default() };
         let made = complete(&cause, vec![draft], 1).expect("valid").remove(0);
         assert_eq!((Arrival::of(&made), made.extension_str("own")), (Arrival::DEFAULT, Some("/copied")));
     }
@@ -156,7 +172,7 @@ mod tests {
             .expect("valid");
         let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
         let cause =
-            Cause { space: &space, subscription: "s", function: &function, event: &event, now: Timestamp::default() };
+            Cause { space: &space, subscription: "s", function: &function, event: &event, derivation: None, replay: None, now: Timestamp::default() };
         let traced = |given: &[(&str, &str)]| {
             let text = |(name, value): &(&str, &str)| ((*name).to_owned(), DraftValue::Text((*value).to_owned()));
             let draft = Draft { extensions: given.iter().map(text).collect(), ..Draft::new("done") };

@@ -17,6 +17,8 @@ pub(crate) struct Snapshot {
     pub(crate) functions: HashMap<SpaceName, HashMap<FunctionId, Arc<dyn Invoke>>>,
     /// The cursor of each async subscription.
     pub(crate) cursors: HashMap<(SpaceName, SubscriptionId), CursorName>,
+    /// Up to where subscriptions are delivered that are draining.
+    pub(crate) drains: HashMap<(SpaceName, SubscriptionId), Position>,
     pub(crate) versions: Versions,
     /// Where each function got its present code.
     pub(crate) changed: HashMap<(SpaceName, FunctionId), Position>,

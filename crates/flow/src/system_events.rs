@@ -198,16 +198,16 @@ async fn append_batch(
     Ok(())
 }
 
-/// Returns what is told, in its order.
-fn kinds_of(told: &[NewEvent]) -> Vec<SystemEvent> {
+/// Returns what is told, in its order; nothing for what is kept about deliveries, which nobody counts here.
+fn kinds_of(told: &[NewEvent]) -> Vec<Option<SystemEvent>> {
     let kind = |new: &NewEvent| SystemEvent::ALL.into_iter().find(|each| each.name() == new.event.event_type());
-    told.iter().filter_map(kind).collect()
+    told.iter().map(kind).collect()
 }
 
 /// Tells the observer of what the log has written; what stood there before was told of then.
-fn note(shared: &Shared, space: &SpaceName, kinds: &[SystemEvent], entries: &[EventReceipt]) {
+fn note(shared: &Shared, space: &SpaceName, kinds: &[Option<SystemEvent>], entries: &[EventReceipt]) {
     let written = kinds.iter().zip(entries).filter(|(_, entry)| !entry.duplicate);
-    written.for_each(|(kind, _)| shared.observer.told(space, *kind));
+    written.filter_map(|(kind, _)| *kind).for_each(|kind| shared.observer.told(space, kind));
 }
 
 fn of_call(shared: &Shared, about: &About<'_>, which: SystemEvent, more: impl FnOnce() -> String) -> Option<NewEvent> {

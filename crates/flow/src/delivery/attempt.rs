@@ -1,26 +1,29 @@
-//! One attempt to deliver one event: call, complete what came back, append it, or decide how to go on.
+//! One attempt to deliver one event, or several in one call: call, complete what came back, append it, or decide how to go
+//! on.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{RetryPolicy, Subscription, SystemEvent};
-use weir_cloudevents::trace::{TRACEPARENT, TRACESTATE};
-use weir_domain::{AttributeValue, Data, ErrorKind, Event, SpaceName, error_chain};
+use weir_catalog::{OnFailure, RetryPolicy, Subscription, SystemEvent};
+use weir_domain::{AttributeValue, Event, SpaceName, error_chain};
 use weir_functions::{Call, CallError, CallMode, Invoke, Outcome};
-use weir_log::{NewEvent, Recorded};
+use weir_log::NewEvent;
 
-use super::backoff;
+use super::{
+    backoff,
+    gate::Borrowed,
+    lanes::Item,
+    outcome::{self, Failure},
+    records,
+};
 use crate::{
-    CallSpans, Calling, Counting, DELIVERY_FAILED, Happening, Purpose, Settled, TracedCall, Way, admission,
+    CallSpans, Calling, Happening, Purpose, REPLAY, Settled, TracedCall, Way,
     flow::{Shared, UnderWay, kind_of},
+    progress::{ReplayOrder, Tried},
     recorded_time,
-    reentry::{self, CAUSATION_ID, CORRELATION_ID, Cause, HOPS},
-    system_events::{self, About, Given},
+    system_events::{self, About},
 };
 
 /// How long an attempt waits that failed through no fault of the function; it doubles up to the bound.
@@ -32,27 +35,43 @@ const PLATFORM_PAUSE_MAX: Duration = Duration::from_secs(30);
 const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// How much that is told of a delivery may wait for the log. Each may be as large as an event.
 const TOLD_MAX: usize = 8;
-/// The longest time for which a function can put an event off.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What all attempts of a subscription have in common, until it is changed.
+pub(crate) struct Work {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) space: SpaceName,
+    pub(crate) subscription: Arc<Subscription>,
+    /// Its identifier, to be handed on.
+    pub(crate) name: Arc<str>,
+    /// The replay that these attempts are part of.
+    pub(crate) replay: Option<Arc<ReplayOrder>>,
+    pub(crate) stop: CancellationToken,
+}
 
 /// One delivery on its way.
 pub(crate) struct Delivery {
-    pub(crate) recorded: Recorded,
+    pub(crate) item: Item,
     /// Which attempt this is, from 1. One that does not reach the function is made again under the same number.
     pub(crate) attempt: u32,
+    /// Which one was made last.
+    pub(crate) attempt_made: u32,
     /// How often it failed, but through the platform.
-    failures: u32,
+    pub(crate) failures: u32,
     /// How many of these failures count as attempts.
-    made: u32,
-    /// When the first attempt began.
-    pub(crate) since: Instant,
+    pub(crate) made: u32,
+    /// When the first attempt began, or those after the start.
+    since: Instant,
+    /// How long it was tried before the start.
+    before: Duration,
     /// What is left to do of an attempt whose call is over.
     rest: Option<Rest>,
+    /// It was in a call with others, which failed as a whole: it is tried alone.
+    alone: bool,
     /// How often in a row the platform failed.
     platform_failures: u32,
     /// What the platform tells of this delivery and is not appended yet: it goes into the next append. A few for each
     /// attempt, and no attempt is made while many wait.
-    told: Vec<NewEvent>,
+    pub(crate) told: Vec<NewEvent>,
     /// The spans of the present attempt, where it is traced. Apart, so that all others need no room for them.
     trace: Option<Box<Trace>>,
 }
@@ -69,25 +88,73 @@ enum Rest {
     /// Its events are to be appended.
     Enter(Vec<Event>),
     /// That it is given up is to be recorded, with why.
-    GiveUp(String),
+    GiveUp(Failure),
+}
+
+/// How an attempt ended.
+pub(crate) enum Ended {
+    /// Delivered: the lane goes on.
+    Delivered,
+    /// Given up and recorded: the lane goes on, unless its key is held.
+    GivenUp {
+        /// What comes after it waits.
+        held: bool,
+        /// The last failure, of the function or of the event.
+        cause: Cause,
+    },
+    /// To be tried again as this attempt, after a wait.
+    Again { attempt: u32, wait: Duration, cause: Option<Cause> },
+    /// It was in a call in which one of its key before it failed.
+    Untried,
+}
+
+/// What a failed attempt says of the function.
+pub(crate) enum Cause {
+    /// It refused this event, and may take others.
+    Event,
+    /// It failed.
+    Function(String),
 }
 
 impl Delivery {
-    /// Begins the delivery of an event.
-    pub(crate) fn new(recorded: Recorded) -> Self {
-        let since = Instant::now();
-        let (rest, told, trace) = (None, Vec::new(), None);
-        Self { recorded, attempt: 1, failures: 0, made: 0, since, rest, platform_failures: 0, told, trace }
+    /// Begins the delivery of an event, or goes on where it was before the start.
+    pub(crate) fn new(item: Item, tried: Option<&Tried>, now_micros: u64) -> Self {
+        let (attempt, failures, made) = tried.map_or((1, 0, 0), |it| (it.attempt, it.failures, it.made));
+        let before = tried.map_or(0, |it| now_micros.saturating_sub(it.since_micros));
+        Self {
+            item,
+            attempt,
+            attempt_made: attempt,
+            failures,
+            made,
+            since: Instant::now(),
+            before: Duration::from_micros(before),
+            rest: None,
+            alone: false,
+            platform_failures: 0,
+            told: Vec::new(),
+            trace: None,
+        }
+    }
+
+    /// Returns how long it is tried.
+    pub(crate) fn age(&self) -> Duration {
+        self.before + self.since.elapsed()
+    }
+
+    /// Tells whether it may go into one call with others: it is new, and nothing is left to do of an earlier attempt.
+    pub(crate) fn is_new(&self) -> bool {
+        self.failures == 0 && !self.alone && self.rest.is_none() && self.told.is_empty() && self.platform_failures == 0
     }
 
     /// Returns what the platform tells about the call of this attempt.
-    fn about<'a>(&'a self, space: &'a SpaceName, subscription: &'a Subscription) -> About<'a> {
+    pub(crate) fn about<'a>(&'a self, work: &'a Work) -> About<'a> {
         About {
-            space,
-            subscription: subscription.id.as_str(),
-            function: &subscription.function,
-            event: &self.recorded.event,
-            key: self.recorded.key.as_ref(),
+            space: &work.space,
+            subscription: &work.name,
+            function: &work.subscription.function,
+            event: &self.item.recorded.event,
+            key: self.item.recorded.key.as_ref(),
             occasion: u64::from(self.attempt),
         }
     }
@@ -106,8 +173,9 @@ impl Delivery {
         if failure.is_final || policy.attempts_max.is_some_and(|most| attempt > most) {
             return None;
         }
-        let at_least = failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-        let wait = backoff::wait(policy, self.recorded.position, self.failures, self.since.elapsed(), at_least)?;
+        let at_least = failure.retry_after.unwrap_or_default().min(Duration::from_millis(policy.retry_after_max_ms));
+        let position = self.item.recorded.position;
+        let wait = backoff::wait(policy, position, self.failures, self.age(), at_least)?;
         Some((attempt, wait))
     }
 
@@ -117,141 +185,215 @@ impl Delivery {
         self.platform_failures += 1;
         pause
     }
-}
 
-/// How an attempt ended.
-pub(crate) enum Ended {
-    /// Delivered, or given up and recorded: the lane goes on.
-    Settled,
-    /// To be tried again as this attempt, after a wait.
-    Again { attempt: u32, wait: Duration },
-}
-
-/// Why an attempt failed.
-struct Failure {
-    text: String,
-    /// No further attempt can succeed.
-    is_final: bool,
-    /// The function is not to blame: the attempt does not count.
-    platform: bool,
-    /// Its address did not answer.
-    unreached: bool,
-    /// The earliest time at which the function wants to be called again.
-    retry_after: Option<Duration>,
-}
-
-impl Failure {
-    fn of_function(text: String) -> Self {
-        Self { text, is_final: false, platform: false, unreached: false, retry_after: None }
-    }
-
-    fn of_platform(text: String) -> Self {
-        Self { platform: true, ..Self::of_function(text) }
-    }
-
-    fn counting(&self) -> Counting {
-        match self {
-            Self { platform: true, .. } => Counting::Platform,
-            Self { unreached: true, .. } => Counting::Unreached,
-            _ => Counting::Counted,
-        }
+    fn later(mut self) -> (Self, Ended) {
+        let (attempt, wait) = (self.attempt, self.platform_pause());
+        (self, Ended::Again { attempt, wait, cause: None })
     }
 }
 
-pub(crate) async fn attempt(
-    shared: Arc<Shared>,
-    space: SpaceName,
-    subscription: Arc<Subscription>,
-    mut delivery: Delivery,
-    stop: CancellationToken,
-) -> (Delivery, Ended) {
-    if let Some(Rest::GiveUp(why)) = delivery.rest.take_if(|rest| matches!(rest, Rest::GiveUp(_))) {
-        return give_up(&shared, &space, &subscription, delivery, why).await;
+/// Makes one attempt with each of these, which are new where there are several: those go into one call.
+pub(crate) async fn attempt_all(
+    work: Arc<Work>,
+    mut deliveries: Vec<Delivery>,
+    _borrowed: Option<Borrowed>,
+) -> Vec<(Delivery, Ended)> {
+    match deliveries.len() {
+        1 => match deliveries.pop() {
+            Some(delivery) => vec![attempt(&work, delivery).await],
+            None => Vec::new(),
+        },
+        _ => attempt_batch(&work, deliveries).await,
+    }
+}
+
+async fn attempt(work: &Work, mut delivery: Delivery) -> (Delivery, Ended) {
+    match delivery.rest.take() {
+        Some(Rest::GiveUp(failure)) => return give_up(work, delivery, failure).await,
+        rest => delivery.rest = rest,
     }
     // Each further attempt would add to it, for as long as the log takes nothing.
-    if delivery.told.len() >= TOLD_MAX && !tell(&shared, &space, &mut delivery).await {
-        let (attempt, wait) = (delivery.attempt, delivery.platform_pause());
-        return (delivery, Ended::Again { attempt, wait });
+    if delivery.told.len() >= TOLD_MAX && !tell(work, &mut delivery).await {
+        return delivery.later();
     }
-    let calling = Calling { purpose: Purpose::Delivery, event: &delivery.recorded.event, request: None };
-    delivery.trace = shared.observer.calling(&calling).map(|spans| Box::new(Trace { spans, called: None }));
+    begin_trace(work, &mut delivery);
     let began = Instant::now();
     // A panic of one event must not take the others along, and counts as a failed attempt.
-    let outcome = deliver(&shared, &space, &subscription, &mut delivery, &stop);
-    let outcome = AssertUnwindSafe(outcome).catch_unwind().await;
-    let outcome = outcome.unwrap_or_else(|_| Err(Failure::of_function("the delivery ended in a panic".into())));
+    let outcome = AssertUnwindSafe(deliver(work, &mut delivery)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Err(panicked()));
+    finish(work, delivery, outcome, began.elapsed()).await
+}
+
+fn panicked() -> Failure {
+    Failure::of_function("panic", "the delivery ended in a panic".into())
+}
+
+/// Calls once for several events.
+async fn attempt_batch(work: &Work, mut deliveries: Vec<Delivery>) -> Vec<(Delivery, Ended)> {
+    for delivery in &mut deliveries {
+        begin_trace(work, delivery);
+    }
+    let began = Instant::now();
+    let outcomes = AssertUnwindSafe(call_batch(work, &mut deliveries)).catch_unwind().await;
     let took = began.elapsed();
+    let (outcomes, is_one) = match outcomes {
+        Ok(Ok(called)) => called,
+        Ok(Err(failure)) => {
+            // Nobody was called: each waits by itself.
+            let text = failure.text;
+            let failed = deliveries.into_iter().map(|it| finish(work, it, Err(Failure::of_platform(text.clone())), took));
+            return join_all(failed).await;
+        }
+        Err(_) => {
+            return join_all(deliveries.into_iter().map(|it| finish(work, it, Err(panicked()), took))).await;
+        }
+    };
+    let mut ended = Vec::with_capacity(deliveries.len());
+    let mut open = Vec::new();
+    for (index, (delivery, outcome)) in deliveries.into_iter().zip(outcomes).enumerate() {
+        // Where nothing came back there is nothing to wait for.
+        match outcome {
+            Ok(Outcome::Events(drafts)) if drafts.is_empty() && is_quiet(work, &delivery) => {
+                delivered(work, &delivery, &[], took);
+                ended.push((index, delivery, Ended::Delivered));
+            }
+            outcome => open.push(async move { (index, conclude(work, delivery, outcome, is_one, took).await) }),
+        }
+    }
+    let concluded = join_all(open).await;
+    ended.extend(concluded.into_iter().map(|(index, (delivery, how))| (index, delivery, how)));
+    ended.sort_unstable_by_key(|(index, ..)| *index);
+    ended.into_iter().map(|(_, delivery, how)| (delivery, how)).collect()
+}
+
+/// Tells whether nothing is to be told of a call.
+fn is_quiet(work: &Work, delivery: &Delivery) -> bool {
+    delivery.told.is_empty()
+        && system_events::invoked(&work.shared, &delivery.about(work), &system_events::Given::Events(&[])).is_none()
+}
+
+async fn conclude(
+    work: &Work,
+    mut delivery: Delivery,
+    outcome: Result<Outcome, CallError>,
+    is_one: bool,
+    took: Duration,
+) -> (Delivery, Ended) {
+    // Which of them made the request fail nobody knows: each is tried alone, and this was no attempt.
+    if is_one && outcome.as_ref().is_err_and(|error| !error.is_platform()) {
+        let attempt = delivery.attempt;
+        delivery.alone = true;
+        return (delivery, Ended::Again { attempt, wait: Duration::ZERO, cause: None });
+    }
+    let entered = async {
+        let outcome = outcome.map_err(Failure::from)?;
+        let events = outcome::digest(work, &mut delivery, outcome).await?;
+        enter(work, &mut delivery, events).await
+    };
+    let entered = AssertUnwindSafe(entered).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+    finish(work, delivery, entered, took).await
+}
+
+fn begin_trace(work: &Work, delivery: &mut Delivery) {
+    let calling = Calling { purpose: Purpose::Delivery, event: &delivery.item.recorded.event, request: None };
+    delivery.trace = work.shared.observer.calling(&calling).map(|spans| Box::new(Trace { spans, called: None }));
+}
+
+/// Decides how to go on after a call and what came of it.
+async fn finish(
+    work: &Work,
+    mut delivery: Delivery,
+    outcome: Result<Vec<Event>, Failure>,
+    took: Duration,
+) -> (Delivery, Ended) {
     let failure = match outcome {
         Ok(returned) => {
-            traced(&shared, &space, &subscription, &delivery, took, Ok(&returned));
-            let Delivery { recorded, attempt, .. } = &delivery;
-            shared.observer.observe(&Happening::Called {
-                space: &space,
-                function: &subscription.function,
-                event: &recorded.event,
-                position: Some(recorded.position),
-                attempt: *attempt,
-                took,
-                returned: &returned,
-                status: None,
-            });
-            settled(&shared, &space, &subscription, recorded, false);
-            return (delivery, Ended::Settled);
+            delivered(work, &delivery, &returned, took);
+            return (delivery, Ended::Delivered);
         }
+        Err(failure) if failure.untried => return (delivery, Ended::Untried),
         Err(failure) => failure,
     };
-    traced(&shared, &space, &subscription, &delivery, took, Err(&failure.text));
-    if !failure.platform {
-        let failed = system_events::failed(&shared, &delivery.about(&space, &subscription), &failure.text);
-        delivery.told.extend(failed);
-        tell(&shared, &space, &mut delivery).await;
-    }
-    let attempt = delivery.attempt;
+    traced(work, &delivery, took, Err(&failure.text));
+    delivery.attempt_made = delivery.attempt;
+    let Work { shared, space, subscription, .. } = work;
     let again = delivery.again(&subscription.retry, &failure);
-    let recorded = &delivery.recorded;
+    if !failure.platform {
+        let failed = system_events::failed(shared, &delivery.about(work), &failure.text);
+        delivery.told.extend(failed);
+        delivery.told.extend(records::attempted(work, &delivery, &failure, took, again.map(|(_, wait)| wait)));
+        tell(work, &mut delivery).await;
+    }
+    let recorded = &delivery.item.recorded;
     shared.observer.observe(&Happening::Failed {
-        space: &space,
-        subscription: &subscription,
+        space,
+        subscription,
         function: &subscription.function,
         event: &recorded.event,
         position: Some(recorded.position),
-        attempt,
+        attempt: delivery.attempt_made,
         took,
         error: &failure.text,
         counting: failure.counting(),
         retry_in: again.map(|(_, wait)| wait),
     });
     match again {
-        Some((attempt, wait)) => (delivery, Ended::Again { attempt, wait }),
-        None => give_up(&shared, &space, &subscription, delivery, failure.text).await,
+        Some((attempt, wait)) => {
+            let cause = (!failure.platform).then_some(Cause::Function(failure.text));
+            (delivery, Ended::Again { attempt, wait, cause })
+        }
+        None => give_up(work, delivery, failure).await,
     }
 }
 
+fn delivered(work: &Work, delivery: &Delivery, returned: &[Event], took: Duration) {
+    let Work { shared, space, subscription, .. } = work;
+    let recorded = &delivery.item.recorded;
+    traced(work, delivery, took, Ok(returned));
+    shared.observer.observe(&Happening::Called {
+        space,
+        function: &subscription.function,
+        event: &recorded.event,
+        position: Some(recorded.position),
+        attempt: delivery.attempt,
+        took,
+        returned,
+        status: None,
+    });
+    settled(work, delivery, false);
+}
+
 /// Gives a delivery up, which is done when it is recorded: what cannot be recorded would be gone without a trace.
-async fn give_up(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    mut delivery: Delivery,
-    why: String,
-) -> (Delivery, Ended) {
-    match record(shared, space, subscription, &delivery, &why).await {
+async fn give_up(work: &Work, mut delivery: Delivery, failure: Failure) -> (Delivery, Ended) {
+    let Work { shared, space, subscription, .. } = work;
+    let holds = subscription.delivery.on_failure == OnFailure::HoldKey && work.replay.is_none();
+    let held = holds && delivery.item.recorded.key.is_some();
+    let recorded = async {
+        let letter = records::dead_letter(work, &delivery, &failure, held).await?;
+        let told = delivery.told.clone();
+        let appended = system_events::append(shared, &*shared.log, space.clone(), vec![letter], told).await;
+        appended.map(drop).map_err(|error| error_chain(&error))
+    };
+    match recorded.await {
         Ok(()) => {
-            settled(shared, space, subscription, &delivery.recorded, true);
-            (delivery, Ended::Settled)
+            delivery.told.clear();
+            settled(work, &delivery, true);
+            let cause = if failure.is_final { Cause::Event } else { Cause::Function(failure.text) };
+            (delivery, Ended::GivenUp { held, cause })
         }
         Err(error) => {
-            tracing::error!(%error, %space, position = %delivery.recorded.position, "a failed delivery cannot be recorded");
-            delivery.rest = Some(Rest::GiveUp(why));
-            let (attempt, wait) = (delivery.attempt, delivery.platform_pause());
-            (delivery, Ended::Again { attempt, wait })
+            let position = delivery.item.recorded.position;
+            tracing::error!(%error, %space, %position, "a failed delivery cannot be recorded");
+            delivery.rest = Some(Rest::GiveUp(failure));
+            delivery.later()
         }
     }
 }
 
 /// Appends what is told of a delivery, and says whether that is done; what the log does not take now goes into its next
 /// append.
-async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) -> bool {
+async fn tell(work: &Work, delivery: &mut Delivery) -> bool {
+    let Work { shared, space, .. } = work;
     if delivery.told.is_empty() {
         return true;
     }
@@ -268,24 +410,18 @@ async fn tell(shared: &Shared, space: &SpaceName, delivery: &mut Delivery) -> bo
 }
 
 /// Tells the observer of an attempt that is traced, with the events that came of it, or why it failed.
-fn traced(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    delivery: &Delivery,
-    took: Duration,
-    outcome: Result<&[Event], &str>,
-) {
-    let Delivery { recorded, attempt, trace: Some(trace), .. } = delivery else { return };
+fn traced(work: &Work, delivery: &Delivery, took: Duration, outcome: Result<&[Event], &str>) {
+    let Work { shared, space, subscription, .. } = work;
+    let Delivery { item, attempt, trace: Some(trace), .. } = delivery else { return };
     let kind = kind_of(&shared.state.borrow().catalog, space, &subscription.function);
     shared.observer.traced(&TracedCall {
         purpose: Purpose::Delivery,
         space,
-        subscription: subscription.id.as_str(),
+        subscription: &work.name,
         function: &subscription.function,
         kind,
-        event: &recorded.event,
-        position: Some(recorded.position),
+        event: &item.recorded.event,
+        position: Some(item.recorded.position),
         attempt: *attempt,
         spans: trace.spans,
         called: trace.called,
@@ -296,25 +432,25 @@ fn traced(
 }
 
 /// Tells the observer that nothing more happens to an event here.
-fn settled(shared: &Shared, space: &SpaceName, subscription: &Subscription, recorded: &Recorded, is_given_up: bool) {
+fn settled(work: &Work, delivery: &Delivery, is_given_up: bool) {
+    let Work { shared, space, subscription, .. } = work;
+    let recorded = &delivery.item.recorded;
     let micros = shared.clock.now().unix_micros().saturating_sub(recorded.recorded.unix_micros());
     let way = Way::Delivery { age: Duration::from_micros(micros), is_given_up };
     shared.observer.settled(&Settled { space, function: &subscription.function, event: &recorded.event, way });
 }
 
 /// Calls the function, unless that is done, and lets its events enter.
-async fn deliver(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    delivery: &mut Delivery,
-    stop: &CancellationToken,
-) -> Result<Vec<Event>, Failure> {
+async fn deliver(work: &Work, delivery: &mut Delivery) -> Result<Vec<Event>, Failure> {
     let events = match delivery.rest.take() {
         Some(Rest::Enter(events)) => events,
-        _ => call(shared, space, subscription, delivery, stop).await?,
+        _ => call(work, delivery).await?,
     };
-    match enter(shared, space, &events, &delivery.told).await {
+    enter(work, delivery, events).await
+}
+
+async fn enter(work: &Work, delivery: &mut Delivery, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+    match outcome::enter(work, &events, &delivery.told).await {
         Ok(()) => {
             delivery.told.clear();
             Ok(events)
@@ -331,56 +467,65 @@ async fn deliver(
     }
 }
 
+fn function(work: &Work) -> Result<Arc<dyn Invoke>, Failure> {
+    let function = work.shared.state.borrow().function(&work.space, &work.subscription.function).cloned();
+    function.ok_or_else(|| {
+        Failure::of_platform(format!("function \"{}\" does not exist", work.subscription.function))
+    })
+}
+
+fn call_of(work: &Work, delivery: &Delivery) -> Call {
+    let Work { subscription, replay, .. } = work;
+    let recorded = &delivery.item.recorded;
+    let mut event = recorded_time::given(&recorded.event, recorded.recorded);
+    if let Some(replay) = replay {
+        let marked = event.with_extensions(&[REPLAY], [(REPLAY, AttributeValue::String(&replay.id))]);
+        event = marked.unwrap_or(event);
+    }
+    Call {
+        event,
+        key: recorded.key.clone(),
+        function: subscription.function.clone(),
+        subscription: work.name.clone(),
+        attempt: delivery.attempt,
+        mode: CallMode::Async,
+        span: delivery.trace.as_ref().map(|trace| trace.spans.call),
+        timeout: subscription.delivery.timeout_ms.map(|limit| Duration::from_millis(u64::from(limit))),
+    }
+}
+
 /// Calls the function when it is its turn. Nobody waits for it and lanes bound how many calls there are, so that there is
 /// none is no reason to give up, but for a stop: the event is then delivered after the next start. Where the function was
 /// updated in the meantime, it is the turn of the present one.
-async fn in_turn(
-    shared: &Shared,
-    space: &SpaceName,
-    mut function: Arc<dyn Invoke>,
-    call: &Call,
-    stop: &CancellationToken,
-) -> Result<Outcome, CallError> {
+async fn in_turn(work: &Work, mut function: Arc<dyn Invoke>, call: &Call) -> Result<Outcome, CallError> {
     loop {
         let outcome = function.invoke(call).await;
         if !matches!(outcome, Err(CallError::Busy)) {
             return outcome;
         }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return outcome,
-            () = tokio::time::sleep(TURN_PAUSE) => {}
-        }
-        let present = shared.state.borrow().function(space, &call.function).cloned();
-        // One that is gone is noticed when the event is tried again.
-        let Some(present) = present else { return outcome };
+        let Some(present) = next_turn(work).await else { return outcome };
         function = present;
     }
 }
 
-async fn call(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    delivery: &mut Delivery,
-    stop: &CancellationToken,
-) -> Result<Vec<Event>, Failure> {
-    let function = shared.state.borrow().function(space, &subscription.function).cloned();
-    let Some(function) = function else {
-        return Err(Failure::of_platform(format!("function \"{}\" does not exist", subscription.function)));
-    };
-    let call = Call {
-        event: recorded_time::given(&delivery.recorded.event, delivery.recorded.recorded),
-        key: delivery.recorded.key.clone(),
-        function: subscription.function.clone(),
-        subscription: subscription.id.as_str().into(),
-        attempt: delivery.attempt,
-        mode: CallMode::Async,
-        span: delivery.trace.as_ref().map(|trace| trace.spans.call),
-    };
-    let invoking = system_events::invoking(shared, &delivery.about(space, subscription)).into_iter().collect();
+/// Waits a moment and returns the function of then; `None` at a stop.
+async fn next_turn(work: &Work) -> Option<Arc<dyn Invoke>> {
+    tokio::select! {
+        biased;
+        () = work.stop.cancelled() => return None,
+        () = tokio::time::sleep(TURN_PAUSE) => {}
+    }
+    // One that is gone is noticed when the event is tried again.
+    function(work).ok()
+}
+
+async fn call(work: &Work, delivery: &mut Delivery) -> Result<Vec<Event>, Failure> {
+    let Work { shared, space, .. } = work;
+    let function = function(work)?;
+    let call = call_of(work, delivery);
+    let invoking = system_events::invoking(shared, &delivery.about(work)).into_iter().collect();
     let began = delivery.trace.is_some().then(Instant::now);
-    let calling = in_turn(shared, space, function, &call, stop);
+    let calling = in_turn(work, function, &call);
     let under_way = UnderWay::begin(&shared.delivering);
     let (outcome, told) = system_events::beside(shared, space, invoking, calling).await;
     drop(under_way);
@@ -388,99 +533,41 @@ async fn call(
         trace.called = Some(began.elapsed());
     }
     delivery.told.extend(told);
-    let outcome = outcome.map_err(|error| Failure {
-        text: error_chain(&error),
-        is_final: error.is_final(),
-        platform: error.is_platform(),
-        unreached: error.is_unreached(),
-        retry_after: error.retry_after(),
-    })?;
-    let drafts = match outcome {
-        Outcome::Events(drafts) => drafts,
-        // It has no one to go to.
-        Outcome::Answer(answer) => {
-            let about = delivery.about(space, subscription);
-            let invoked = system_events::invoked(shared, &about, &Given::Answer(&answer));
-            delivery.told.extend(invoked);
-            return Ok(Vec::new());
-        }
-        Outcome::Value(_) => {
-            return Err(Failure::of_function("it returned a value, which nobody asked for".to_owned()));
+    outcome::digest(work, delivery, outcome.map_err(Failure::from)?).await
+}
+
+/// What became of each of several events, and whether all of them were one request.
+type Called = (Vec<Result<Outcome, CallError>>, bool);
+
+/// Calls the function once for several events.
+async fn call_batch(work: &Work, deliveries: &mut [Delivery]) -> Result<Called, Failure> {
+    let Work { shared, space, .. } = work;
+    let mut present = function(work)?;
+    let calls: Vec<Call> = deliveries.iter().map(|it| call_of(work, it)).collect();
+    let invoking = deliveries.iter().filter_map(|it| system_events::invoking(shared, &it.about(work))).collect();
+    let began = Instant::now();
+    let calling = async {
+        loop {
+            let outcomes = present.invoke_batch(&calls).await;
+            let is_one = present.takes_batches();
+            if !outcomes.iter().all(|it| matches!(it, Err(CallError::Busy))) {
+                return (outcomes, is_one);
+            }
+            let Some(next) = next_turn(work).await else { return (outcomes, is_one) };
+            present = next;
         }
     };
-    let cause = Cause {
-        space,
-        subscription: subscription.id.as_str(),
-        function: &subscription.function,
-        event: &call.event,
-        now: shared.clock.now(),
-    };
-    let events = reentry::complete(&cause, drafts, shared.options.hops_max).map_err(unfit)?;
-    let invoked = system_events::invoked(shared, &delivery.about(space, subscription), &Given::Events(&events));
-    delivery.told.extend(invoked);
-    Ok(events)
-}
-
-fn unfit(error: reentry::Unfit) -> Failure {
-    Failure { is_final: true, ..Failure::of_function(error_chain(&error)) }
-}
-
-/// Appends what a function returned, all of it or nothing, and what is told of the call.
-async fn enter(shared: &Shared, space: &SpaceName, events: &[Event], told: &[NewEvent]) -> Result<(), Failure> {
-    if events.is_empty() && told.is_empty() {
-        return Ok(());
+    let under_way = UnderWay::begin(&shared.delivering);
+    let ((outcomes, is_one), told) = system_events::beside(shared, space, invoking, calling).await;
+    drop(under_way);
+    if let Some(first) = deliveries.first_mut() {
+        first.told.extend(told);
     }
-    let catalog = shared.state.borrow().catalog.clone();
-    let limits = &shared.options.limits;
-    let admitted = admission::admit_all_returned(&catalog, space, events, limits).await;
-    // Somebody may register the type while the next attempt waits.
-    let admitted = admitted.map_err(|refusal| {
-        Failure::of_function(format!("the function returned an event that is refused: {refusal}"))
-    })?;
-    match system_events::append(shared, &*shared.log, space.clone(), admitted, told.to_vec()).await {
-        Ok(_) => Ok(()),
-        // The log will never take them: the function returned too much.
-        Err(error) if error.kind() == ErrorKind::Invalid => {
-            Err(Failure { is_final: true, ..Failure::of_function(error_chain(&error)) })
-        }
-        Err(error) => Err(Failure::of_platform(error_chain(&error))),
+    for trace in deliveries.iter_mut().filter_map(|it| it.trace.as_mut()) {
+        trace.called = Some(began.elapsed());
     }
-}
-
-/// Records a delivery that is given up: an ordinary event with the cause and the event it is about.
-async fn record(
-    shared: &Shared,
-    space: &SpaceName,
-    subscription: &Subscription,
-    delivery: &Delivery,
-    why: &str,
-) -> Result<(), String> {
-    let Recorded { position, event, key, .. } = &delivery.recorded;
-    let data = serde_json::json!({
-        "subscriptionId": subscription.id.as_str(),
-        "functionId": subscription.function.as_str(),
-        "attempts": delivery.made,
-        "error": why,
-        "event": { "id": event.id(), "source": event.source(), "type": event.event_type(), "position": position.get() },
-    });
-    let correlation = event.extension_text(CORRELATION_ID).unwrap_or(event.id());
-    let (parent, state) = reentry::trace_of(event);
-    // The position makes it one record, however often it is written.
-    let id = format!("{}/{position}", subscription.id.as_str());
-    let failed = Event::builder(&id, "/weir/delivery", DELIVERY_FAILED)
-        .subject(event.id())
-        .time(&weir_cloudevents::time::format(shared.clock.now()))
-        .datacontenttype("application/json")
-        .extension(CAUSATION_ID, AttributeValue::String(event.id()))
-        .extension(CORRELATION_ID, AttributeValue::String(correlation))
-        .extension(HOPS, AttributeValue::Integer(reentry::hops(event).saturating_add(1)))
-        .extension_opt(TRACEPARENT, parent)
-        .extension_opt(TRACESTATE, state.as_deref())
-        .data(Data::Json(data.to_string().into()))
-        .build()
-        .map_err(|error| error.to_string())?;
-    let new = NewEvent { event: failed, key: key.clone() };
-    let told = delivery.told.clone();
-    let appended = system_events::append(shared, &*shared.log, space.clone(), vec![new], told).await;
-    appended.map(drop).map_err(|error| error_chain(&error))
+    if outcomes.len() != deliveries.len() {
+        return Err(Failure::of_platform("a call with several events told of another number of them".into()));
+    }
+    Ok((outcomes, is_one))
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use weir_catalog::RetryPolicy;
+use weir_catalog::{Jitter, RetryPolicy};
 use weir_domain::Position;
 
 /// Returns the wait after so many failures, which is `at_least` as long as the function asked for, or `None` where the
 /// delivery is then tried for longer than it may be. `age` is how long it is tried already.
 ///
-/// A bound doubles from failure to failure up to the longest wait; any part of it is waited (full jitter). Which part is
-/// derived from position and failures: events that failed together come back apart, and a simulation gives the same run
-/// again.
+/// A bound grows from failure to failure, by the multiplier of the policy, up to the longest wait; any part of it is waited
+/// where the policy has jitter. Which part is derived from position and failures: events that failed together come back
+/// apart, and a simulation gives the same run again.
 pub(crate) fn wait(
     policy: &RetryPolicy,
     position: Position,
@@ -18,11 +18,17 @@ pub(crate) fn wait(
     age: Duration,
     at_least: Duration,
 ) -> Option<Duration> {
-    let full = u64::from(policy.backoff_first_ms)
-        .saturating_mul(1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX))
-        .min(u64::from(policy.backoff_max_ms));
-    let mixed = (position.get() ^ (u64::from(failures) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let wait = Duration::from_millis(mixed % (full + 1)).max(at_least);
+    let growth = (f64::from(policy.multiplier_percent) / 100.0).powi(failures.saturating_sub(1).min(1000) as i32);
+    // What is too large for a number is larger than the longest wait.
+    let full = (f64::from(policy.backoff_first_ms) * growth).min(f64::from(policy.backoff_max_ms)) as u64;
+    let part = match policy.jitter {
+        Jitter::None => full,
+        Jitter::Full => {
+            let mixed = (position.get() ^ (u64::from(failures) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+            mixed % (full + 1)
+        }
+    };
+    let wait = Duration::from_millis(part).max(at_least);
     let too_old = policy.age_max_ms.is_some_and(|most| age + wait > Duration::from_millis(most));
     (!too_old).then_some(wait)
 }

@@ -14,7 +14,7 @@ use crate::{
     DELIVERY_DROPPED, Dropped,
     cursors::CursorName,
     flow::Shared,
-    progress::{Ahead, Progress},
+    progress::Progress,
     snapshot::Snapshot,
 };
 
@@ -67,6 +67,7 @@ pub(super) async fn settle(shared: Arc<Shared>, departed: Departed, stop: Cancel
         let (space, id) = (&departed.cursor.space, &departed.subscription.id);
         tracing::error!(%error, %space, subscription = %id, "that events waited for a deleted subscription cannot be recorded");
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
@@ -114,13 +115,19 @@ async fn record(shared: &Shared, departed: &Departed) -> Result<(), String> {
 async fn count(shared: &Shared, departed: &Departed) -> Result<Option<Waiting>, String> {
     let Departed { cursor, subscription, deleted } = departed;
     let done = shared.cursors.load(&*shared.log, cursor).await.map_err(|error| error_chain(&error))?;
-    let Progress { done, ahead } = done.unwrap_or(Progress { done: cursor.created, ahead: Ahead::default() });
+    let progress = done.unwrap_or_else(|| Progress::at(cursor.created));
     let (entrance, matching) = (subscription.entrance(), shared.options.compatibility.matching());
     let waits = |it: &&Recorded| {
-        it.position < *deleted && !ahead.is_done(it.position) && entrance.takes_event(&it.event, matching)
+        it.position < *deleted
+            && !progress.log.is_done(it.position, it.key.as_ref())
+            && entrance.takes_event(&it.event, matching)
+            && subscription.filter.as_ref().is_none_or(|filter| filter.matches(&it.event))
     };
+    // Lanes that were put aside begin before the mark.
+    let aside = progress.log.aside.iter().map(|lane| lane.from).min();
+    let from = aside.into_iter().chain([progress.log.mark.done.next()]).min().unwrap_or_default();
     let types = vec![subscription.event_type.as_str().to_owned()];
-    let mut read = Read::forward(cursor.space.clone(), done.next()).filter(Filter::Types(types));
+    let mut read = Read::forward(cursor.space.clone(), from).filter(Filter::Types(types));
     let mut waiting: Option<Waiting> = None;
     while read.from < *deleted {
         let page = shared.log.read(read.clone()).await.map_err(|error| error_chain(&error))?;

@@ -1,155 +1,439 @@
 //! Lanes: the undelivered events of each key, one of them in flight at a time.
 //!
-//! Pure bookkeeping: what may be called now, and up to where everything is done.
+//! Pure bookkeeping: what may be called now, which lanes are put aside, and up to where everything is done.
+//!
+//! A lane that is put aside is only a key and a position: its events are not kept here but read again, by key, when the lane
+//! goes on. So one that waits for long, or is held, stands in nobody's way: the mark up to which everything is done passes
+//! it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use weir_catalog::Order;
 use weir_domain::{Key, Position};
 use weir_log::Recorded;
 
-/// What keeps events in order: their key; an event without one is alone in its lane.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Lane {
-    Key(Key),
-    Alone(Position),
+use crate::progress::PutAside;
+
+/// An event on its way to the function.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The event, where it stands and when it was recorded.
+    pub(crate) recorded: Recorded,
+    /// How it came here.
+    pub(crate) origin: Origin,
 }
 
-fn lane_of(recorded: &Recorded) -> Lane {
-    recorded.key.clone().map_or(Lane::Alone(recorded.position), Lane::Key)
+/// How an event came to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    /// It was read from the log for the first time.
+    Log,
+    /// Somebody wants a dead letter to be delivered again.
+    Redrive {
+        /// Where that stands.
+        at: Position,
+    },
 }
 
-/// All events that were read and are not done.
+/// By what one item is told from all others of its subscription.
+pub(crate) type ItemId = (Origin, Position);
+
+impl Item {
+    pub(crate) fn id(&self) -> ItemId {
+        (self.origin, self.recorded.position)
+    }
+
+    fn bytes(&self) -> usize {
+        self.recorded.event.size()
+    }
+}
+
 #[derive(Debug, Default)]
+struct Lane {
+    /// What comes after the one that is in flight or waits for its next attempt.
+    behind: VecDeque<Item>,
+    /// That one.
+    head: Option<ItemId>,
+    aside: Option<Aside>,
+}
+
+#[derive(Debug)]
+struct Aside {
+    /// Everything of the key before it is done.
+    from: Position,
+    /// Where to read on.
+    next: Position,
+    /// About how many events are there from `next` on.
+    unread: u64,
+    /// The event that was given up and holds the key: nothing after it is delivered.
+    held: Option<Position>,
+    /// Whether it stands among those that want to be read.
+    is_wanting: bool,
+}
+
+/// All events that were read and are not done, and the lanes that were put aside.
+#[derive(Debug)]
 pub(crate) struct Lanes {
-    /// Events behind the one that is in flight or waits for its next attempt. A lane is here while it has such a one.
-    behind: HashMap<Lane, VecDeque<Recorded>>,
+    order: Order,
+    lanes: HashMap<Key, Lane>,
     /// The first events of lanes, not yet called.
-    ready: VecDeque<Recorded>,
-    /// Every event that is not known to be done, in the order of the log, with whether it is.
-    open: VecDeque<(Position, bool)>,
-    /// How many of them are not done.
+    ready: VecDeque<Item>,
+    /// Those of the log that are not done, but for those of lanes that are aside, with when they were recorded.
+    undone: BTreeMap<Position, u64>,
+    /// What was asked to be delivered again and is not done.
+    redrives: BTreeSet<Position>,
+    /// Lanes that are aside, in the order of their keys.
+    aside: BTreeSet<Key>,
+    /// Of these, the ones that go on as soon as more of them is read.
+    wanting: VecDeque<Key>,
+    /// How many events are in memory.
     waiting: usize,
     bytes: usize,
 }
 
 impl Lanes {
+    pub(crate) fn new(order: Order) -> Self {
+        Self {
+            order,
+            lanes: HashMap::new(),
+            ready: VecDeque::new(),
+            undone: BTreeMap::new(),
+            redrives: BTreeSet::new(),
+            aside: BTreeSet::new(),
+            wanting: VecDeque::new(),
+            waiting: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Begins with lanes that were put aside before a restart.
+    pub(crate) fn restore(&mut self, lanes: &[PutAside]) {
+        for PutAside { key, from, held, events } in lanes {
+            let aside = Aside { from: *from, next: *from, unread: *events, held: *held, is_wanting: false };
+            self.lanes.insert(key.clone(), Lane { aside: Some(aside), ..Lane::default() });
+            self.aside.insert(key.clone());
+            self.want(key.clone());
+        }
+    }
+
+    fn key_of<'a>(&self, recorded: &'a Recorded) -> Option<&'a Key> {
+        recorded.key.as_ref().filter(|_| self.order == Order::Key)
+    }
+
     /// Adds the next event of the log.
     pub(crate) fn add(&mut self, recorded: Recorded) {
-        debug_assert!(self.open.back().is_none_or(|(last, _)| *last < recorded.position), "the log goes forward");
-        self.open.push_back((recorded.position, false));
-        self.waiting += 1;
-        self.bytes += recorded.event.size();
-        match self.behind.entry(lane_of(&recorded)) {
-            std::collections::hash_map::Entry::Occupied(mut lane) => lane.get_mut().push_back(recorded),
-            std::collections::hash_map::Entry::Vacant(lane) => {
-                lane.insert(VecDeque::new());
-                self.ready.push_back(recorded);
+        if let Some(aside) = self.key_of(&recorded).and_then(|key| self.lanes.get_mut(key)?.aside.as_mut()) {
+            // It is read again with those before it.
+            aside.unread += u64::from(recorded.position >= aside.next);
+            return;
+        }
+        self.undone.insert(recorded.position, recorded.recorded.unix_micros());
+        self.push(Item { recorded, origin: Origin::Log });
+    }
+
+    /// Adds an event that is to be delivered again: before everything that waits of its key, even where that is held.
+    pub(crate) fn redrive(&mut self, recorded: Recorded, at: Position) {
+        self.redrives.insert(at);
+        let item = Item { recorded, origin: Origin::Redrive { at } };
+        let busy = self.key_of(&item.recorded).and_then(|key| self.lanes.get_mut(key)).filter(|it| it.head.is_some());
+        match busy {
+            // In their order among one another.
+            Some(lane) => {
+                let place = lane.behind.iter().take_while(|it| it.origin != Origin::Log).count();
+                (self.waiting, self.bytes) = (self.waiting + 1, self.bytes + item.bytes());
+                lane.behind.insert(place, item);
             }
+            None => self.push(item),
+        }
+    }
+
+    fn push(&mut self, item: Item) {
+        (self.waiting, self.bytes) = (self.waiting + 1, self.bytes + item.bytes());
+        let Some(key) = self.key_of(&item.recorded).cloned() else {
+            self.ready.push_back(item);
+            return;
+        };
+        let lane = self.lanes.entry(key).or_default();
+        if lane.head.is_some() {
+            lane.behind.push_back(item);
+        } else {
+            lane.head = Some(item.id());
+            self.ready.push_back(item);
         }
     }
 
     /// Takes an event that may be called now.
-    pub(crate) fn take(&mut self) -> Option<Recorded> {
+    pub(crate) fn take(&mut self) -> Option<Item> {
         self.ready.pop_front()
     }
 
-    /// Tells whether an event may be called now.
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// Takes the event behind one that goes into the same call, which then stands for both: the order of the call is
+    /// theirs.
+    pub(crate) fn take_behind(&mut self, item: &Item) -> Option<Item> {
+        let key = self.key_of(&item.recorded)?.clone();
+        self.lanes.get_mut(&key)?.behind.pop_front()
     }
 
-    /// An event is done: the next one of its lane may be called.
-    pub(crate) fn settle(&mut self, recorded: &Recorded) {
-        self.bytes -= recorded.event.size();
-        let lane = lane_of(recorded);
-        match self.behind.get_mut(&lane).and_then(VecDeque::pop_front) {
-            Some(next) => self.ready.push_back(next),
-            None => {
-                self.behind.remove(&lane);
+    /// Returns how many events may be called now.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Puts an event back which was in a call but not tried, because one of its key before it failed: it waits behind that
+    /// one. Those of one call are put back from the last to the first.
+    pub(crate) fn put_back(&mut self, item: Item) {
+        match self.key_of(&item.recorded).cloned().and_then(|key| self.lanes.get_mut(&key)) {
+            Some(lane) => lane.behind.push_front(item),
+            None => self.ready.push_front(item),
+        }
+    }
+
+    /// Takes note that of several events of a call this one is the first that is not done: the others wait behind it.
+    pub(crate) fn stays(&mut self, item: &Item) {
+        if let Some(lane) = self.key_of(&item.recorded).cloned().and_then(|key| self.lanes.get_mut(&key)) {
+            lane.head = Some(item.id());
+        }
+    }
+
+    /// An event is done: the next one of its lane may be called. `more` says that others of its lane were in the same call
+    /// and are not looked at yet.
+    pub(crate) fn settle(&mut self, item: &Item, more: bool) {
+        self.forget(item);
+        let Some(key) = self.key_of(&item.recorded).cloned() else { return };
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        if let (Some(aside), Origin::Log) = (&mut lane.aside, item.origin) {
+            aside.from = aside.from.max(item.recorded.position.next());
+        }
+        if !more {
+            self.advance(key);
+        }
+    }
+
+    fn forget(&mut self, item: &Item) {
+        (self.waiting, self.bytes) = (self.waiting - 1, self.bytes - item.bytes());
+        match item.origin {
+            Origin::Log => {
+                self.undone.remove(&item.recorded.position);
+            }
+            Origin::Redrive { at } => {
+                self.redrives.remove(&at);
             }
         }
-        if let Ok(index) = self.open.binary_search_by_key(&recorded.position, |(position, _)| *position) {
-            self.open[index].1 = true;
-            self.waiting -= 1;
-        }
-        while self.open.front().is_some_and(|(_, done)| *done) {
-            self.open.pop_front();
+    }
+
+    /// Makes the next event of a lane ready, or has more of it read, or lets it go.
+    fn advance(&mut self, key: Key) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let next = lane.behind.pop_front();
+        lane.head = next.as_ref().map(Item::id);
+        match next {
+            Some(next) => self.ready.push_back(next),
+            None if lane.aside.is_some() => self.want(key),
+            None => {
+                self.lanes.remove(&key);
+            }
         }
     }
 
-    /// Returns the last position before which, itself included, everything is done, if `read` is the last one read.
+    /// Notes that a lane wants to be read, unless it is held.
+    fn want(&mut self, key: Key) {
+        let lane = self.lanes.get_mut(&key);
+        let Some(aside) = lane.filter(|it| it.head.is_none()).and_then(|it| it.aside.as_mut()) else { return };
+        if aside.held.is_none() && !aside.is_wanting {
+            aside.is_wanting = true;
+            self.wanting.push_back(key);
+        }
+    }
+
+    /// Returns the lane that is to be read next, and from where.
+    pub(crate) fn wanting(&mut self) -> Option<(Key, Position)> {
+        while let Some(key) = self.wanting.front() {
+            if let Some(aside) = self.lanes.get(key).and_then(|it| it.aside.as_ref()).filter(|it| it.is_wanting) {
+                return Some((key.clone(), aside.next));
+            }
+            self.wanting.pop_front();
+        }
+        None
+    }
+
+    /// Adds events of a lane that is aside, as they were read from where it wanted. `next` is where to read on, and `whole`
+    /// says that there are no others of those that were passed by.
+    pub(crate) fn resume(&mut self, key: &Key, events: Vec<Recorded>, next: Position, whole: bool) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(aside) = &mut lane.aside else { return };
+        if !aside.is_wanting {
+            return;
+        }
+        self.wanting.retain(|it| it != key);
+        (aside.is_wanting, aside.next) = (false, next);
+        aside.unread = aside.unread.saturating_sub(events.len() as u64);
+        let is_over = whole && events.is_empty() && lane.behind.is_empty() && lane.head.is_none();
+        if is_over {
+            self.lanes.remove(key);
+            self.aside.remove(key);
+            return;
+        }
+        events.into_iter().for_each(|recorded| self.push(Item { recorded, origin: Origin::Log }));
+        // Where there was nothing among what was read.
+        self.want(key.clone());
+    }
+
+    /// Holds the key of an event that was given up: what comes after it waits. Where it has none, it is merely done.
+    pub(crate) fn hold(&mut self, item: &Item, read: Position) {
+        self.forget(item);
+        let Some(key) = self.key_of(&item.recorded).cloned() else { return };
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        lane.head = None;
+        if lane.aside.is_none() {
+            self.put_aside(&key, read);
+        }
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        if let Some(aside) = &mut lane.aside {
+            if item.origin == Origin::Log {
+                aside.from = aside.from.max(item.recorded.position.next());
+            }
+            aside.held = aside.held.or(Some(item.recorded.position));
+            // Of what was read again nothing is delivered now: it is read once more.
+            let again = lane.behind.iter().find(|it| it.origin == Origin::Log).map(|it| it.recorded.position);
+            aside.next = again.unwrap_or(aside.next);
+        }
+        self.drop_behind(&key);
+        // What is to be delivered again does not wait for the key.
+        if self.lanes.get(&key).is_some_and(|lane| !lane.behind.is_empty()) {
+            self.advance(key);
+        }
+    }
+
+    /// Lets a key go on that this event holds.
+    pub(crate) fn release(&mut self, key: &Key, by: Position) {
+        let aside = self.lanes.get_mut(key).and_then(|it| it.aside.as_mut());
+        if let Some(aside) = aside.filter(|it| it.held == Some(by)) {
+            aside.held = None;
+            self.want(key.clone());
+        }
+    }
+
+    /// Puts lanes aside with the most behind them, until half of what is in memory is gone or there are `room` more of
+    /// them. Says whether there were any.
+    pub(crate) fn make_room(&mut self, room: usize, next: Position) -> bool {
+        let mut fat: Vec<(usize, &Key)> = self.lanes.iter().map(|(key, lane)| (lane.behind.len(), key)).collect();
+        fat.retain(|(behind, _)| *behind > 0);
+        fat.sort_unstable_by(|a, b| b.cmp(a));
+        let keys: Vec<Key> = fat.into_iter().take(room).map(|(_, key)| key.clone()).collect();
+        let half = self.waiting / 2;
+        for key in &keys {
+            if self.waiting <= half {
+                break;
+            }
+            if self.lanes.get(key).is_some_and(|lane| lane.aside.is_none()) {
+                self.put_aside(key, next);
+            } else {
+                self.read_later(key);
+            }
+            self.drop_behind(key);
+        }
+        !keys.is_empty()
+    }
+
+    /// Makes a lane one that is aside; what was read of it is dropped next.
+    fn put_aside(&mut self, key: &Key, next: Position) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let first = lane.behind.iter().find(|it| it.origin == Origin::Log).map_or(next, |it| it.recorded.position);
+        let head = lane.head.filter(|(origin, _)| *origin == Origin::Log).map(|(_, position)| position);
+        let from = head.unwrap_or(first);
+        lane.aside = Some(Aside { from, next: first, unread: 0, held: None, is_wanting: false });
+        if let Some(head) = head {
+            self.undone.remove(&head);
+        }
+        self.aside.insert(key.clone());
+    }
+
+    /// What was read of a lane that is aside is read once more.
+    fn read_later(&mut self, key: &Key) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let first = lane.behind.iter().find(|it| it.origin == Origin::Log).map(|it| it.recorded.position);
+        if let (Some(aside), Some(first)) = (&mut lane.aside, first) {
+            aside.next = first;
+        }
+    }
+
+    /// Drops what waits in a lane that is aside, but for what is to be delivered again.
+    fn drop_behind(&mut self, key: &Key) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let (stay, go): (VecDeque<Item>, VecDeque<Item>) =
+            std::mem::take(&mut lane.behind).into_iter().partition(|it| it.origin != Origin::Log);
+        lane.behind = stay;
+        if let Some(aside) = &mut lane.aside {
+            aside.unread += go.len() as u64;
+        }
+        for item in &go {
+            self.undone.remove(&item.recorded.position);
+        }
+        self.waiting -= go.len();
+        self.bytes -= go.iter().map(Item::bytes).sum::<usize>();
+    }
+
+    /// Returns the last position before which, itself included, everything is done but for what is aside, if `read` is the
+    /// last one read.
     pub(crate) fn done_up_to(&self, read: Position) -> Position {
-        self.open.front().map_or(read, |(position, _)| position.previous())
+        self.undone.first_key_value().map_or(read, |(position, _)| position.previous())
     }
 
-    /// Returns the events that are not done, in the order of the log.
+    /// Returns the same of what is to be delivered again.
+    pub(crate) fn redrives_done_up_to(&self, read: Position) -> Position {
+        self.redrives.first().map_or(read, |position| position.previous())
+    }
+
+    /// Returns the events that are not done, in the order of the log, but for those that are aside.
     pub(crate) fn undone(&self) -> impl Iterator<Item = Position> + '_ {
-        self.open.iter().filter(|(_, done)| !done).map(|(position, _)| *position)
+        self.undone.keys().copied()
     }
 
-    /// Returns the number of events between the oldest open one and the newest.
-    pub(crate) fn span(&self) -> usize {
-        self.open.len()
+    /// Returns what is to be delivered again and is not done.
+    pub(crate) fn redrives(&self) -> impl Iterator<Item = Position> + '_ {
+        self.redrives.iter().copied()
     }
 
-    /// Returns how many events are not done.
+    /// Returns when the oldest event was recorded that is not done, in microseconds.
+    pub(crate) fn oldest_micros(&self) -> Option<u64> {
+        self.undone.first_key_value().map(|(_, recorded)| *recorded)
+    }
+
+    /// Returns the lanes that are aside.
+    pub(crate) fn aside(&self) -> impl Iterator<Item = PutAside> + '_ {
+        self.aside.iter().filter_map(|key| {
+            let aside = self.lanes.get(key)?.aside.as_ref()?;
+            let Aside { from, unread, held, .. } = *aside;
+            Some(PutAside { key: key.clone(), from, held, events: unread })
+        })
+    }
+
+    /// Returns how many lanes are aside.
+    pub(crate) fn aside_len(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// Returns how many events are in memory.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Returns the bytes of all events that are not done.
+    /// Returns the bytes of all of these.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Returns about how many events of lanes that are aside are not in memory.
+    pub(crate) fn unread_aside(&self) -> u64 {
+        let unread = |key: &Key| self.lanes.get(key).and_then(|it| it.aside.as_ref()).map_or(0, |it| it.unread);
+        self.aside.iter().map(unread).sum()
+    }
+
+    /// Tells whether nothing is left to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting == 0 && self.wanting.is_empty()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use weir_domain::{Event, Timestamp};
-
-    use super::*;
-
-    fn recorded(position: u64, key: Option<u8>) -> Recorded {
-        let event = Event::builder(&position.to_string(), "/test", "t").build().expect("valid");
-        let key = key.and_then(|key| Key::new(key.to_string()));
-        Recorded { position: Position::new(position), recorded: Timestamp::default(), key, event }
-    }
-
-    proptest! {
-        /// Whatever order calls end in: one in flight for each key, in the order of the log, and a cursor that is right.
-        #[test]
-        fn lanes_keep_order_and_cursor(keys in prop::collection::vec(prop::option::of(0u8..4), 1..60), ends in prop::collection::vec(any::<prop::sample::Index>(), 200)) {
-            let mut lanes = Lanes::default();
-            let mut flying: Vec<Recorded> = Vec::new();
-            let mut done: Vec<Recorded> = Vec::new();
-            let mut next = 0;
-            let mut ends = ends.into_iter();
-            while done.len() < keys.len() {
-                if next < keys.len() {
-                    lanes.add(recorded(next as u64 + 1, keys[next]));
-                    next += 1;
-                }
-                while let Some(ready) = lanes.take() {
-                    prop_assert!(ready.key.is_none() || flying.iter().all(|other| other.key != ready.key));
-                    flying.push(ready);
-                }
-                let Some(index) = ends.next() else { break };
-                let ended = flying.swap_remove(index.index(flying.len()));
-                lanes.settle(&ended);
-                done.push(ended);
-                let open = (1..=next as u64).find(|p| done.iter().all(|d| d.position.get() != *p));
-                let expected = open.map_or(next as u64, |position| position - 1);
-                prop_assert_eq!(lanes.done_up_to(Position::new(next as u64)).get(), expected);
-            }
-            for key in 0..4u8 {
-                let key = Key::new(key.to_string());
-                let order: Vec<_> = done.iter().filter(|d| d.key == key).map(|d| d.position).collect();
-                prop_assert!(order.is_sorted());
-            }
-            if done.len() == keys.len() {
-                prop_assert_eq!((lanes.bytes(), lanes.span(), lanes.waiting()), (0, 0, 0));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,38 +1,47 @@
 //! The worker of one subscription: reads ahead from its cursor, keeps lanes, calls, retries, and moves the cursor.
+//!
+//! It is one task with one loop. Everything that it reacts to is an [`Incident`]; what it may do next is looked at anew after
+//! each.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+mod calling;
+mod keeping;
+mod reading;
+mod replaying;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinSet},
+    time::Instant,
 };
-
-use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{Entrance, Subscription, SubscriptionId};
-use weir_domain::{Position, error_chain};
-use weir_log::{Filter, Read};
+use weir_catalog::{Activity, Entrance, Subscription, SubscriptionId};
+use weir_domain::{Event, Position};
+use weir_log::NewEvent;
+use weir_routing::Filter;
 
 use super::{
-    attempt::{Delivery, Ended, attempt},
-    lanes::Lanes,
+    attempt::{Delivery, Ended, Work},
+    circuit::Circuit,
+    course::Course,
+    gate::Waiting,
+    pace::Pace,
+    standing::{Order, Shown},
 };
 use crate::{
     cursors::CursorName,
     flow::Shared,
-    progress::{Ahead, Progress},
+    progress::Progress,
+    snapshot::Snapshot,
 };
+use calling::Rate;
+use replaying::Replaying;
 
 /// How long a worker waits after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
-/// Positions by which the cursor may move on before that is worth a write, while there is nothing to deliver.
-const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
-/// The least time between two looks at what is done behind an event that is not: all that was read behind it is gone
-/// through for that.
-const AHEAD_PAUSE: Duration = Duration::from_millis(250);
+/// How many orders may wait for a worker; each has somebody who waits for it.
+const ORDERS_MAX: usize = 4;
 
 /// Delivers to one subscription.
 pub(crate) struct Worker {
@@ -41,314 +50,281 @@ pub(crate) struct Worker {
     /// Which subscription uses the cursor now.
     id: SubscriptionId,
     stop: CancellationToken,
-    lanes: Lanes,
-    calls: JoinSet<(Delivery, Ended)>,
-    retries: BinaryHeap<Reverse<Due>>,
+    state: watch::Receiver<Arc<Snapshot>>,
+    /// The pass over what is new.
+    log: Course,
+    /// Where to read on with what is to be delivered again.
+    redrives_next: Position,
+    /// What of that was done before the start.
+    redrives_known: crate::progress::Mark,
+    /// The pass over history, before which the other rests.
+    replay: Option<Replaying>,
+    /// How many replays there were.
+    replays: u64,
+    calls: JoinSet<Group>,
+    /// How many of these calls are none of the replay.
+    calls_of_log: usize,
+    /// What is on its way in one call: the subscription as it is now.
+    work: Option<Arc<Work>>,
     /// The call that was begun last was another attempt: one for the first time comes next, if any waits.
     was_retry: bool,
-    /// Where to read on.
-    next: Position,
-    /// The cursor as it was last noted.
-    kept: Position,
-    /// Whether anything was delivered since.
-    has_settled: bool,
-    /// What was done behind an event that was not, as it was last noted.
-    ahead: Ahead,
-    /// When that was.
-    ahead_noted: Instant,
-    /// Whether anything was delivered since then.
-    has_settled_since: bool,
-    share: Share,
+    circuit: Circuit,
+    pace: Option<Pace>,
+    /// Set while a place for another call is wanted and none is free.
+    gate: Option<Waiting>,
+    /// Since when events wait until they are enough for one call.
+    gathering: Option<Instant>,
+    rate: Rate,
+    keeping: keeping::Keeping,
+    /// What is told of the subscription and is not appended yet.
+    untold: Vec<NewEvent>,
+    orders: mpsc::Receiver<Order>,
+    shown: Shown,
 }
 
-/// Which events the subscription is given.
+/// Several deliveries that were made in one call.
+struct Group {
+    /// Which replay they are part of.
+    replay: Option<u64>,
+    /// Some of them are of one key.
+    has_behind: bool,
+    ended: Vec<(Delivery, Ended)>,
+    took: Duration,
+}
+
+/// Which events the subscription is given. None of it can change: it makes the identifier of the subscription.
 struct Wanted {
     event_type: String,
     entrance: Entrance,
+    filter: Option<Filter>,
 }
 
 impl Wanted {
     fn by(subscription: &Subscription) -> Self {
-        Self { event_type: subscription.event_type.to_string(), entrance: subscription.entrance() }
-    }
-}
-
-/// What this worker has in the backlog of all.
-struct Share {
-    shared: Arc<Shared>,
-    cursor: CursorName,
-    events: Arc<AtomicUsize>,
-}
-
-impl Share {
-    fn new(shared: &Arc<Shared>, cursor: &CursorName, id: &SubscriptionId) -> Self {
-        let events = Arc::new(AtomicUsize::new(0));
-        shared.backlogs.lock().insert(cursor.clone(), (id.clone(), events.clone()));
-        Self { shared: shared.clone(), cursor: cursor.clone(), events }
+        Self {
+            event_type: subscription.event_type.to_string(),
+            entrance: subscription.entrance(),
+            filter: subscription.filter.clone(),
+        }
     }
 
-    fn set(&self, events: usize) {
-        self.events.store(events, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.shared.backlogs.lock().remove(&self.cursor);
-    }
-}
-
-/// A delivery that waits for its next attempt.
-struct Due {
-    at: Instant,
-    delivery: Delivery,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let order = |due: &Self| (due.at, due.delivery.recorded.position);
-        order(self).cmp(&order(other))
+    /// Tells whether an event of the type is one of them.
+    fn takes(&self, event: &Event, matching: weir_catalog::Matching) -> bool {
+        self.entrance.takes_event(event, matching) && self.filter.as_ref().is_none_or(|filter| filter.matches(event))
     }
 }
 
 /// All that a worker reacts to.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack, and mostly the large one")]
 enum Incident {
     Stop,
-    Ended(Delivery, Ended),
+    Ended(Group),
     Panicked(String),
-    RetryDue,
+    /// The configuration changed, or a time has come: the next round looks at it.
+    Look,
+    Ordered(Order),
+    Redrives,
+    Refill,
     MoreToRead,
+}
+
+/// What keeps further calls from being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hindrance {
+    /// There is nothing to call with, or enough is in flight.
+    None,
+    /// A time that is to come.
+    Until(Instant),
+    /// Others have all the places.
+    Gate,
+}
+
+/// What wakes the worker beside its calls.
+struct Signals {
+    /// Its events.
+    events: watch::Receiver<Position>,
+    /// What is to be delivered again.
+    redrives: watch::Receiver<Position>,
 }
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, cursor: CursorName, id: SubscriptionId, stop: CancellationToken) -> Self {
-        let kept = cursor.created;
-        let share = Share::new(&shared, &cursor, &id);
+        let (sender, orders) = mpsc::channel(ORDERS_MAX);
+        let shown = Shown::new(&shared, &cursor, &id, sender);
         Self {
-            share,
-            shared,
+            state: shared.state.subscribe(),
+            shown,
             cursor,
             id,
             stop,
-            lanes: Lanes::default(),
+            log: Course::begin(weir_catalog::Order::Key, crate::progress::Course::default()),
+            redrives_next: Position::ORIGIN,
+            redrives_known: crate::progress::Mark::default(),
+            replay: None,
+            replays: 0,
             calls: JoinSet::new(),
-            retries: BinaryHeap::new(),
+            calls_of_log: 0,
+            work: None,
             was_retry: false,
-            next: kept.next(),
-            kept,
-            has_settled: false,
-            ahead: Ahead::default(),
-            ahead_noted: Instant::now(),
-            has_settled_since: false,
+            circuit: Circuit::default(),
+            pace: None,
+            gate: None,
+            gathering: None,
+            rate: Rate::default(),
+            keeping: keeping::Keeping::default(),
+            untold: Vec::new(),
+            orders,
+            shared,
         }
     }
 
     /// Delivers until told to stop, or until the subscription is gone; then waits for the calls in flight.
     pub(crate) async fn run(mut self) {
-        let mut end = self.shared.log.durable_end();
-        let Some(progress) = self.load_cursor().await else { return };
-        (self.kept, self.next) = (progress.done, progress.done.next());
-        self.ahead = progress.ahead;
-        // None of it can change: it makes the identifier of the subscription.
-        let Some(wanted) = self.subscription().map(|it| Wanted::by(&it)) else { return };
+        let Some(subscription) = self.subscription() else { return };
+        let wanted = Wanted::by(&subscription);
+        let mut signals = self.signals(&wanted);
+        let Some(progress) = self.load_cursor(&subscription).await else { return };
+        self.begin(&subscription, progress);
         while let Some(subscription) = self.subscription() {
-            self.share.set(self.lanes.waiting());
-            self.start_calls(&subscription);
-            let options = &self.shared.options;
-            let room = self.lanes.waiting() < options.window_events_max
-                && self.lanes.bytes() < options.window_bytes_max
-                && self.lanes.span() < options.window_span_max;
-            match self.next_incident(&mut end, room).await {
+            self.adapt(&subscription);
+            let hindrance = self.start_calls(&subscription);
+            self.show();
+            match self.next_incident(&subscription, &mut signals, hindrance).await {
                 Incident::Stop => break,
-                Incident::Ended(delivery, ended) => {
-                    self.ended(delivery, ended);
-                    // Those that ended meanwhile are taken along: the cursor is then looked at once for all.
-                    let mut panicked = None;
-                    while let Some(joined) = self.calls.try_join_next() {
-                        match joined {
-                            Ok((delivery, ended)) => self.ended(delivery, ended),
-                            Err(error) => panicked = Some(error),
-                        }
-                    }
-                    match panicked {
-                        None => self.keep_cursor(false),
-                        Some(error) => self.panicked(&error.to_string()).await,
-                    }
-                }
+                Incident::Ended(group) => self.take_in(group).await,
                 Incident::Panicked(error) => self.panicked(&error).await,
-                // The next round begins it.
-                Incident::RetryDue => {}
-                Incident::MoreToRead => self.read(&wanted, &mut end).await,
+                Incident::Look => {}
+                Incident::Ordered(order) => self.obey(order).await,
+                Incident::Redrives => self.read_redrives(&mut signals).await,
+                Incident::Refill => self.refill(&wanted).await,
+                Incident::MoreToRead => self.read(&wanted, &mut signals).await,
             }
+            self.end_replay_if_done().await;
         }
         self.drain().await;
     }
 
-    fn subscription(&self) -> Option<Arc<Subscription>> {
-        let snapshot = self.shared.state.borrow();
+    fn signals(&self, wanted: &Wanted) -> Signals {
+        let of = |types: &[String]| self.shared.log.arrivals(&self.cursor.space, types);
+        let redrives = crate::dead_letters::DECISIONS.map(str::to_owned);
+        Signals { events: of(std::slice::from_ref(&wanted.event_type)), redrives: of(&redrives) }
+    }
+
+    fn begin(&mut self, subscription: &Subscription, progress: Progress) {
+        let order = subscription.delivery.order;
+        self.keeping.begin(&progress);
+        self.log = Course::begin(order, progress.log);
+        self.redrives_next = progress.redrives.done.next();
+        self.redrives_known = progress.redrives;
+        self.replays += 1;
+        self.replay = progress.replay.and_then(|replay| Replaying::resume(*replay, self.replays, order, &self.log));
+    }
+
+    /// Makes what hangs on the subscription anew where that was changed.
+    fn adapt(&mut self, subscription: &Arc<Subscription>) {
+        let order = self.replay.as_ref().map(|replay| replay.order.clone());
+        let is_same = |work: &Arc<Work>| {
+            let same_replay = match (&work.replay, &order) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            };
+            Arc::ptr_eq(&work.subscription, subscription) && same_replay
+        };
+        if self.work.as_ref().is_some_and(is_same) {
+            return;
+        }
+        let rate = order.as_ref().and_then(|order| order.rate).into_iter().chain(subscription.delivery.rate).min();
+        if self.pace.as_ref().map(Pace::rate) != rate {
+            self.pace = rate.map(|rate| Pace::new(rate, Instant::now()));
+        }
+        self.work = Some(Arc::new(Work {
+            shared: self.shared.clone(),
+            space: self.cursor.space.clone(),
+            subscription: subscription.clone(),
+            name: subscription.id.as_str().into(),
+            replay: order,
+            stop: self.stop.clone(),
+        }));
+    }
+
+    fn subscription(&mut self) -> Option<Arc<Subscription>> {
+        let snapshot = self.state.borrow_and_update();
         snapshot.catalog.space(&self.cursor.space)?.subscription(self.id.as_str()).cloned()
     }
 
-    async fn next_incident(&mut self, end: &mut watch::Receiver<Position>, room: bool) -> Incident {
-        let due = self.retries.peek().map(|due| due.0.at);
-        let behind = *end.borrow() >= self.next;
-        let may_retry = due.is_some() && self.calls.len() < self.shared.options.calls_max;
+    /// Returns the last position that is delivered, where it is not to be read to the end.
+    fn bound(&self, subscription: &Subscription) -> Position {
+        match (&self.replay, subscription.activity) {
+            (Some(replay), _) => replay.order.to,
+            (None, Activity::Draining) => {
+                let drains = &self.state.borrow().drains;
+                drains.get(&(self.cursor.space.clone(), self.id.clone())).copied().unwrap_or(Position::MAX)
+            }
+            (None, _) => Position::MAX,
+        }
+    }
+
+    /// The pass that goes on now.
+    fn course(&mut self) -> &mut Course {
+        match &mut self.replay {
+            Some(replay) => &mut replay.course,
+            None => &mut self.log,
+        }
+    }
+
+    async fn next_incident(
+        &mut self,
+        subscription: &Subscription,
+        signals: &mut Signals,
+        hindrance: Hindrance,
+    ) -> Incident {
+        let is_active = subscription.activity != Activity::Paused;
+        let bound = self.bound(subscription);
+        let is_replay = self.replay.is_some();
+        let has_room = is_active && self.make_room();
+        let course = self.course();
+        let next = course.next;
+        let wants_refill = has_room && course.lanes.wanting().is_some();
+        let may_read = has_room && next <= bound;
+        let behind = is_replay || *signals.events.borrow() >= next;
+        let redrives_behind = *signals.redrives.borrow() >= self.redrives_next;
+        let may_redrive = is_active && !is_replay && self.may_redrive();
+        let at = match hindrance {
+            Hindrance::Until(at) => Some(at),
+            _ => None,
+        };
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Incident::Stop,
-            Some(ended) = self.calls.join_next(), if !self.calls.is_empty() => match ended {
-                Ok((delivery, ended)) => Incident::Ended(delivery, ended),
-                Err(error) => Incident::Panicked(error.to_string()),
-            },
-            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if may_retry => Incident::RetryDue,
-            () = std::future::ready(()), if room && behind => Incident::MoreToRead,
-            Ok(()) = end.changed(), if room && !behind => Incident::MoreToRead,
+            Some(joined) = self.calls.join_next(), if !self.calls.is_empty() => ended(joined),
+            Some(order) = self.orders.recv() => Incident::Ordered(order),
+            // Whoever would tell is there for as long as the flow is.
+            Ok(()) = self.state.changed() => Incident::Look,
+            () = std::future::ready(()), if may_redrive && redrives_behind => Incident::Redrives,
+            Ok(()) = signals.redrives.changed(), if may_redrive && !redrives_behind => Incident::Redrives,
+            () = std::future::ready(()), if wants_refill => Incident::Refill,
+            () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => Incident::Look,
+            () = over(self.gate.as_ref()), if hindrance == Hindrance::Gate => Incident::Look,
+            () = std::future::ready(()), if may_read && behind => Incident::MoreToRead,
+            Ok(()) = signals.events.changed(), if may_read && !behind => Incident::MoreToRead,
         }
-    }
-
-    /// Calls what may be called, up to the bound: by turns what is to be tried again now and what comes for the first time,
-    /// so that neither waits until there is nothing left of the other.
-    fn start_calls(&mut self, subscription: &Arc<Subscription>) {
-        while self.calls.len() < self.shared.options.calls_max {
-            let is_due = self.retries.peek().is_some_and(|due| due.0.at <= Instant::now());
-            self.was_retry = is_due && !(self.was_retry && self.lanes.has_ready());
-            let delivery = if self.was_retry {
-                self.retries.pop().map(|due| due.0.delivery)
-            } else {
-                self.lanes.take().map(Delivery::new)
-            };
-            let Some(delivery) = delivery else { return };
-            self.call(subscription, delivery);
-        }
-    }
-
-    fn call(&mut self, subscription: &Arc<Subscription>, delivery: Delivery) {
-        let (shared, space, stop) = (self.shared.clone(), self.cursor.space.clone(), self.stop.clone());
-        self.calls.spawn(attempt(shared, space, subscription.clone(), delivery, stop));
     }
 
     async fn panicked(&mut self, error: &str) {
         // Which event it was went with the task: everything open is read again from the cursor.
         let (space, id) = (&self.cursor.space, &self.id);
         tracing::error!(%error, %space, subscription = %id, "a delivery ended in a panic; open events are delivered again");
-        self.begin_again().await;
-    }
-
-    fn ended(&mut self, mut delivery: Delivery, ended: Ended) {
-        match ended {
-            Ended::Settled => {
-                self.lanes.settle(&delivery.recorded);
-                (self.has_settled, self.has_settled_since) = (true, true);
-            }
-            Ended::Again { attempt, wait } => {
-                delivery.attempt = attempt;
-                self.retries.push(Reverse(Due { at: Instant::now() + wait, delivery }));
-            }
-        }
-    }
-
-    async fn read(&mut self, wanted: &Wanted, end: &mut watch::Receiver<Position>) {
-        end.mark_unchanged();
-        let matching = self.shared.options.compatibility.matching();
-        let types = Filter::Types(vec![wanted.event_type.clone()]);
-        let read = Read::forward(self.cursor.space.clone(), self.next).filter(types);
-        match self.shared.log.read(read).await {
-            Ok(page) => {
-                self.next = page.next;
-                let events = page.events.into_iter();
-                let events = events.filter(|recorded| wanted.entrance.takes_event(&recorded.event, matching));
-                // What was done before the start, or before everything open was read again.
-                let events = events.filter(|recorded| !self.ahead.is_done(recorded.position));
-                events.for_each(|recorded| self.lanes.add(recorded));
-                self.keep_cursor(false);
-            }
-            Err(error) => {
-                tracing::error!(error = %error_chain(&error), space = %self.cursor.space, "a subscription cannot read the log");
-                self.pause().await;
-            }
-        }
-    }
-
-    /// Returns how far the cursor is; `None` where a stop came first.
-    async fn load_cursor(&self) -> Option<Progress> {
-        let (space, created) = (&self.cursor.space, self.cursor.created);
-        loop {
-            match self.shared.cursors.load(&*self.shared.log, &self.cursor).await {
-                Ok(Some(stored)) => return Some(stored),
-                Ok(None) => {
-                    if created <= self.shared.opened {
-                        tracing::warn!(
-                            %space, subscription = %self.id, position = %created,
-                            "no cursor is kept for a subscription that was made before this start: it begins where it was made"
-                        );
-                    }
-                    // Written down even though nothing was delivered: while it is there, somebody sees to what waits.
-                    self.shared.cursors.note(&self.cursor, created, None);
-                    return Some(Progress { done: created, ahead: Ahead::default() });
-                }
-                // Where it cannot be read it is not known what was delivered: beginning anywhere else would be wrong.
-                Err(error) => {
-                    let error = error_chain(&error);
-                    tracing::error!(%error, %space, subscription = %self.id, "the cursor cannot be read: delivery waits");
-                    self.pause().await;
-                    if self.stop.is_cancelled() {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Notes how far everything is done, and less often what is done behind the first event that is not.
-    fn keep_cursor(&mut self, always: bool) {
-        let done = self.lanes.done_up_to(self.next.previous());
-        let far = done.get().saturating_sub(self.kept.get());
-        // Events of others move it too. Of those many are read again quickly, so that is not worth a write each time.
-        let has_moved = far > 0 && (always || self.has_settled || far >= CURSOR_STRIDE_IDLE);
-        let is_due = always || self.ahead_noted.elapsed() >= AHEAD_PAUSE;
-        let ahead = (is_due && self.has_settled_since && self.lanes.span() > 0).then(|| self.look_ahead());
-        if has_moved || ahead.is_some() {
-            self.shared.cursors.note(&self.cursor, done, ahead);
-            (self.kept, self.has_settled) = (done, false);
-        }
-    }
-
-    /// Takes stock of what is done behind the first event that is not.
-    fn look_ahead(&mut self) -> Ahead {
-        let read = self.next.previous();
-        // After a start more may be known than was read again.
-        let undone = self.lanes.undone().chain(self.ahead.open_after(read));
-        self.ahead = Ahead::of(undone, read.max(self.ahead.up_to()));
-        (self.ahead_noted, self.has_settled_since) = (Instant::now(), false);
-        self.ahead.clone()
-    }
-
-    async fn begin_again(&mut self) {
         self.calls.shutdown().await;
-        self.retries.clear();
-        self.lanes = Lanes::default();
-        self.next = self.kept.next();
+        self.calls_of_log = 0;
         self.pause().await;
+        let Some(subscription) = self.subscription() else { return };
+        let progress = self.progress();
+        self.begin(&subscription, progress);
     }
 
     /// Waits a moment before what failed is tried again, but not longer than until a stop.
     async fn pause(&self) {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(READ_PAUSE) => {}
         }
@@ -356,13 +332,26 @@ impl Worker {
 
     /// Waits for the calls in flight; what waits for a retry is delivered after the next start.
     async fn drain(&mut self) {
-        while let Some(ended) = self.calls.join_next().await {
-            if let Ok((delivery, ended)) = ended {
-                self.ended(delivery, ended);
+        while let Some(joined) = self.calls.join_next().await {
+            if let Incident::Ended(group) = ended(joined) {
                 // Not only at the end: a call that takes longer than the stop may must not cost the others theirs.
-                self.keep_cursor(false);
+                self.take_in(group).await;
             }
         }
-        self.keep_cursor(true);
+        self.keep(true);
     }
 }
+
+fn ended(joined: Result<Group, JoinError>) -> Incident {
+    match joined {
+        Ok(group) => Incident::Ended(group),
+        Err(error) => Incident::Panicked(error.to_string()),
+    }
+}
+
+async fn over(waiting: Option<&Waiting>) {
+    if let Some(waiting) = waiting {
+        waiting.over().await;
+    }
+}
+

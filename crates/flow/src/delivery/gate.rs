@@ -1,0 +1,146 @@
+//! How many calls all subscriptions together may have in flight, and who comes first where that is reached.
+//!
+//! A few calls each subscription may always have, so that nobody waits for somebody else's slow function. What it has
+//! beyond that it borrows here: a higher class before a lower one, and the lowest never more than half.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use weir_catalog::Priority;
+
+/// So many calls every subscription may have in flight, whatever the others do.
+pub(crate) const OWN: usize = 4;
+
+/// All places that can be borrowed.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    total: usize,
+    state: Mutex<State>,
+    /// Wakes who waits when a place is given back.
+    freed: Notify,
+    waiters: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    used: usize,
+    /// How many subscriptions of each class wait, the highest first.
+    waiting: [usize; 3],
+}
+
+/// Some places, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Borrowed {
+    gate: Arc<Gate>,
+}
+
+/// A subscription that waits, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    gate: Arc<Gate>,
+    class: usize,
+}
+
+fn class(priority: Priority) -> usize {
+    match priority {
+        Priority::High => 0,
+        Priority::Normal => 1,
+        Priority::Low => 2,
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(total: usize) -> Self {
+        Self { total, state: Mutex::default(), freed: Notify::new(), waiters: AtomicUsize::new(0) }
+    }
+
+    /// Borrows a place, unless none is free or one of a higher class waits for it.
+    pub(crate) fn borrow(self: &Arc<Self>, priority: Priority) -> Option<Borrowed> {
+        let class = class(priority);
+        let bound = if priority == Priority::Low { self.total / 2 } else { self.total };
+        let mut state = self.state.lock();
+        if state.used >= bound || state.waiting[..class].iter().any(|waiting| *waiting > 0) {
+            return None;
+        }
+        state.used += 1;
+        drop(state);
+        Some(Borrowed { gate: self.clone() })
+    }
+
+    fn is_open(&self, class: usize) -> bool {
+        let bound = if class == 2 { self.total / 2 } else { self.total };
+        let state = self.state.lock();
+        state.used < bound && state.waiting[..class].iter().all(|waiting| *waiting == 0)
+    }
+
+    /// Takes note that a subscription waits for a place.
+    pub(crate) fn wait(self: &Arc<Self>, priority: Priority) -> Waiting {
+        let class = class(priority);
+        self.state.lock().waiting[class] += 1;
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        Waiting { gate: self.clone(), class }
+    }
+
+    fn wake(&self) {
+        if self.waiters.load(Ordering::SeqCst) > 0 {
+            self.freed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.gate.state.lock().used -= 1;
+        self.gate.wake();
+    }
+}
+
+impl Waiting {
+    /// Resolves when a place may be free.
+    pub(crate) async fn over(&self) {
+        loop {
+            let mut freed = std::pin::pin!(self.gate.freed.notified());
+            // From now on none is missed that is given back.
+            freed.as_mut().enable();
+            if self.gate.is_open(self.class) {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.gate.state.lock().waiting[self.class] -= 1;
+        self.gate.waiters.fetch_sub(1, Ordering::SeqCst);
+        // Those of lower classes may go on now.
+        self.gate.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn higher_classes_come_first_and_the_lowest_has_half_at_most() {
+        let gate = Arc::new(Gate::new(4));
+        let low: Vec<_> = (0..3).filter_map(|_| gate.borrow(Priority::Low)).collect();
+        assert_eq!(low.len(), 2);
+        let normal: Vec<_> = (0..3).filter_map(|_| gate.borrow(Priority::Normal)).collect();
+        assert_eq!(normal.len(), 2);
+        assert!(gate.borrow(Priority::High).is_none());
+        let high = gate.wait(Priority::High);
+        drop(normal);
+        assert!(gate.borrow(Priority::Normal).is_none(), "one of a higher class waits");
+        let taken = gate.borrow(Priority::High);
+        assert!(taken.is_some());
+        drop(high);
+        assert!(gate.borrow(Priority::Normal).is_some());
+    }
+}
