@@ -1,12 +1,13 @@
-//! Which subscription something is for: the path tree of synchronous routes, and the matcher of asynchronous
-//! subscriptions.
+//! Which subscription something is for: the path tree of synchronous routes, and the matcher and the filters of
+//! asynchronous subscriptions.
 //!
-//! Everything here is a pure function of its input. It knows events and texts; what a subscription is, and whether
-//! one may be made, is the catalog's business.
+//! Everything here is a pure function of its input. It knows events, texts and the JSON of filters; what a
+//! subscription is, and whether one may be made, is the catalog's business.
 
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod filter;
 mod matcher;
 mod method;
 mod params;
@@ -14,6 +15,7 @@ mod router;
 mod tree;
 
 pub use arrival::{Arrival, Entrance, Matching};
+pub use filter::{Explained, Filter, FilterFault, Term};
 pub use matcher::{Matcher, Rule};
 pub use method::{Method, MethodSet};
 pub use params::{Params, decoded};
