@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use weir_domain::{FunctionId, SpaceName};
 
-use crate::{Cors, CorsId, EventType, EventTypeName, Function, Resource, Subscription, SubscriptionId, Token, TokenId};
+use crate::{
+    Activity, Cors, CorsId, EventType, EventTypeName, Function, Resource, Subscription, SubscriptionId, Token, TokenId,
+};
 
 /// What somebody asks of one space. Names of what is to be deleted or updated come as they were given: one that cannot
 /// be a name is simply not found.
@@ -37,15 +39,22 @@ pub enum Command {
     ReplaceSubscription {
         /// Which one goes.
         id: String,
-        /// The new one; whatever it has but the function must be as with the one that goes.
+        /// The new one; event type, method and path must be as with the one that goes.
         subscription: Subscription,
     },
-    /// Replaces retry policy and metadata of a subscription.
+    /// Replaces the policies and the metadata of a subscription.
     UpdateSubscription {
         /// Which one.
         id: String,
         /// The whole new subscription; whatever cannot be updated must be as it is.
         subscription: Subscription,
+    },
+    /// Lets an async subscription deliver, or not.
+    SetActivity {
+        /// Which one.
+        id: String,
+        /// What it does from then on. Draining up to the position of this command begins anew with each one.
+        activity: Activity,
     },
     /// Takes a subscription away.
     DeleteSubscription(String),
@@ -96,9 +105,9 @@ impl Command {
             Self::CreateSubscription(it) | Self::ReplaceSubscription { id: _, subscription: it } => {
                 Target::Item(Resource::Subscription, it.id.as_str())
             }
-            Self::UpdateSubscription { id, subscription: _ } | Self::DeleteSubscription(id) => {
-                Target::Item(Resource::Subscription, id)
-            }
+            Self::UpdateSubscription { id, subscription: _ }
+            | Self::SetActivity { id, activity: _ }
+            | Self::DeleteSubscription(id) => Target::Item(Resource::Subscription, id),
             Self::CreateCors(it) => Target::Item(Resource::Cors, it.id.as_str()),
             Self::UpdateCors { id, cors: _ } | Self::DeleteCors(id) => Target::Item(Resource::Cors, id),
             Self::DeleteSpace { force: _ } => Target::Space,
@@ -141,7 +150,7 @@ pub enum ChangeKind {
         /// The new one.
         subscription: Arc<Subscription>,
     },
-    /// Retry policy or metadata of a subscription were replaced.
+    /// Policies, metadata or the activity of a subscription were replaced.
     SubscriptionUpdated(Arc<Subscription>),
     /// A subscription is gone.
     SubscriptionDeleted(SubscriptionId),

@@ -27,8 +27,10 @@ pub struct Desired {
 /// What is referred to is created before and deleted after what refers to it. Subscriptions that go are deleted before
 /// others are made, because they may hold their routes. Where something that cannot be updated is different, a
 /// subscription is deleted and made again; a sync subscription that is given another function is the only one that
-/// keeps its identifier then. An async one that is given another function is replaced, so that what waits for it is not
-/// lost. Equal resources give no commands.
+/// keeps its identifier then. An async one that is given another function or another filter is replaced, so that what
+/// waits for it is not lost. Equal resources give no commands. Whether a subscription delivers is no difference, and where
+/// one began is one only where the start that is desired is another: planning refuses that update, because what a
+/// subscription has had would be delivered again.
 #[must_use]
 pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
     let Desired { event_types, functions, subscriptions, cors } = desired;
@@ -67,7 +69,7 @@ pub fn diff(current: &SpaceCatalog, desired: Desired) -> Vec<Command> {
                 Some(id) => Command::ReplaceSubscription { id: id.to_string(), subscription: it },
                 None => Command::CreateSubscription(it),
             }),
-            Some(present) if **present != it => {
+            Some(present) if !present.is_as_declared(&it) => {
                 commands.push(Command::UpdateSubscription { id: it.id.to_string(), subscription: it });
             }
             Some(_) => {}
@@ -104,11 +106,11 @@ fn renamed(current: &SpaceCatalog, wanted: &[Function]) -> BTreeSet<(FunctionId,
 }
 
 /// Returns which subscription that goes each new one takes the place of: they are async ones and differ in their function
-/// only.
+/// only, or in their filter only.
 ///
-/// Of several for the same events, those belong together whose functions are equal but for the name; then the last one
-/// that goes and the last one that comes, where there is one of each. Everything else would be a guess, which may give a
-/// function the wrong events: those begin anew, and what is dropped is recorded.
+/// Of several for the same events, those belong together whose functions are equal but for the name, then those of one
+/// function; then the last one that goes and the last one that comes, where there is one of each. Everything else would be
+/// a guess, which may give a function the wrong events: those begin anew, and what is dropped is recorded.
 fn predecessors(
     current: &SpaceCatalog,
     gone: &[&Arc<Subscription>],
@@ -118,11 +120,14 @@ fn predecessors(
     let mut old: Vec<&Subscription> = gone.iter().map(|it| &***it).collect();
     let mut new: Vec<&Subscription> =
         wanted.iter().filter(|it| current.subscription(it.id.as_str()).is_none()).collect();
+    let has_same_filter = |from: &Subscription, to: &Subscription| from.is_like(to) && from.filter == to.filter;
     let is_renamed = |from: &Subscription, to: &Subscription| {
-        from.is_like(to) && renamed.contains(&(from.function.clone(), to.function.clone()))
+        has_same_filter(from, to) && renamed.contains(&(from.function.clone(), to.function.clone()))
     };
+    let has_same_function = |from: &Subscription, to: &Subscription| from.is_like(to) && from.function == to.function;
     let mut pairs = pair(&mut old, &mut new, is_renamed);
-    pairs.append(&mut pair(&mut old, &mut new, Subscription::is_like));
+    pairs.append(&mut pair(&mut old, &mut new, has_same_function));
+    pairs.append(&mut pair(&mut old, &mut new, has_same_filter));
     pairs
 }
 

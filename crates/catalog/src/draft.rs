@@ -9,19 +9,19 @@ mod aws;
 use std::{collections::BTreeMap, fmt};
 
 use weir_domain::{FunctionId, SpaceName, Timestamp};
-use weir_routing::Method;
+use weir_routing::{Filter, FilterFault, Method};
 
 use crate::{
-    CatalogError, CloudEventsVersion, Code, Cors, Detail, EventType, EventTypeName, EventTypeNameError, Function,
-    FunctionKind, Instances, KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Scope, Subscription, SubscriptionKind,
-    Token, TokenId, rules,
+    Builtin, CatalogError, CloudEventsVersion, Code, Cors, DeliveryPolicy, Detail, EventType, EventTypeName,
+    EventTypeNameError, Function, FunctionKind, Instances, KeyRule, OnInvalid, Resource, RetryPolicy, Schema, Scope,
+    Start, Subscription, SubscriptionKind, Token, TokenId, rules,
 };
 
 pub use aws::AwsDraft;
 
 const NAME_CHARACTERS: &str = "use the characters a-z A-Z 0-9 . - _ only";
 /// What a function can be.
-const KINDS: &str = "http, wasm, awslambda, awskinesis, awsfirehose or awssqs";
+const KINDS: &str = "http, wasm, awslambda, awskinesis, awsfirehose, awssqs or builtin";
 
 /// An event type that is not checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +138,11 @@ pub enum ProviderDraft {
         /// What the function reads as its configuration.
         config: BTreeMap<String, String>,
     },
+    /// A function that is part of Weir.
+    Builtin {
+        /// Which one; must be given.
+        name: Option<String>,
+    },
 }
 
 impl FunctionDraft {
@@ -163,6 +168,7 @@ impl fmt::Debug for ProviderDraft {
             Self::Http { .. } => f.write_str("Http(…)"),
             Self::Aws(_) => f.write_str("Aws(…)"),
             Self::Wasm { .. } => f.write_str("Wasm(…)"),
+            Self::Builtin { .. } => f.write_str("Builtin(…)"),
         }
     }
 }
@@ -192,6 +198,15 @@ impl ProviderDraft {
                 memory_bytes_max: memory_bytes_max.unwrap_or(FunctionKind::MEMORY_BYTES_MAX),
                 config,
             }),
+            Self::Builtin { name } => {
+                let builtin = name.as_deref().and_then(Builtin::parse);
+                builtin.map(|name| FunctionKind::Builtin { name }).ok_or_else(|| {
+                    let rule = Builtin::NAMES.iter().map(|name| format!("eq={name}")).collect::<Vec<_>>().join("|");
+                    let names = Builtin::NAMES.join(", ");
+                    let cure = format!("name a function that is part of Weir: {names}");
+                    Detail::field(Resource::Function, "Name", &rule, cure)
+                })
+            }
         }
     }
 }
@@ -209,6 +224,12 @@ pub struct SubscriptionDraft {
     pub path: String,
     /// The method in any case; empty is `POST`.
     pub method: String,
+    /// Which of the events it is given, as [`Filter::parse`] reads it; none is all of them.
+    pub filter: Option<serde_json::Value>,
+    /// With which events it begins.
+    pub start: Start,
+    /// How it delivers.
+    pub delivery: DeliveryPolicy,
     /// What happens when a delivery fails.
     pub retry: RetryPolicy,
     /// Free texts.
@@ -238,13 +259,19 @@ impl SubscriptionDraft {
             "" => Some(Method::default()),
             text => reader.method(&text.to_ascii_uppercase()),
         };
-        let (Some(space), Some(kind), Some(event_type), Some(function), Some(method)) =
-            (space, kind, event_type, function, method)
+        let filter = reader.filter(self.filter.as_ref());
+        let (Some(space), Some(kind), Some(event_type), Some(function), Some(method), Some(filter)) =
+            (space, kind, event_type, function, method, filter)
         else {
             return Err(reader.refused());
         };
-        let subscription = Subscription::new(kind, event_type, function, method, &self.path);
-        Ok((space, subscription.with_retry(self.retry).with_metadata(self.metadata)))
+        let subscription = Subscription::new(kind, event_type, function, method, &self.path)
+            .with_filter(filter)
+            .with_start(self.start)
+            .with_delivery(self.delivery)
+            .with_retry(self.retry)
+            .with_metadata(self.metadata);
+        Ok((space, subscription))
     }
 }
 
@@ -363,6 +390,19 @@ impl Reader {
             let names = Method::ALL.map(Method::as_str).join(", ");
             self.refuse("Method", &rule, format!("choose one of the methods {names}"))
         })
+    }
+
+    /// Reads a filter where there is one; `None` where it is none.
+    fn filter(&mut self, given: Option<&serde_json::Value>) -> Option<Option<Filter>> {
+        match given.map(Filter::parse).transpose() {
+            Ok(filter) => Some(filter),
+            Err(faults) => {
+                self.details.extend(faults.into_iter().map(|FilterFault { pointer, problem }| {
+                    Detail::new(format!("filter{pointer} {problem}"), "correct the filter, or leave it out")
+                }));
+                None
+            }
+        }
     }
 
     fn function(&mut self, field: &str, text: &str) -> Option<FunctionId> {

@@ -225,6 +225,12 @@ impl CatalogError {
             Self::AuthorizerMissing => "register the function first, then name it as authorizer".into(),
             Self::EventTypeInUse | Self::FunctionInUse => "delete its subscriptions first".into(),
             Self::FunctionIsAuthorizer { .. } => "give the event type another authorizer first".into(),
+            Self::FixedField { field: "Start", .. } => {
+                "delete it and create it again, or use a replay to have earlier events delivered".into()
+            }
+            Self::FixedField { field: "Filter", .. } => {
+                "create one with this filter, which continues it, or delete it and create another".into()
+            }
             Self::FixedField { .. } => "delete it and create another".into(),
             Self::PathConflict { .. } => "choose another path, or delete what holds this one".into(),
             Self::Full { .. } => "delete what is no longer needed, or use another space".into(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use weir_domain::FunctionId;
 
-use crate::{AwsFunction, Component};
+use crate::{AwsFunction, Component, words::words};
 
 /// A function of one space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,20 @@ pub enum FunctionKind {
         /// What the function reads as its configuration.
         config: BTreeMap<String, String>,
     },
+    /// A function that is part of Weir. No call of it waits for anything.
+    Builtin {
+        /// Which one.
+        name: Builtin,
+    },
+}
+
+words! {
+    /// The functions that are part of Weir.
+    Builtin {
+        /// Takes every event, counts it and returns nothing.
+        #[default]
+        Count = "count",
+    }
 }
 
 impl FunctionKind {
@@ -87,6 +101,7 @@ impl FunctionKind {
             Self::Http { .. } => "http",
             Self::Aws(aws) => aws.service.name(),
             Self::Wasm { .. } => "wasm",
+            Self::Builtin { .. } => "builtin",
         }
     }
 
@@ -97,6 +112,8 @@ impl FunctionKind {
             Self::Http { .. } => "headers",
             Self::Aws(_) => "credentials",
             Self::Wasm { .. } => "config",
+            // It has none.
+            Self::Builtin { .. } => "values",
         }
     }
 
@@ -106,6 +123,7 @@ impl FunctionKind {
         match self {
             Self::Http { headers: texts, .. } | Self::Wasm { config: texts, .. } => texts.get(name).map(String::as_str),
             Self::Aws(aws) => aws.credentials.as_ref()?.text(name),
+            Self::Builtin { .. } => None,
         }
     }
 
@@ -116,6 +134,7 @@ impl FunctionKind {
                 texts.insert(name.to_owned(), text);
             }
             Self::Aws(aws) => aws.credentials.get_or_insert_default().set_text(name, text),
+            Self::Builtin { .. } => {}
         }
     }
 }
@@ -139,6 +158,7 @@ impl fmt::Debug for FunctionKind {
                 .field("memory_bytes_max", memory_bytes_max)
                 .field("config", &Names(config))
                 .finish(),
+            Self::Builtin { name } => f.debug_struct("Builtin").field("name", name).finish(),
         }
     }
 }

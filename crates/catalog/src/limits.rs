@@ -79,3 +79,24 @@ pub const AGE_MS_DEFAULT: u64 = 24 * 60 * 60 * 1000;
 
 /// The longest wait between two deliveries, in milliseconds.
 pub const BACKOFF_MS_MAX: u32 = 24 * 60 * 60 * 1000;
+
+/// The least by which the wait between deliveries grows, in hundredths: it stays as it is.
+pub const MULTIPLIER_PERCENT_MIN: u32 = 100;
+
+/// The most by which it grows, in hundredths.
+pub const MULTIPLIER_PERCENT_MAX: u32 = 1000;
+
+/// The longest wait that a function may be allowed to ask for, in milliseconds.
+pub const RETRY_AFTER_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Calls in flight of one subscription.
+pub const CONCURRENCY_MAX: u32 = 4096;
+
+/// Events in one call.
+pub const BATCH_SIZE_MAX: u32 = 1000;
+
+/// The longest that a call waits for more events, in milliseconds.
+pub const BATCH_WAIT_MS_MAX: u32 = 60_000;
+
+/// Events a second of one subscription, where it bounds them.
+pub const RATE_MAX: u32 = 1_000_000;

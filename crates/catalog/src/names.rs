@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use weir_domain::FunctionId;
-use weir_routing::Method;
+use weir_routing::{Filter, Method};
 
 use crate::SubscriptionKind;
 
@@ -119,8 +119,12 @@ impl SubscriptionId {
     /// The longest identifier in bytes: that of the longest names and of a route of escapes only.
     pub const BYTES_MAX: usize = 8 * 1024;
 
+    /// How much of the hash of a filter stands in an identifier, in bytes: enough that no two filters have one.
+    const FILTER_HASH_BYTES: usize = 16;
+
     /// Derives the identifier as the Event Gateway did: the function counts for an async subscription only, so that a
-    /// space has one sync subscription for each event type, method and path.
+    /// space has one sync subscription for each event type, method and path. A filter, which the Event Gateway had not,
+    /// stands behind all that as the hash of its canonical text, and nothing where there is none.
     #[must_use]
     pub fn derive(
         kind: SubscriptionKind,
@@ -128,11 +132,17 @@ impl SubscriptionId {
         function: &FunctionId,
         method: Method,
         path: &str,
+        filter: Option<&Filter>,
     ) -> Self {
         let path = utf8_percent_encode(path, PATH_SEGMENT);
-        let text = match kind {
-            SubscriptionKind::Async => format!("{kind},{event_type},{function},{path},{method}"),
-            SubscriptionKind::Sync => format!("{kind},{event_type},{path},{method}"),
+        let text = match (kind, filter) {
+            (SubscriptionKind::Async, None) => format!("{kind},{event_type},{function},{path},{method}"),
+            (SubscriptionKind::Async, Some(filter)) => {
+                let hash = blake3::hash(filter.canonical().as_bytes());
+                let hash = URL_SAFE_NO_PAD.encode(&hash.as_bytes()[..Self::FILTER_HASH_BYTES]);
+                format!("{kind},{event_type},{function},{path},{method},{hash}")
+            }
+            (SubscriptionKind::Sync, _) => format!("{kind},{event_type},{path},{method}"),
         };
         Self(URL_SAFE_NO_PAD.encode(text).into())
     }
@@ -223,7 +233,7 @@ mod tests {
         let check = |kind, event_type: &str, function: &str, method, path: &str, expected: &str| {
             let event_type = EventTypeName::new(event_type).expect("valid");
             let function = FunctionId::new(function).expect("valid");
-            let id = SubscriptionId::derive(kind, &event_type, &function, method, path);
+            let id = SubscriptionId::derive(kind, &event_type, &function, method, path, None);
             assert_eq!(id.as_str(), expected);
             assert_eq!(SubscriptionId::parse(expected), Some(id));
         };
@@ -233,6 +243,25 @@ mod tests {
         // async,a,f,%2Fb%2F:id%2F%2Arest%20x%2Cy,PUT
         let escaped = "YXN5bmMsYSxmLCUyRmIlMkY6aWQlMkYlMkFyZXN0JTIweCUyQ3ksUFVU";
         check(asynchronous, "a", "f", Method::Put, "/b/:id/*rest x,y", escaped);
+    }
+
+    #[test]
+    fn a_filter_stands_in_an_identifier_behind_what_was_there_before() {
+        let (event_type, function) = (EventTypeName::new("a").expect("valid"), FunctionId::new("f").expect("valid"));
+        let text = |filter: Option<serde_json::Value>| {
+            let filter = filter.map(|value| Filter::parse(&value).expect("a filter"));
+            let kind = SubscriptionKind::Async;
+            let id = SubscriptionId::derive(kind, &event_type, &function, Method::Post, "/", filter.as_ref());
+            String::from_utf8(URL_SAFE_NO_PAD.decode(id.as_str()).expect("base64")).expect("a text")
+        };
+        let of = |prefix: &str| text(Some(serde_json::json!({ "prefix": { "subject": prefix } })));
+        let plain = text(None);
+        assert_eq!(plain, "async,a,f,%2F,POST");
+        let (eu, us) = (of("eu/"), of("us/"));
+        assert!(eu.starts_with(&format!("{plain},")) && us.starts_with(&format!("{plain},")), "{eu} {us}");
+        // However long the filter is.
+        assert_eq!((eu.len(), of(&"x".repeat(1000)).len()), (plain.len() + 23, plain.len() + 23));
+        assert!(eu != us && eu == of("eu/"), "{eu} {us}");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use weir_domain::{FunctionId, SpaceName};
 
 use crate::{
-    Catalog, CatalogError, Change, ChangeKind, Command, Cors, Detail, EventType, Function, Resource, SpaceCatalog,
-    Subscription, Token, limits, rules,
+    Activity, Catalog, CatalogError, Change, ChangeKind, Command, Cors, Detail, EventType, Function, Resource,
+    SpaceCatalog, Subscription, SubscriptionKind, Token, limits, rules,
 };
 
 impl Catalog {
@@ -32,6 +32,7 @@ impl Catalog {
             Command::CreateSubscription(it) => create_subscription(present, it)?,
             Command::ReplaceSubscription { id, subscription } => replace_subscription(present, id, subscription)?,
             Command::UpdateSubscription { id, subscription } => update_subscription(present, id, subscription)?,
+            Command::SetActivity { id, activity } => set_activity(present, id, activity)?,
             Command::DeleteSubscription(id) => delete_subscription(present, id)?,
             Command::CreateCors(it) => create_cors(present, it)?,
             Command::UpdateCors { id, cors } => update_cors(present, id, cors)?,
@@ -140,7 +141,7 @@ fn create_subscription(present: &SpaceCatalog, it: Subscription) -> Result<Chang
     Ok(ChangeKind::SubscriptionCreated(Arc::new(it)))
 }
 
-fn replace_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> Result<ChangeKind, CatalogError> {
+fn replace_subscription(present: &SpaceCatalog, id: String, mut it: Subscription) -> Result<ChangeKind, CatalogError> {
     valid(Resource::Subscription, rules::subscription(&it))?;
     let Some(current) = present.subscription(&id) else {
         return Err(CatalogError::MissingReference { resource: Resource::Subscription, id });
@@ -148,15 +149,16 @@ fn replace_subscription(present: &SpaceCatalog, id: String, it: Subscription) ->
     if present.subscription(it.id.as_str()).is_some() {
         return Err(CatalogError::AlreadyExists { resource: Resource::Subscription, id: it.id.to_string() });
     }
-    // What waits for the one must be for the other: only the function may differ.
+    // What waits for the one is for the other, as far as its filter lets it through.
     if let Some(detail) = current.cannot_be_continued_by(&it) {
         return Err(CatalogError::invalid(Resource::Subscription, detail));
     }
     function_exists(present, &it.function)?;
+    it.succeed(current);
     Ok(ChangeKind::SubscriptionReplaced { id: current.id.clone(), subscription: Arc::new(it) })
 }
 
-fn update_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> Result<ChangeKind, CatalogError> {
+fn update_subscription(present: &SpaceCatalog, id: String, mut it: Subscription) -> Result<ChangeKind, CatalogError> {
     valid(Resource::Subscription, rules::subscription(&it))?;
     let Some(current) = present.subscription(&id) else {
         return Err(CatalogError::not_found(Resource::Subscription, id));
@@ -165,7 +167,19 @@ fn update_subscription(present: &SpaceCatalog, id: String, it: Subscription) -> 
         return Err(CatalogError::FixedField { resource: Resource::Subscription, field });
     }
     function_exists(present, &it.function)?;
+    it.succeed(current);
     Ok(ChangeKind::SubscriptionUpdated(Arc::new(it)))
+}
+
+fn set_activity(present: &SpaceCatalog, id: String, activity: Activity) -> Result<ChangeKind, CatalogError> {
+    let Some(current) = present.subscription(&id) else {
+        return Err(CatalogError::not_found(Resource::Subscription, id));
+    };
+    if current.kind != SubscriptionKind::Async {
+        let message = "only an async subscription can be paused, drained or resumed: the callers of this one wait";
+        return Err(CatalogError::invalid(Resource::Subscription, Detail::new(message, "delete it to end its calls")));
+    }
+    Ok(ChangeKind::SubscriptionUpdated(Arc::new(Subscription::clone(current).with_activity(activity))))
 }
 
 fn delete_subscription(present: &SpaceCatalog, id: String) -> Result<ChangeKind, CatalogError> {

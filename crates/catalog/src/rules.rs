@@ -1,17 +1,19 @@
 //! The rules of single resources, whatever else the catalog has. Each function returns every fault it finds.
 
 mod aws;
+mod subscription;
 
 use std::collections::BTreeMap;
 
 use weir_routing::ROUTE_BYTES_MAX;
 
 use crate::{
-    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, RetryPolicy, Schema, Subscription,
-    Token, limits, names::OWN_PREFIX,
+    Code, Cors, Detail, EventType, Function, FunctionKind, Instances, Resource, Schema, Token, limits,
+    names::OWN_PREFIX,
 };
 
 pub(crate) use aws::{missing as missing_aws, partial_credentials};
+pub(crate) use subscription::check as subscription;
 
 /// Collects the faults of one resource.
 struct Faults {
@@ -128,6 +130,7 @@ pub(crate) fn function(function: &Function) -> Vec<Detail> {
             faults.between("Memory", *memory_bytes_max, limits::MEMORY_BYTES_MIN, limits::MEMORY_BYTES_MAX);
             faults.entries("Config", config);
         }
+        FunctionKind::Builtin { name: _ } => {}
     }
     faults.entries("Metadata", &function.metadata);
     faults.details
@@ -143,28 +146,6 @@ pub(crate) fn missing_url() -> Detail {
 
 pub(crate) fn missing_code() -> String {
     "give the function code: JavaScript as text, or a WebAssembly component".into()
-}
-
-pub(crate) fn subscription(subscription: &Subscription) -> Vec<Detail> {
-    let mut faults = Faults::of(Resource::Subscription);
-    faults.field(!subscription.is_consistent(), "ID", "derived", || {
-        "leave the identifier to Weir, which derives it from what the subscription binds".into()
-    });
-    faults.field(!subscription.event_type.is_subscribable(), "EventType", "eventType", || {
-        "use the characters a-z A-Z 0-9 . - _ only".into()
-    });
-    faults.field(!subscription.path.starts_with('/'), "Path", "urlPath", || "begin the path with a slash".into());
-    faults.field(subscription.path.len() > ROUTE_BYTES_MAX, "Path", "max", || {
-        format!("shorten the path to {ROUTE_BYTES_MAX} bytes")
-    });
-    faults.field(is_of_space(&subscription.path), "Path", "reserved", begin_otherwise);
-    let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = subscription.retry;
-    faults.between("Attempts", attempts_max.unwrap_or(1), 1, limits::ATTEMPTS_MAX);
-    faults.between("Backoff", backoff_first_ms, 1, backoff_max_ms.max(1));
-    faults.between("BackoffMax", backoff_max_ms, 1, limits::BACKOFF_MS_MAX);
-    faults.field(age_max_ms == Some(0), "Age", "min", || "give a time, or leave it out".into());
-    faults.entries("Metadata", &subscription.metadata);
-    faults.details
 }
 
 pub(crate) fn cors(cors: &Cors) -> Vec<Detail> {

@@ -169,7 +169,7 @@ impl SpaceCatalog {
     }
 
     /// Returns the async subscriptions that are given events of one type which come in so, in the order of their
-    /// identifiers.
+    /// identifiers. What filters let through is not asked: those that have one may be given none of these.
     pub fn async_of<'a>(
         &'a self,
         event_type: &str,
@@ -187,7 +187,8 @@ impl SpaceCatalog {
         event: &'a Event,
         matching: Matching,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
-        self.async_of(event.event_type(), Arrival::of(event), matching)
+        let found = self.async_of(event.event_type(), Arrival::of(event), matching);
+        found.filter(|subscription| subscription.lets_through(event))
     }
 
     /// Compiled once for each state, on first use or when a change is applied.

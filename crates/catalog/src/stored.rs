@@ -1,4 +1,4 @@
-//! How the log keeps a change: the event type, the subject and the JSON data of an event, versions 1 to 3.
+//! How the log keeps a change: the event type, the subject and the JSON data of an event, versions 1 to 4.
 //!
 //! The form has its own types, apart from those of any API, and a fixture that is read by a test for ever. Its rule for
 //! the future: a reader refuses a `v` that it does not know, and ignores members that it does not know. So whatever an
@@ -9,9 +9,10 @@
 use serde::{Deserialize, Serialize};
 use weir_domain::{ErrorKind, FunctionId, SpaceName};
 
-use crate::{Change, ChangeKind, CorsId, EventTypeName, Function, FunctionKind, SubscriptionId, TokenId};
+use crate::{Change, ChangeKind, CorsId, EventTypeName, Function, FunctionKind, Subscription, SubscriptionId, TokenId};
 
 mod aws;
+mod subscription;
 mod v1;
 
 /// The version that is written where a reader of the first one understands the change.
@@ -22,8 +23,11 @@ const VERSION_FUNCTIONS: u32 = 2;
 /// The version since which a subscription can take the place of another: whoever does not know that would keep both, and
 /// begin anew with the second.
 const VERSION_CONTINUES: u32 = 3;
+/// The version since which a subscription has a filter, a start, policies and an activity, and a function can be part of
+/// Weir: whoever does not know them would deliver other events, or in another way.
+const VERSION_DELIVERY: u32 = 4;
 /// The newest version that is read.
-const VERSION_MAX: u32 = VERSION_CONTINUES;
+const VERSION_MAX: u32 = VERSION_DELIVERY;
 
 /// The event types under which changes are kept.
 pub const EVENT_TYPES: [&str; 15] = [
@@ -127,13 +131,10 @@ pub fn encode(change: &Change) -> StoredChange {
         ChangeKind::FunctionCreated(it) => function(space, 3, it),
         ChangeKind::FunctionUpdated(it) => function(space, 4, it),
         ChangeKind::FunctionDeleted(id) => deleted(space, 5, id.as_str()),
-        ChangeKind::SubscriptionCreated(it) => stored(space, 6, it.id.as_str(), v1::Subscription::from(&**it)),
+        ChangeKind::SubscriptionCreated(it) => subscription(space, 6, it, None),
         // A creation that tells more: what it replaces.
-        ChangeKind::SubscriptionReplaced { id, subscription: it } => {
-            let item = v1::Subscription::from(&**it).continuing(id);
-            stored_as(VERSION_CONTINUES, space, 6, it.id.as_str(), item)
-        }
-        ChangeKind::SubscriptionUpdated(it) => stored(space, 7, it.id.as_str(), v1::Subscription::from(&**it)),
+        ChangeKind::SubscriptionReplaced { id, subscription: it } => subscription(space, 6, it, Some(id)),
+        ChangeKind::SubscriptionUpdated(it) => subscription(space, 7, it, None),
         ChangeKind::SubscriptionDeleted(id) => deleted(space, 8, id.as_str()),
         ChangeKind::CorsCreated(it) => stored(space, 9, it.id.as_str(), v1::Cors::from(&**it)),
         ChangeKind::CorsUpdated(it) => stored(space, 10, it.id.as_str(), v1::Cors::from(&**it)),
@@ -156,8 +157,23 @@ fn function(space: &SpaceName, place: usize, it: &Function) -> StoredChange {
     let version = match &it.kind {
         FunctionKind::Http { version: None, .. } | FunctionKind::Wasm { .. } => VERSION,
         FunctionKind::Http { .. } | FunctionKind::Aws(_) => VERSION_FUNCTIONS,
+        FunctionKind::Builtin { .. } => VERSION_DELIVERY,
     };
     stored_as(version, space, place, it.id.as_str(), v1::Function::from(it))
+}
+
+fn subscription(
+    space: &SpaceName,
+    place: usize,
+    it: &Subscription,
+    continues: Option<&SubscriptionId>,
+) -> StoredChange {
+    let item = subscription::Subscription::from(it);
+    let item = match continues {
+        Some(id) => item.continuing(id),
+        None => item,
+    };
+    stored_as(item.version(), space, place, it.id.as_str(), item)
 }
 
 fn stored<T: Serialize>(space: &SpaceName, place: usize, id: &str, item: T) -> StoredChange {
@@ -199,8 +215,8 @@ pub fn decode(event_type: &str, data: &str) -> Result<Change, StoredError> {
         5 => read(data, |it: Deleted| {
             FunctionId::new(&it.id).map(ChangeKind::FunctionDeleted).map_err(StoredError::value)
         })?,
-        6 => read(data, v1::Subscription::<'static>::created)?,
-        7 => read(data, |it: v1::Subscription<'static>| Ok(ChangeKind::SubscriptionUpdated(it.try_into()?)))?,
+        6 => read(data, subscription::Subscription::<'static>::created)?,
+        7 => read(data, |it: subscription::Subscription<'static>| Ok(ChangeKind::SubscriptionUpdated(it.try_into()?)))?,
         8 => read(data, |it: Deleted| {
             let id = SubscriptionId::parse(&it.id).ok_or(StoredError::Value(it.id))?;
             Ok(ChangeKind::SubscriptionDeleted(id))

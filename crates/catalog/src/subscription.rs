@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use weir_domain::FunctionId;
-use weir_routing::{Entrance, Method, Rule};
+use weir_domain::{Event, FunctionId};
+use weir_routing::{Entrance, Filter, Method, Rule};
 
-use crate::{Detail, EventTypeName, SubscriptionId, limits};
+use crate::{Activity, DeliveryPolicy, Detail, EventTypeName, RetryPolicy, Start, SubscriptionId};
 
 /// Whether the caller waits for the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,35 +39,11 @@ impl fmt::Display for SubscriptionKind {
     }
 }
 
-/// How often and how long an async subscription tries to deliver one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Deliveries of one event, the first included; `None` where only the age bounds them. One that did not reach the
-    /// function does not count.
-    pub attempts_max: Option<u32>,
-    /// The wait after the first failure; it doubles with each further one.
-    pub backoff_first_ms: u32,
-    /// The longest wait.
-    pub backoff_max_ms: u32,
-    /// No delivery is tried when the first one is longer ago than this; `None` where that is no reason to give up.
-    pub age_max_ms: Option<u64>,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            attempts_max: None,
-            backoff_first_ms: 100,
-            backoff_max_ms: 60_000,
-            age_max_ms: Some(limits::AGE_MS_DEFAULT),
-        }
-    }
-}
-
 /// A subscription of one space.
 ///
-/// Only `retry` and `metadata` may be changed later; everything else is part of the identifier or, as the function of a
-/// sync subscription, of what callers rely on. [`Subscription::new`] keeps `id` in step with the rest.
+/// Only `delivery`, `retry` and `metadata` may be changed later. Everything else is part of the identifier or, as the
+/// function of a sync subscription, of what callers rely on; `start` happened once, and `activity` is set by a command of
+/// its own. [`Subscription::new`] and [`with_filter`](Self::with_filter) keep `id` in step with the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subscription {
@@ -84,8 +60,16 @@ pub struct Subscription {
     /// The route of a sync subscription, or where the events of an async one come in, see
     /// [`Matching`](crate::Matching); begins with `/`.
     pub path: String,
+    /// Which of these events an async subscription is given; `None` is all of them.
+    pub filter: Option<Filter>,
+    /// With which events an async subscription began.
+    pub start: Start,
+    /// How an async subscription delivers.
+    pub delivery: DeliveryPolicy,
     /// What happens when a delivery fails, of meaning for async subscriptions.
     pub retry: RetryPolicy,
+    /// Whether an async subscription delivers.
+    pub activity: Activity,
     /// Free texts of its owner.
     pub metadata: BTreeMap<String, String>,
 }
@@ -101,9 +85,20 @@ impl Subscription {
         path: &str,
     ) -> Self {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let id = SubscriptionId::derive(kind, &event_type, &function, method, &path);
-        let (retry, metadata) = (RetryPolicy::default(), BTreeMap::new());
-        Self { id, kind, event_type, function, method, path, retry, metadata }
+        Self {
+            id: SubscriptionId::derive(kind, &event_type, &function, method, &path, None),
+            kind,
+            event_type,
+            function,
+            method,
+            path,
+            filter: None,
+            start: Start::default(),
+            delivery: DeliveryPolicy::default(),
+            retry: RetryPolicy::default(),
+            activity: Activity::default(),
+            metadata: BTreeMap::new(),
+        }
     }
 
     /// Declares an async subscription, with the method and path that the Event Gateway gives where none are named: it is
@@ -117,6 +112,35 @@ impl Subscription {
     #[must_use]
     pub fn to_route(method: Method, path: &str, function: FunctionId) -> Self {
         Self::new(SubscriptionKind::Sync, EventTypeName::http_request(), function, method, path)
+    }
+
+    /// Returns the subscription with another filter, which makes it another subscription.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Option<Filter>) -> Self {
+        self.filter = filter;
+        self.id = self.derived_id();
+        self
+    }
+
+    /// Returns the subscription with another start.
+    #[must_use]
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Returns the subscription with another policy of delivery.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: DeliveryPolicy) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// Returns the subscription with another activity.
+    #[must_use]
+    pub fn with_activity(mut self, activity: Activity) -> Self {
+        self.activity = activity;
+        self
     }
 
     /// Returns the subscription with another retry policy.
@@ -145,33 +169,67 @@ impl Subscription {
         Entrance::new(self.method, &self.path)
     }
 
-    /// Returns which events an async subscription wants.
+    /// Tells whether the filter lets an event through; all pass where there is none.
+    #[must_use]
+    pub fn lets_through(&self, event: &Event) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(event))
+    }
+
+    fn derived_id(&self) -> SubscriptionId {
+        let Self { kind, event_type, function, method, path, filter, .. } = self;
+        SubscriptionId::derive(*kind, event_type, function, *method, path, filter.as_ref())
+    }
+
+    /// Returns which events an async subscription wants, but for the filter.
     pub(crate) fn rule(&self) -> Rule<'_> {
         Rule { event_type: self.event_type.as_str(), method: self.method, path: &self.path }
     }
 
     /// Tells whether the identifier is that of the rest.
     pub(crate) fn is_consistent(&self) -> bool {
-        self.id == SubscriptionId::derive(self.kind, &self.event_type, &self.function, self.method, &self.path)
+        self.id == self.derived_id()
     }
 
-    /// Tells whether another subscription can carry on at the cursor of this one: both are async, and for the same events.
+    /// Tells whether another subscription can carry on at the cursor of this one: both are async, and choose from the same
+    /// events, and the other one does not ask to begin elsewhere.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.kind == SubscriptionKind::Async
-            && self.kind == other.kind
-            && self.event_type == other.event_type
-            && self.method == other.method
-            && self.path == other.path
+        self.cannot_be_continued_by(other).is_none()
     }
 
     /// Says why another subscription cannot carry on at the cursor of this one.
     pub(crate) fn cannot_be_continued_by(&self, other: &Self) -> Option<Detail> {
-        if self.is_like(other) {
-            return None;
+        let is_of_the_same = self.kind == SubscriptionKind::Async
+            && self.kind == other.kind
+            && self.event_type == other.event_type
+            && self.method == other.method
+            && self.path == other.path;
+        if !is_of_the_same {
+            let message =
+                "continues: the subscription that it names is no async one with the same event type, method and path";
+            let cure = "name one that differs in its function or its filter only, or leave continues out";
+            return Some(Detail::new(message, cure));
         }
-        let message =
-            "continues: the subscription that it names is no async one with the same event type, method and path";
-        Some(Detail::new(message, "name one that differs in its function only, or leave continues out"))
+        (!self.began_as(other)).then(|| {
+            let message = "continues: this one goes on where the subscription that it names stands, not at a start";
+            Detail::new(message, "leave start out, or leave continues out to begin there")
+        })
+    }
+
+    /// Tells whether this one began as a declaration says, which may say nothing of it.
+    fn began_as(&self, declared: &Self) -> bool {
+        declared.start == Start::Now || declared.start == self.start
+    }
+
+    /// Tells whether this is what a declaration asks for. Whether it delivers is no part of one.
+    pub(crate) fn is_as_declared(&self, declared: &Self) -> bool {
+        let (start, activity) = (declared.start, declared.activity);
+        self.began_as(declared) && Self { start, activity, ..self.clone() } == *declared
+    }
+
+    /// Takes over from the subscription that it is made of what no declaration can change.
+    pub(crate) fn succeed(&mut self, before: &Self) {
+        self.start = before.start;
+        self.activity = before.activity;
     }
 
     /// Returns the first part that an update to `other` would change although it may not, as the Event Gateway calls it.
@@ -182,6 +240,8 @@ impl Subscription {
             ("FunctionID", self.function != other.function),
             ("Path", self.path != other.path),
             ("Method", self.method != other.method),
+            ("Filter", self.filter != other.filter),
+            ("Start", !self.began_as(other)),
         ]
         .into_iter()
         .find_map(|(field, differs)| differs.then_some(field))

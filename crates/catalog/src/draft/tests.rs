@@ -1,7 +1,12 @@
 //! The field details of the Event Gateway.
 
+use serde_json::json;
+
 use super::{AwsDraft, EventTypeDraft, FunctionDraft, ProviderDraft, SubscriptionDraft};
-use crate::{AwsFunction, AwsService, CatalogError, EventTypeName, FunctionKind, KeyRule, Method, SubscriptionKind};
+use crate::{
+    AwsFunction, AwsService, Builtin, CatalogError, EventTypeName, FunctionKind, KeyRule, Method, Start,
+    SubscriptionKind,
+};
 
 /// Each detail is `field tag`; all must be there, in this order, and each must have a cure.
 fn check<T: std::fmt::Debug>(result: Result<T, CatalogError>, prefix: &str, details: &[&str]) {
@@ -86,6 +91,12 @@ fn functions() {
     let made = aws.check().expect("complete");
     assert_eq!((made.credentials, made.timeout_ms), (None, AwsFunction::TIMEOUT_MS));
 
+    let builtin = |name: Option<&str>| ProviderDraft::Builtin { name: name.map(str::to_owned) };
+    check("f", builtin(None), &["Name eq=count"]);
+    check("f", builtin(Some("sum")), &["Name eq=count"]);
+    let draft = FunctionDraft { id: "f".into(), provider: builtin(Some("count")), ..FunctionDraft::default() };
+    assert_eq!(draft.check("").expect("valid").1.kind, FunctionKind::Builtin { name: Builtin::Count });
+
     let draft = FunctionDraft { id: "f".into(), provider: http(Some("http://a")), ..FunctionDraft::default() };
     let (_, it) = draft.check("shop").expect("valid");
     assert_eq!(it.kind, FunctionKind::http("http://a"));
@@ -118,4 +129,20 @@ fn subscriptions() {
     let draft = SubscriptionDraft { method: "get".into(), path: "hello/:name".into(), ..good() };
     let (_, it) = draft.check("").expect("valid");
     assert_eq!((it.method, it.path.as_str()), (Method::Get, "/hello/:name"));
+
+    let filter = json!([{ "prefix": { "subject": 7 } }, { "exact": {} }]);
+    let draft = SubscriptionDraft { filter: Some(filter), function: String::new(), ..good() };
+    let error = draft.check("").expect_err("faults").to_string();
+    // All at once, each with its place.
+    for part in ["'FunctionID' failed on the 'required' tag", "\nfilter/0/prefix/subject ", "\nfilter/1/exact "] {
+        assert!(error.contains(part), "{error}");
+    }
+    let draft = SubscriptionDraft {
+        kind: "async".into(),
+        filter: Some(json!({ "prefix": { "subject": "eu/" } })),
+        start: Start::Earliest,
+        ..good()
+    };
+    let (_, it) = draft.check("").expect("valid");
+    assert_eq!((it.filter.is_some(), it.start, it.is_consistent()), (true, Start::Earliest, true));
 }

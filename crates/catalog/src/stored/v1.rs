@@ -16,15 +16,12 @@ use super::{
     StoredError,
     aws::{self, Aws},
 };
-use crate::{ChangeKind, EventTypeName, KeyRule, OnInvalid, Schema, Scope, SubscriptionId, SubscriptionKind, TokenId};
-
-/// Attempts without a bound of their own.
-const NO_BOUND: u32 = u32::MAX;
+use crate::{Builtin, EventTypeName, KeyRule, OnInvalid, Schema, Scope, TokenId};
 
 /// Free texts; left out where there are none.
-type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
+pub(super) type Texts<'a> = Cow<'a, BTreeMap<String, String>>;
 
-fn is_empty(texts: &BTreeMap<String, String>) -> bool {
+pub(super) fn is_empty(texts: &BTreeMap<String, String>) -> bool {
     texts.is_empty()
 }
 
@@ -123,6 +120,8 @@ enum Kind<'a> {
         #[serde(default, skip_serializing_if = "is_empty")]
         config: Texts<'a>,
     },
+    /// Since version 4.
+    Builtin { name: Cow<'a, str> },
 }
 
 /// Inline: the log alone must be enough to run what it tells of.
@@ -164,6 +163,7 @@ impl<'a> From<&'a crate::Function> for Function<'a> {
                 memory_bytes_max: *memory_bytes_max,
                 config: Cow::Borrowed(config),
             },
+            crate::FunctionKind::Builtin { name } => Kind::Builtin { name: name.as_str().into() },
         };
         Self { id: it.id.as_str().into(), kind, metadata: Cow::Borrowed(&it.metadata) }
     }
@@ -196,90 +196,12 @@ impl TryFrom<Function<'_>> for Arc<crate::Function> {
                 memory_bytes_max,
                 config: config.into_owned(),
             },
+            Kind::Builtin { name } => {
+                crate::FunctionKind::Builtin { name: Builtin::parse(&name).ok_or_else(|| StoredError::value(&name))? }
+            }
         };
         let id = FunctionId::new(&it.id).map_err(StoredError::value)?;
         Ok(Self::new(crate::Function { id, kind, metadata: it.metadata.into_owned() }))
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Subscription<'a> {
-    /// For readers of the log; it follows from the rest.
-    id: Cow<'a, str>,
-    kind: Cow<'a, str>,
-    event_type: Cow<'a, str>,
-    function: Cow<'a, str>,
-    method: Cow<'a, str>,
-    path: Cow<'a, str>,
-    retry: RetryPolicy,
-    #[serde(default, skip_serializing_if = "is_empty")]
-    metadata: Texts<'a>,
-    /// Since version 3: the subscription in whose place it was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    continues: Option<Cow<'a, str>>,
-}
-
-impl<'a> Subscription<'a> {
-    /// Says in whose place it was made.
-    pub(super) fn continuing(self, id: &'a SubscriptionId) -> Self {
-        Self { continues: Some(id.as_str().into()), ..self }
-    }
-
-    /// Makes the change that it was created with.
-    pub(super) fn created(mut self) -> Result<ChangeKind, StoredError> {
-        let continues = self.continues.take();
-        let subscription: Arc<crate::Subscription> = self.try_into()?;
-        let Some(id) = continues else { return Ok(ChangeKind::SubscriptionCreated(subscription)) };
-        let id = SubscriptionId::parse(&id).ok_or_else(|| StoredError::value(&id))?;
-        Ok(ChangeKind::SubscriptionReplaced { id, subscription })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RetryPolicy {
-    /// [`NO_BOUND`] where there is none: older readers know a number only, and this one is none that they reach.
-    attempts_max: u32,
-    backoff_first_ms: u32,
-    backoff_max_ms: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    age_max_ms: Option<u64>,
-}
-
-impl<'a> From<&'a crate::Subscription> for Subscription<'a> {
-    fn from(it: &'a crate::Subscription) -> Self {
-        let crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
-        let attempts_max = attempts_max.unwrap_or(NO_BOUND);
-        Self {
-            id: it.id.as_str().into(),
-            kind: it.kind.as_str().into(),
-            event_type: it.event_type.as_str().into(),
-            function: it.function.as_str().into(),
-            method: it.method.as_str().into(),
-            path: it.path.as_str().into(),
-            retry: RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms },
-            metadata: Cow::Borrowed(&it.metadata),
-            continues: None,
-        }
-    }
-}
-
-impl TryFrom<Subscription<'_>> for Arc<crate::Subscription> {
-    type Error = StoredError;
-
-    fn try_from(it: Subscription<'_>) -> Result<Self, StoredError> {
-        let kind = SubscriptionKind::parse(&it.kind).ok_or_else(|| StoredError::value(&it.kind))?;
-        let method = Method::parse(&it.method).ok_or_else(|| StoredError::value(&it.method))?;
-        let event_type = EventTypeName::new(&it.event_type).map_err(StoredError::value)?;
-        let function = FunctionId::new(&it.function).map_err(StoredError::value)?;
-        let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = it.retry;
-        let attempts_max = Some(attempts_max).filter(|most| *most != NO_BOUND);
-        let made = crate::Subscription::new(kind, event_type, function, method, &it.path)
-            .with_retry(crate::RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
-            .with_metadata(it.metadata.into_owned());
-        // Cursors hang on the identifier: one that does not follow from the rest must not pass as another.
-        if made.id.as_str() == it.id { Ok(Self::new(made)) } else { Err(StoredError::value(&it.id)) }
     }
 }
 

@@ -8,7 +8,9 @@ use weir_catalog::{
 };
 use weir_domain::{ErrorKind, Event, SpaceName};
 
-use crate::make::{asynchronous, asynchronous_at, authorized, event_type, http, metadata, space, sync, sync_to, with};
+use crate::make::{
+    asynchronous, asynchronous_at, authorized, event_type, filtered, http, metadata, space, sync, sync_to, with,
+};
 
 fn shop() -> Catalog {
     with(
@@ -95,6 +97,32 @@ fn events_find_their_subscriptions_by_where_they_came_in() {
     check("POST", "/", Matching::Exact, &["/", "/"]);
     check("POST", "/orders/7", Matching::Exact, &[]);
     check("POST", "/orders/:id", Matching::Exact, &["/orders/:id"]);
+}
+
+#[test]
+fn a_filter_chooses_among_the_events_of_a_type() {
+    let catalog = with(
+        &shop(),
+        [
+            Command::CreateSubscription(filtered("order.placed", "f", "eu/")),
+            Command::CreateSubscription(filtered("order.placed", "f", "us/")),
+        ],
+    );
+    let shop = catalog.space(&space()).expect("there");
+    let found = |subject: &str| {
+        let event = Event::builder("1", "/s", "order.placed").subject(subject).build().expect("valid");
+        let found = shop.async_for(&event, Matching::Pattern);
+        found.map(|each| (each.function.to_string(), each.filter.is_some())).collect::<Vec<_>>()
+    };
+    let plain = vec![("f".to_owned(), false), ("g".to_owned(), false)];
+    assert_eq!(found("asia/1"), plain);
+    for subject in ["eu/1", "us/1"] {
+        let mut both = found(subject);
+        both.sort();
+        assert_eq!(both, [plain[0].clone(), ("f".to_owned(), true), plain[1].clone()], "{subject}");
+    }
+    // Whoever asks without an event is told of all who may want one.
+    assert_eq!(functions_of(shop, "order.placed").len(), 4);
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection::vec, prelude::*};
 use weir_catalog::{
-    Catalog, Command, Cors, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy, Subscription,
-    SubscriptionKind, diff,
+    Activity, Catalog, Command, Cors, DeliveryPolicy, Desired, EventType, Function, HTTP_REQUEST, Method, RetryPolicy,
+    Start, Subscription, SubscriptionKind, diff,
 };
 
-use crate::make::{asynchronous, authorized, event_type, http, javascript, metadata, name, space, sync, with};
+use crate::make::{
+    asynchronous, authorized, event_type, filtered, http, javascript, metadata, name, space, subject, sync, with,
+};
 
 /// Makes a catalog into what is desired, each command planned on what those before it gave.
 fn reach(catalog: &Catalog, desired: &Desired) -> (Catalog, Vec<Command>) {
@@ -69,6 +71,7 @@ fn names(commands: &[Command]) -> Vec<String> {
             Command::UpdateCors { id, .. } => format!("~ cors {id}"),
             Command::DeleteCors(id) => format!("- cors {id}"),
             Command::UpdateFunctionKeeping { .. }
+            | Command::SetActivity { .. }
             | Command::DeleteSpace { .. }
             | Command::CreateToken(_)
             | Command::DeleteToken(_) => panic!("no difference asks for {command:?}"),
@@ -185,6 +188,60 @@ fn a_listener_with_another_function_takes_the_place_of_the_one_before() {
 }
 
 #[test]
+fn a_listener_with_another_filter_takes_the_place_of_the_one_before() {
+    let of = |listeners: Vec<Subscription>| Desired {
+        event_types: vec![event_type("a")],
+        functions: vec![http("f"), http("g")],
+        subscriptions: listeners,
+        ..Desired::default()
+    };
+    let check = |from: Vec<Subscription>, to: Vec<Subscription>, expected: &[&str]| {
+        let (from, to) = (of(from), of(to));
+        let (catalog, _) = reach(&Catalog::new(), &from);
+        assert_eq!(names(&reach(&catalog, &to).1), expected);
+        check(&from, &to);
+    };
+    let with = |function: &str, prefix: &str| filtered("a", function, prefix);
+    check(vec![with("f", "eu/")], vec![with("f", "us/")], &["> a to f"]);
+    check(vec![asynchronous("a", "f")], vec![with("f", "us/")], &["> a to f"]);
+    check(vec![with("f", "us/")], vec![asynchronous("a", "f")], &["> a to f"]);
+    check(vec![with("f", "eu/")], vec![with("g", "eu/")], &["> a to g"]);
+    // Each goes on with what it had.
+    check(
+        vec![with("f", "eu/"), with("g", "us/")],
+        vec![with("f", "us/"), with("g", "eu/")],
+        &["> a to f", "> a to g"],
+    );
+    // Who has nothing in common, or may be one of two, begins anew.
+    check(vec![with("f", "eu/")], vec![with("g", "us/")], &["- subscription", "+ POST /"]);
+    let split = vec![with("f", "us/"), with("f", "asia/")];
+    check(vec![with("f", "eu/")], split, &["- subscription", "+ POST /", "+ POST /"]);
+}
+
+#[test]
+fn whether_and_from_where_on_a_subscription_delivers_is_no_difference() {
+    let of = |subscription: Subscription| Desired {
+        event_types: vec![event_type("a")],
+        functions: vec![http("f")],
+        subscriptions: vec![subscription],
+        ..Desired::default()
+    };
+    let plain = asynchronous("a", "f");
+    let begun = plain.clone().with_start(Start::Earliest);
+    let (catalog, _) = reach(&Catalog::new(), &of(begun.clone()));
+    let paused = with(&catalog, [Command::SetActivity { id: plain.id.to_string(), activity: Activity::Paused }]);
+    for same in [plain.clone(), begun] {
+        assert!(names(&diff(paused.space_or_empty(&space()), of(same))).is_empty());
+    }
+    // A start that is named and another one is told, and refused: nobody wants all of it once more by mistake.
+    let (catalog, _) = reach(&Catalog::new(), &of(plain.clone()));
+    let commands = diff(catalog.space_or_empty(&space()), of(plain.with_start(Start::Earliest)));
+    assert_eq!(names(&commands), ["~ POST /"]);
+    let error = catalog.plan(&space(), commands[0].clone()).expect_err("it began elsewhere");
+    assert!(error.cure().contains("use a replay"), "{}", error.cure());
+}
+
+#[test]
 fn what_is_desired_twice_is_refused_by_planning() {
     let desired = Desired {
         functions: vec![http("f")],
@@ -253,7 +310,15 @@ fn bound((event, function, method, route): Seed, space: &Desired) -> Option<Subs
     let method = Method::ALL[usize::from(method % 3)];
     let path = ["/", "/a", "/:id", "/:name", "/a/*rest", "/*all"][usize::from(route / 2 % 6)];
     let retry = RetryPolicy { attempts_max: Some(u32::from(route % 3) + 1), ..RetryPolicy::default() };
-    Some(Subscription::new(kind, event_type, function, method, path).with_retry(retry))
+    let it = Subscription::new(kind, event_type, function, method, path).with_retry(retry);
+    if kind == SubscriptionKind::Sync {
+        return Some(it);
+    }
+    let filter = [None, Some(subject("eu/")), Some(subject("us/"))][usize::from(route / 12 % 3)].clone();
+    // The same one always begins in the same place: another start would be refused.
+    let start = if method == Method::ALL[0] { Start::Earliest } else { Start::Now };
+    let delivery = DeliveryPolicy { concurrency: u32::from(route % 3) + 1, ..DeliveryPolicy::default() };
+    Some(it.with_filter(filter).with_start(start).with_delivery(delivery))
 }
 
 proptest! {

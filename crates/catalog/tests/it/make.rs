@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use weir_catalog::{
-    Catalog, Code, Command, EventType, EventTypeName, Function, FunctionKind, Method, Subscription, SubscriptionKind,
+    Catalog, Code, Command, EventType, EventTypeName, Filter, Function, FunctionKind, Method, Subscription,
+    SubscriptionKind,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -49,6 +51,15 @@ pub(crate) fn asynchronous(event_type: &str, function: &str) -> Subscription {
 
 pub(crate) fn asynchronous_at(event_type: &str, method: Method, path: &str, function: &str) -> Subscription {
     Subscription::new(SubscriptionKind::Async, name(event_type), id(function), method, path)
+}
+
+/// Events whose subject begins so.
+pub(crate) fn subject(prefix: &str) -> Filter {
+    Filter::parse(&json!({ "prefix": { "subject": prefix } })).expect("a filter")
+}
+
+pub(crate) fn filtered(event_type: &str, function: &str, prefix: &str) -> Subscription {
+    asynchronous(event_type, function).with_filter(Some(subject(prefix)))
 }
 
 pub(crate) fn metadata(entry: (&str, &str)) -> BTreeMap<String, String> {

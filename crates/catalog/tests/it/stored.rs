@@ -1,4 +1,4 @@
-//! The form in which the log keeps changes. The fixtures are those of versions 1 to 3; lines are added to them and never
+//! The form in which the log keeps changes. The fixtures are those of versions 1 to 4; lines are added to them and never
 //! changed.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -6,23 +6,28 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use weir_catalog::{
-    AwsCredentials, AwsFunction, AwsService, Change, ChangeKind, CloudEventsVersion, Code, Cors, EventType, Function,
-    FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy, Schema, Scope, SubscriptionKind, Token, TokenId,
+    Activity, AwsCredentials, AwsFunction, AwsService, Builtin, Change, ChangeKind, CloudEventsVersion, Code, Cors,
+    DeliveryPolicy, EventType, Function, FunctionKind, Instances, Jitter, KeyRule, Method, OnFailure, OnInvalid, Order,
+    Priority, RetryPolicy, Schema, Scope, Start, SubscriptionKind, Token, TokenId,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
-use weir_domain::{ErrorKind, SpaceName, Timestamp};
+use weir_domain::{ErrorKind, Position, SpaceName, Timestamp};
 
-use crate::make::{asynchronous, event_type, http, id, metadata, name, space, sync};
+use crate::make::{asynchronous, event_type, filtered, http, id, metadata, name, space, sync};
 
 const FIXTURE: &str = include_str!("../fixtures/changes-v1.jsonl");
 /// What only readers of version 2 know.
 const FIXTURE_2: &str = include_str!("../fixtures/changes-v2.jsonl");
 /// What only readers of version 3 know.
 const FIXTURE_3: &str = include_str!("../fixtures/changes-v3.jsonl");
+/// What only readers of version 4 know.
+const FIXTURE_4: &str = include_str!("../fixtures/changes-v4.jsonl");
 
 /// The default when the first lines were written.
-const USUAL: RetryPolicy =
-    RetryPolicy { attempts_max: Some(8), backoff_first_ms: 100, backoff_max_ms: 60_000, age_max_ms: None };
+fn usual() -> RetryPolicy {
+    let (backoff_first_ms, backoff_max_ms) = (100, 60_000);
+    RetryPolicy { attempts_max: Some(8), backoff_first_ms, backoff_max_ms, age_max_ms: None, ..RetryPolicy::default() }
+}
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -71,9 +76,14 @@ fn changes() -> Vec<ChangeKind> {
             config: BTreeMap::new(),
         },
     );
-    let retry =
-        RetryPolicy { attempts_max: Some(3), backoff_first_ms: 50, backoff_max_ms: 1000, age_max_ms: Some(86_400_000) };
-    let listening = asynchronous("product.created", "catalog").with_retry(USUAL);
+    let retry = RetryPolicy {
+        attempts_max: Some(3),
+        backoff_first_ms: 50,
+        backoff_max_ms: 1000,
+        age_max_ms: Some(86_400_000),
+        ..RetryPolicy::default()
+    };
+    let listening = asynchronous("product.created", "catalog").with_retry(usual());
     let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
     let mut origins = Cors::new(Method::Get, "/hello");
     origins.allowed_origins = vec!["https://example.com".into()];
@@ -92,7 +102,7 @@ fn changes() -> Vec<ChangeKind> {
         ChangeKind::FunctionCreated(Arc::new(javascript)),
         ChangeKind::FunctionUpdated(Arc::new(component)),
         ChangeKind::FunctionDeleted(id("catalog")),
-        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog").with_retry(USUAL))),
+        ChangeKind::SubscriptionCreated(Arc::new(sync(Method::Get, "/products/:id", "catalog").with_retry(usual()))),
         ChangeKind::SubscriptionCreated(Arc::new(listening.clone())),
         ChangeKind::SubscriptionUpdated(Arc::new(changed)),
         ChangeKind::SubscriptionDeleted(listening.id),
@@ -212,6 +222,45 @@ fn the_fixture_of_version_3_is_read_and_written() {
     both_ways(FIXTURE_3, vec![replaced]);
 }
 
+#[test]
+fn the_fixture_of_version_4_is_read_and_written() {
+    let delivery = DeliveryPolicy {
+        order: Order::None,
+        concurrency: 8,
+        batch_size: 100,
+        batch_wait_ms: 20,
+        rate: Some(50),
+        priority: Priority::Low,
+        timeout_ms: Some(900),
+        on_failure: OnFailure::DeadLetter,
+    };
+    let retry =
+        RetryPolicy { multiplier_percent: 150, jitter: Jitter::None, retry_after_max_ms: 0, ..RetryPolicy::default() };
+    let whole = filtered("product.created", "catalog", "eu/")
+        .with_start(Start::Earliest)
+        .with_delivery(delivery)
+        .with_retry(retry)
+        .with_metadata(metadata(("a", "b")));
+    let plain = asynchronous("product.created", "catalog");
+    let successor = filtered("product.created", "shelves", "eu/").with_start(Start::At(Position::new(7)));
+    let holding = DeliveryPolicy { on_failure: OnFailure::HoldKey, ..DeliveryPolicy::default() };
+    let paused = plain
+        .clone()
+        .with_start(Start::Since(Timestamp::from_unix_micros(1_767_225_600_000_000)))
+        .with_delivery(holding)
+        .with_activity(Activity::Paused);
+    let draining = plain.clone().with_activity(Activity::Draining);
+    let count = Function::new(id("c"), FunctionKind::Builtin { name: Builtin::Count });
+    let changes = vec![
+        ChangeKind::FunctionCreated(Arc::new(count)),
+        ChangeKind::SubscriptionCreated(Arc::new(whole)),
+        ChangeKind::SubscriptionReplaced { id: plain.id, subscription: Arc::new(successor) },
+        ChangeKind::SubscriptionUpdated(Arc::new(paused)),
+        ChangeKind::SubscriptionUpdated(Arc::new(draining)),
+    ];
+    both_ways(FIXTURE_4, changes);
+}
+
 /// Each line is read as its change and the change is written as its line.
 fn both_ways(fixture: &'static str, changes: Vec<ChangeKind>) -> Vec<Line<'static>> {
     let lines: Vec<Line<'_>> = fixture.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
@@ -247,7 +296,7 @@ fn what_is_no_change_is_refused() {
     };
     let deleted = "weir.function.deleted";
     check("order.placed", "{}", ErrorKind::Invalid, "order.placed");
-    check(deleted, r#"{"v":4,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 4");
+    check(deleted, r#"{"v":5,"changed":true}"#, ErrorKind::Invalid, "use a newer weir: v 5");
     check(deleted, r#"{"v":0,"space":"shop","item":{"id":"f"}}"#, ErrorKind::Corrupt, "v 0");
     for broken in ["", "{}", r#"{"v":1}"#, r#"{"v":1,"space":"shop"}"#, r#"{"v":1,"space":"shop","item":{}}"#] {
         check(deleted, broken, ErrorKind::Corrupt, "damaged");
@@ -271,4 +320,12 @@ fn what_is_no_change_is_refused() {
     let kind = SubscriptionKind::Async.as_str();
     let data = moved.data.replace(kind, "later");
     assert!(matches!(decode(moved.event_type, &data), Err(StoredError::Value(_))));
+
+    let kind = ChangeKind::SubscriptionCreated(Arc::new(filtered("a", "f", "eu/").with_activity(Activity::Paused)));
+    let whole = encode(&Change { space: space(), kind });
+    for (from, to) in [("eu/", "us/"), ("paused", "asleep"), (r#"{"prefix":{"subject":"eu/"}}"#, "{}")] {
+        assert!(whole.data.contains(from), "{}", whole.data);
+        let error = decode(whole.event_type, &whole.data.replace(from, to)).expect_err(to);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
 }
