@@ -177,7 +177,7 @@ impl SpaceCatalog {
         matching: Matching,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
         let listeners = self.listeners();
-        let found = listeners.matcher.matches(event_type, arrival, matching);
+        let found = listeners.matcher.could_match(event_type, arrival, matching);
         found.map(move |index| &listeners.subscriptions[index])
     }
 

@@ -182,7 +182,12 @@ impl Subscription {
 
     /// Returns which events an async subscription wants, but for the filter.
     pub(crate) fn rule(&self) -> Rule<'_> {
-        Rule { event_type: self.event_type.as_str(), method: self.method, path: &self.path }
+        Rule {
+            event_type: self.event_type.as_str(),
+            method: self.method,
+            path: &self.path,
+            filter: self.filter.as_ref(),
+        }
     }
 
     /// Tells whether the identifier is that of the rest.
