@@ -115,7 +115,11 @@ impl Committer {
         let first = self.end.next;
         let spaces_before = std::mem::take(&mut built.spaces_before);
         match self.write(built) {
-            Ok(()) => self.freeze_when_full(),
+            Ok(()) => {
+                // Whoever is woken finds the events.
+                self.shared.arrivals.tell(group, &outcomes);
+                self.freeze_when_full();
+            }
             Err(error) => {
                 self.shared.index.with_active(|active| active.undo(first, group.iter(), &spaces_before));
                 // Duplicates and lost conditions may rest on what was just undone, so nobody gets an answer.

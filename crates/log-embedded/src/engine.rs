@@ -1,15 +1,16 @@
 //! The engine as its users see it, and the two workers behind it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{ops::Range, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use weir_domain::{Clock, Position, Timestamp};
-use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
+use weir_domain::{Clock, Position, SpaceName, Timestamp};
+use weir_log::{Append, Counted, Filter, LogEngine, LogError, Page, Read, Receipt};
 
 use crate::{
+    arrivals::Arrivals,
     commit::Committer,
     disk::{Disk, DiskLock, RealDisk},
     options::Options,
@@ -116,6 +117,7 @@ impl EmbeddedLog {
             segments: opened.segments.into(),
             tail: opened.tail.into(),
             end: watch::channel(opened.recovered.end).0,
+            arrivals: Arrivals::default(),
             blocks: BlockQueue::default(),
             closed: RwLock::new(false),
             clock,
@@ -248,6 +250,32 @@ impl LogEngine for EmbeddedLog {
 
     fn durable_end(&self) -> watch::Receiver<Position> {
         self.shared.end.subscribe()
+    }
+
+    fn arrivals(&self, space: &SpaceName, types: &[String]) -> watch::Receiver<Position> {
+        self.shared.arrivals.watch(space, types, &self.shared.end)
+    }
+
+    fn count(
+        &self,
+        space: SpaceName,
+        filter: Filter,
+        range: Range<Position>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Counted, LogError>> {
+        async move {
+            self.open_still()?;
+            self.blocking(move |shared| reader::count(shared, &space, &filter, &range, limit)).await
+        }
+        .boxed()
+    }
+
+    fn find(&self, space: SpaceName, source: String, id: String) -> BoxFuture<'_, Result<Option<Position>, LogError>> {
+        async move {
+            self.open_still()?;
+            self.blocking(move |shared| reader::find(shared, &space, &source, &id)).await
+        }
+        .boxed()
     }
 
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {

@@ -3,7 +3,7 @@
 //! The newest events are indexed in memory, in blocks. A full block is frozen and written to the store in sorted
 //! bulk. Look-ups ask memory first, then the store, so that a block that moves from one to the other is never missed.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use parking_lot::RwLock;
 use weir_domain::{Position, SpaceName};
@@ -15,8 +15,14 @@ use crate::{
 };
 
 mod block;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use block::UniformMap;
 pub use block::{Block, FramePlace, Watermark};
+
+/// Positions that counting reads from the store at once.
+const COUNT_STEP: usize = 16 * 1024;
 
 /// The index of a log.
 pub(crate) struct Index {
@@ -149,6 +155,29 @@ impl Index {
                 Ok(all)
             }
         }
+    }
+
+    /// Counts the positions of a list within a range, up to `most`.
+    pub(crate) fn count(&self, list: &ListName, range: &Range<Position>, most: u64) -> Result<u64, LogError> {
+        // Memory before the store, as above.
+        let (start, recent) = {
+            let memory = self.memory.read();
+            let recent: usize = memory.oldest_first().map(|block| block.count(list, range)).sum();
+            (memory.start(), recent)
+        };
+        let mut counted = recent as u64;
+        let (mut from, end) = (range.start, range.end.min(start));
+        while from < end && counted < most {
+            let step = most.saturating_sub(counted).min(COUNT_STEP as u64) as usize;
+            let positions = self.store.list(list, from, Direction::Forward, step)?;
+            let inside = positions.partition_point(|position| *position < end);
+            counted += inside as u64;
+            if inside < step {
+                break;
+            }
+            from = positions[inside - 1].next();
+        }
+        Ok(counted.min(most))
     }
 
     /// Returns the newest position of a space.

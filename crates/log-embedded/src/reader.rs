@@ -11,6 +11,7 @@ use crate::{
     shared::Shared,
 };
 
+mod lookup;
 mod page;
 mod time;
 mod walk;
@@ -19,6 +20,7 @@ use self::{
     page::{Collector, holds, split_records},
     walk::{Walk, frame_with},
 };
+pub(crate) use lookup::{count, find};
 pub(crate) use time::position_at;
 
 /// How much is read from the disk at once where frames are read one after the other.

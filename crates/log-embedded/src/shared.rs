@@ -8,6 +8,7 @@ use weir_domain::{Clock, Position};
 use weir_log::LogError;
 
 use crate::{
+    arrivals::Arrivals,
     disk::{Disk, DiskLock},
     index::Index,
     options::Options,
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) tail: RwLock<Tail>,
     /// The last durable position.
     pub(crate) end: watch::Sender<Position>,
+    /// Who waits for events of some types.
+    pub(crate) arrivals: Arrivals,
     pub(crate) blocks: BlockQueue,
     /// Whether the log was closed. Held for reading by what must be done before it is.
     pub(crate) closed: RwLock<bool>,

@@ -13,8 +13,12 @@ use weir_domain::{Clock, Data, Event, Key, Position, SpaceName, Timestamp};
 
 use crate::{Append, Condition, Direction, Filter, LogEngine, LogError, NewEvent, Page, Query, Read, Recorded};
 
+mod arrivals;
+mod lookups;
 mod random;
 
+pub use arrivals::{arrivals_are_told_by_type, no_arrival_is_missed};
+pub use lookups::{events_are_counted, events_are_found_by_source_and_id};
 pub use random::agrees_with_memory;
 
 /// Opens one and the same log again and again.
@@ -50,6 +54,10 @@ macro_rules! conformance_suite {
             the_durable_end_is_watched,
             checkpoints_are_kept,
             a_closed_log_says_so,
+            arrivals_are_told_by_type,
+            no_arrival_is_missed,
+            events_are_counted,
+            events_are_found_by_source_and_id,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -401,6 +409,10 @@ pub async fn a_closed_log_says_so(harness: &dyn Harness) {
         assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
     }
     let refused = log.position_at(StoppedClock.now()).await;
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    let refused = log.count(space(), Filter::All, Position::ORIGIN..Position::MAX, 1).await;
+    assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
+    let refused = log.find(space(), "/conformance".into(), "1".into()).await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");
     let refused = log.load_checkpoint("cursor").await;
     assert!(matches!(refused, Err(LogError::Closed)), "{refused:?}");

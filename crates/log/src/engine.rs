@@ -1,11 +1,13 @@
 //! The contract of a log engine.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use weir_domain::{Position, Timestamp};
+use weir_domain::{Position, SpaceName, Timestamp};
 
-use crate::{Append, LogError, Page, Read, Receipt};
+use crate::{Append, Counted, Filter, LogError, Page, Read, Receipt};
 
 /// A durable ordered log of events, shared by all spaces of a server.
 ///
@@ -42,6 +44,13 @@ use crate::{Append, LogError, Page, Read, Receipt};
 ///    mixture. Who reads a checkpoint must be able to do the work since then again.
 /// 9. **Errors change nothing.** Whatever an operation returns as error, the engine goes on serving the others, except
 ///    after [`LogError::Closed`].
+/// 10. **Arrivals are told to those whom they concern.** What [`arrivals`](Self::arrivals) shows never goes back, and is at
+///     least the position of each of its events of which a receipt was returned before. Whoever sees what it shows, reads to
+///     the end and waits for a change misses nothing: an event that the read did not return yet changes it, and can be read
+///     by then. Events of other types and spaces, and duplicates, change nothing.
+/// 11. **Counts are those of reads.** [`count`](Self::count) says how many events of the durable part reads would return.
+/// 12. **What would be a duplicate is found.** [`find`](Self::find) returns the position that the receipt of a repeated event
+///     would have.
 pub trait LogEngine: Send + Sync + 'static {
     /// Appends a batch and waits until it is durable.
     ///
@@ -58,6 +67,26 @@ pub trait LogEngine: Send + Sync + 'static {
 
     /// Shows the last durable position of the whole log and wakes its watchers when it grows.
     fn durable_end(&self) -> watch::Receiver<Position>;
+
+    /// Shows the last durable position of an event of one of these types in a space, where none are named of any type, and
+    /// wakes its watchers only when one comes.
+    ///
+    /// At first it may show a later position, up to the durable end: whoever has read up to what it shows has missed nothing.
+    /// Watchers of other types cost the writer nothing, and neither do those that were dropped.
+    fn arrivals(&self, space: &SpaceName, types: &[String]) -> watch::Receiver<Position>;
+
+    /// Counts the events of a space that match, from a position on and before another one, up to a limit. That is for
+    /// figures that people look at: it takes what the index knows and reads no events where it can do without.
+    fn count(
+        &self,
+        space: SpaceName,
+        filter: Filter,
+        range: Range<Position>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Counted, LogError>>;
+
+    /// Finds the event of a source and id in a space; `None` where there is none.
+    fn find(&self, space: SpaceName, source: String, id: String) -> BoxFuture<'_, Result<Option<Position>, LogError>>;
 
     /// Returns the newest stored value of a checkpoint.
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>>;

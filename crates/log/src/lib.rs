@@ -19,4 +19,4 @@ pub use append::{Append, Condition, EventReceipt, NewEvent, Query, Receipt};
 pub use engine::LogEngine;
 pub use error::LogError;
 pub use memory::MemoryLog;
-pub use read::{Direction, Filter, Page, Read, Recorded};
+pub use read::{Counted, Direction, Filter, Page, Read, Recorded};

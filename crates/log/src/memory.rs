@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,8 @@ use tokio::sync::watch;
 use weir_domain::{Clock, Position, SpaceName, Timestamp};
 
 use crate::{
-    Append, Condition, Direction, EventReceipt, Filter, LogEngine, LogError, NewEvent, Page, Read, Receipt, Recorded,
+    Append, Condition, Counted, Direction, EventReceipt, Filter, LogEngine, LogError, NewEvent, Page, Read, Receipt,
+    Recorded,
 };
 
 /// A log in memory.
@@ -25,7 +27,16 @@ pub struct MemoryLog {
     stored: Arc<Mutex<Stored>>,
     closed: AtomicBool,
     end: watch::Sender<Position>,
+    /// Those who wait for events of some types. Taken with `stored` in hand.
+    watches: Mutex<Vec<Watch>>,
     clock: Arc<dyn Clock>,
+}
+
+/// Events of some types of a space, or of all where none are named, that somebody waits for.
+struct Watch {
+    space: SpaceName,
+    types: Vec<String>,
+    newest: watch::Sender<Position>,
 }
 
 /// What a disk would hold.
@@ -40,7 +51,13 @@ impl MemoryLog {
     /// Makes an empty log.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { stored: Arc::default(), closed: AtomicBool::new(false), end: watch::channel(Position::ORIGIN).0, clock }
+        Self {
+            stored: Arc::default(),
+            closed: AtomicBool::new(false),
+            end: watch::channel(Position::ORIGIN).0,
+            watches: Mutex::default(),
+            clock,
+        }
     }
 
     /// Opens the same log again, as after a restart.
@@ -51,6 +68,7 @@ impl MemoryLog {
             stored: self.stored.clone(),
             closed: AtomicBool::new(false),
             end: watch::channel(end).0,
+            watches: Mutex::default(),
             clock: self.clock.clone(),
         }
     }
@@ -62,10 +80,31 @@ impl MemoryLog {
     fn append_now(&self, append: Append) -> Result<Receipt, LogError> {
         self.open()?;
         let mut stored = self.stored.lock();
+        let before = stored.events.len();
         let receipt = stored.append(append, self.clock.now())?;
         let end = Position::new(stored.events.len() as u64);
         self.end.send_if_modified(|now| std::mem::replace(now, end) != end);
+        self.watches.lock().retain(|watch| watch.tell(&stored.events[before..]));
         Ok(receipt)
+    }
+}
+
+impl Watch {
+    /// Returns the last of these events that is waited for.
+    fn newest_of(&self, events: &[(SpaceName, Recorded)]) -> Option<Position> {
+        let wanted = |(space, recorded): &&(SpaceName, Recorded)| {
+            let by_type = self.types.is_empty() || self.types.iter().any(|each| each == recorded.event.event_type());
+            by_type && *space == self.space
+        };
+        events.iter().rev().find(wanted).map(|(_, recorded)| recorded.position)
+    }
+
+    /// Tells of new events, and says whether anybody still waits.
+    fn tell(&self, events: &[(SpaceName, Recorded)]) -> bool {
+        if let Some(newest) = self.newest_of(events) {
+            self.newest.send_replace(newest);
+        }
+        self.newest.receiver_count() > 0
     }
 }
 
@@ -108,11 +147,7 @@ impl Stored {
                 Direction::Forward => recorded.position >= read.from,
                 Direction::Backward => recorded.position <= read.from,
             };
-            let wanted = match &read.filter {
-                Filter::All => true,
-                Filter::Key(key) => recorded.key.as_ref() == Some(key),
-                Filter::Types(types) => types.iter().any(|each| each == recorded.event.event_type()),
-            };
+            let wanted = read.filter.matches(recorded.key.as_ref(), recorded.event.event_type());
             inside && wanted && *space == read.space
         };
         let all: Box<dyn Iterator<Item = &(SpaceName, Recorded)>> = match read.direction {
@@ -133,6 +168,15 @@ impl Stored {
             Direction::Backward => Position::ORIGIN,
         };
         Page { events, next, end: true }
+    }
+
+    fn count(&self, space: &SpaceName, filter: &Filter, range: &Range<Position>, limit: u64) -> Counted {
+        let matches = |(owner, recorded): &&(SpaceName, Recorded)| {
+            let wanted = filter.matches(recorded.key.as_ref(), recorded.event.event_type());
+            wanted && owner == space && range.contains(&recorded.position)
+        };
+        let found = self.events.iter().filter(matches).count() as u64;
+        Counted { events: found.min(limit), more: found > limit }
     }
 }
 
@@ -156,6 +200,29 @@ impl LogEngine for MemoryLog {
 
     fn durable_end(&self) -> watch::Receiver<Position> {
         self.end.subscribe()
+    }
+
+    fn arrivals(&self, space: &SpaceName, types: &[String]) -> watch::Receiver<Position> {
+        let stored = self.stored.lock();
+        let watch = Watch { space: space.clone(), types: types.to_vec(), newest: watch::Sender::default() };
+        watch.tell(&stored.events);
+        let arrivals = watch.newest.subscribe();
+        self.watches.lock().push(watch);
+        arrivals
+    }
+
+    fn count(
+        &self,
+        space: SpaceName,
+        filter: Filter,
+        range: Range<Position>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Counted, LogError>> {
+        ready(self.open().map(|()| self.stored.lock().count(&space, &filter, &range, limit))).boxed()
+    }
+
+    fn find(&self, space: SpaceName, source: String, id: String) -> BoxFuture<'_, Result<Option<Position>, LogError>> {
+        ready(self.open().map(|()| self.stored.lock().ids.get(&(space, source, id)).copied())).boxed()
     }
 
     fn load_checkpoint(&self, name: &str) -> BoxFuture<'_, Result<Option<Bytes>, LogError>> {

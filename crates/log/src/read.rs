@@ -22,6 +22,18 @@ pub enum Filter {
     Types(Vec<String>),
 }
 
+impl Filter {
+    /// Tells whether an event of this key and type is wanted.
+    #[must_use]
+    pub fn matches(&self, key: Option<&Key>, event_type: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Key(wanted) => key == Some(wanted),
+            Self::Types(types) => types.iter().any(|each| each == event_type),
+        }
+    }
+}
+
 /// One bounded read.
 #[derive(Clone, Debug)]
 pub struct Read {
@@ -97,4 +109,14 @@ pub struct Page {
     pub next: Position,
     /// Whether the read reached the durable end (forwards) or the origin (backwards).
     pub end: bool,
+}
+
+/// How many events match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The events that were counted, at most as many as the limit.
+    pub events: u64,
+    /// Whether counting ended early: at the limit, behind which there are more, or, where the index alone cannot tell,
+    /// because going on would have taken long.
+    pub more: bool,
 }

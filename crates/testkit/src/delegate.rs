@@ -14,6 +14,21 @@ macro_rules! delegate_to_inner {
     (@ position_at) => {
         $crate::delegate_to_inner!(@@ position_at(time: ::weir_domain::Timestamp) -> ::weir_domain::Position);
     };
+    (@ count) => {
+        $crate::delegate_to_inner!(@@ count(
+            space: ::weir_domain::SpaceName,
+            filter: ::weir_log::Filter,
+            range: ::std::ops::Range<::weir_domain::Position>,
+            limit: u64
+        ) -> ::weir_log::Counted);
+    };
+    (@ find) => {
+        $crate::delegate_to_inner!(@@ find(
+            space: ::weir_domain::SpaceName,
+            source: String,
+            id: String
+        ) -> Option<::weir_domain::Position>);
+    };
     (@ load_checkpoints) => {
         $crate::delegate_to_inner!(@@ load_checkpoints(names: Vec<String>) -> Vec<Option<::bytes::Bytes>>);
     };
@@ -39,12 +54,21 @@ macro_rules! delegate_to_inner {
             self.inner.durable_end()
         }
     };
-    (@@ $operation:ident($($argument:ident: $type:ty)?) -> $output:ty) => {
+    (@ arrivals) => {
+        fn arrivals(
+            &self,
+            space: &::weir_domain::SpaceName,
+            types: &[String],
+        ) -> ::tokio::sync::watch::Receiver<::weir_domain::Position> {
+            self.inner.arrivals(space, types)
+        }
+    };
+    (@@ $operation:ident($($argument:ident: $type:ty),*) -> $output:ty) => {
         fn $operation(
             &self,
-            $($argument: $type)?
+            $($argument: $type),*
         ) -> ::futures_util::future::BoxFuture<'_, Result<$output, ::weir_log::LogError>> {
-            self.inner.$operation($($argument)?)
+            self.inner.$operation($($argument),*)
         }
     };
 }

@@ -1,11 +1,12 @@
 //! A log that fails on purpose, drawn from a seed.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::Mutex;
-use weir_log::{Append, LogEngine, LogError, Page, Read, Receipt};
+use weir_domain::{Position, SpaceName};
+use weir_log::{Append, Counted, Filter, LogEngine, LogError, Page, Read, Receipt};
 
 /// How often what fails, in thousandths.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +15,7 @@ pub struct Faults {
     pub append_refused: u64,
     /// Appends that are written and whose answer is lost.
     pub append_unanswered: u64,
-    /// Reads that fail.
+    /// Reads that fail, and look-ups.
     pub read: u64,
     /// Checkpoints that are not stored or not removed, with an error.
     pub checkpoint: u64,
@@ -46,7 +47,7 @@ impl FaultyLog {
 }
 
 impl LogEngine for FaultyLog {
-    crate::delegate_to_inner!(position_at, durable_end, load_checkpoint, load_checkpoints, close);
+    crate::delegate_to_inner!(position_at, durable_end, arrivals, load_checkpoint, load_checkpoints, close);
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
         if self.strikes(self.faults.append_refused) {
@@ -65,6 +66,26 @@ impl LogEngine for FaultyLog {
             return ready(Err(LogError::Overloaded)).boxed();
         }
         self.inner.read(read)
+    }
+
+    fn count(
+        &self,
+        space: SpaceName,
+        filter: Filter,
+        range: Range<Position>,
+        limit: u64,
+    ) -> BoxFuture<'_, Result<Counted, LogError>> {
+        if self.strikes(self.faults.read) {
+            return ready(Err(LogError::Overloaded)).boxed();
+        }
+        self.inner.count(space, filter, range, limit)
+    }
+
+    fn find(&self, space: SpaceName, source: String, id: String) -> BoxFuture<'_, Result<Option<Position>, LogError>> {
+        if self.strikes(self.faults.read) {
+            return ready(Err(LogError::Overloaded)).boxed();
+        }
+        self.inner.find(space, source, id)
     }
 
     fn store_checkpoints(&self, values: Vec<(String, Bytes)>) -> BoxFuture<'_, Result<(), LogError>> {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
+    ops::Range,
 };
 
 use weir_domain::{Position, SpaceName};
@@ -148,6 +149,13 @@ impl Block {
     pub(crate) fn frame_before(&self, position: Position) -> Option<FramePlace> {
         let index = self.frames.partition_point(|place| place.base <= position);
         self.frames[..index].last().copied()
+    }
+
+    /// Returns how many positions of a list are within a range.
+    pub(crate) fn count(&self, list: &ListName, range: &Range<Position>) -> usize {
+        let Some(positions) = self.lists.get(list) else { return 0 };
+        let before = |end: Position| positions.partition_point(|position| *position < end);
+        before(range.end).saturating_sub(before(range.start))
     }
 
     pub(crate) fn list_forward(&self, list: &ListName, from: Position, most: usize, out: &mut Vec<Position>) {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use weir_domain::Position;
-use weir_log::{Filter, Page, Read, Recorded, record};
+use weir_log::{Page, Read, Recorded, record};
 
 use crate::frame::Frame;
 
@@ -108,7 +108,7 @@ impl<'a> Collector<'a> {
     pub(super) fn take(&mut self, frame: &Frame, record: Bytes, position: Position) -> Result<bool, String> {
         let bytes = record.len();
         let recorded = decode(frame, record, position)?;
-        if !belongs(&recorded, &self.read.filter) {
+        if !self.read.filter.matches(recorded.key.as_ref(), recorded.event.event_type()) {
             return Ok(true);
         }
         let fits = self.add(recorded);
@@ -166,14 +166,6 @@ impl<'a> Collector<'a> {
 /// Tells whether a position is one of a frame.
 pub(super) fn holds(frame: &Frame, position: Position) -> bool {
     frame.header.base <= position && position < frame.header.end()
-}
-
-fn belongs(recorded: &Recorded, filter: &Filter) -> bool {
-    match filter {
-        Filter::All => true,
-        Filter::Key(key) => recorded.key.as_ref() == Some(key),
-        Filter::Types(types) => types.iter().any(|each| each == recorded.event.event_type()),
-    }
 }
 
 /// Divides a frame into its records; a gap frame has none.

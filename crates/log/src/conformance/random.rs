@@ -20,7 +20,7 @@ impl Seeded {
     }
 }
 
-/// Runs a few hundred random appends, conditions, repeats, reads and restarts, drawn from a seed.
+/// Runs a few hundred random appends, conditions, repeats, reads, look-ups and restarts, drawn from a seed.
 pub async fn agrees_with_memory(harness: &dyn Harness, seed: u64) {
     let mut random = Seeded(seed);
     let model = MemoryLog::new(Arc::new(StoppedClock));
@@ -33,6 +33,7 @@ pub async fn agrees_with_memory(harness: &dyn Harness, seed: u64) {
                 log = harness.open().await;
             }
             1..=12 => both_append(&*log, &model, draw_append(&mut random)).await,
+            13 => both_look(&*log, &model, &mut random).await,
             _ => {
                 let read = draw_read(&mut random);
                 let (left, right) = (read_all(&*log, read.clone()).await, read_all(&model, read.clone()).await);
@@ -58,6 +59,19 @@ async fn both_append(log: &dyn LogEngine, model: &MemoryLog, append: Append) {
         }
         (left, right) => panic!("{append:?}: {left:?} against {right:?}"),
     }
+}
+
+async fn both_look(log: &dyn LogEngine, model: &MemoryLog, random: &mut Seeded) {
+    let Read { space, from, filter, .. } = draw_read(random);
+    let range = from..from.plus(random.below(150));
+    let limit = random.below(60);
+    let left = log.count(space.clone(), filter.clone(), range.clone(), limit).await.expect("counted");
+    let right = model.count(space.clone(), filter.clone(), range.clone(), limit).await.expect("counted");
+    assert_eq!(left, right, "{filter:?} in {range:?} of {space}, at most {limit}");
+    let (source, id) = ("/conformance".to_owned(), format!("id{}", random.below(400)));
+    let left = log.find(space.clone(), source.clone(), id.clone()).await.expect("readable");
+    let right = model.find(space, source, id.clone()).await.expect("readable");
+    assert_eq!(left, right, "{id}");
 }
 
 fn draw_space(random: &mut Seeded) -> SpaceName {
