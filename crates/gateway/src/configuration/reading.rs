@@ -100,63 +100,66 @@ async fn events(
     // Those who wait have places of their own: however many there are, the configuration can be changed. The answer takes
     // room for itself until it is written, see `super::outgoing`.
     let _place = if parameters.wait.is_zero() { &shared.configuration_room } else { &shared.waiting_room }.enter()?;
-    let mut tail = Tail { shared: &shared, end: shared.log.durable_end(), deadline: Instant::now() + parameters.wait };
-    if let Some(position) = parameters.at_least {
-        tail.reach(position).await?;
-    }
-    let mut read = first_read(&shared, &parameters, space, tail.seen()).await?;
+    let waiting = Waiting { shared: &shared, deadline: Instant::now() + parameters.wait };
+    let end = match parameters.at_least {
+        Some(position) => waiting.until_end_reaches(position).await?,
+        None => *shared.log.durable_end().borrow(),
+    };
+    let mut read = first_read(&shared, &parameters, space, end).await?;
     let waits = !parameters.wait.is_zero() && parameters.direction == Direction::Forward;
+    let mut arrivals = waits.then(|| shared.log.arrivals(&read.space, &parameters.types));
     loop {
         let turn = shared.log_turn().await;
         // Not more is read than may be answered: to find that out afterwards is dear, and those who do not read their
         // answers ask again and again.
         read.bytes_max = shared.configuration_room.left_for_answers()?.min(ANSWER_BYTES_MAX);
         // Seen before the read: whatever is written after it wakes the waiting below.
-        tail.seen();
-        let page = matching(&*shared.log, read.clone(), &parameters.types, &caller).await?;
-        if !waits || !page.events.is_empty() || !page.end {
-            return Ok(batch(&page));
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.mark_unchanged();
         }
+        let page = matching(&*shared.log, read.clone(), &parameters.types, &caller).await?;
+        let Some(arrivals) = arrivals.as_mut().filter(|_| page.events.is_empty() && page.end) else {
+            return Ok(batch(&page));
+        };
         drop(turn);
         read.from = page.next;
-        if !tail.grows().await {
+        if !waiting.for_change(arrivals).await {
             return Ok(batch(&page));
         }
     }
 }
 
-/// The durable end of the log, watched for a time.
-struct Tail<'s> {
+/// A wait that is over at some time.
+struct Waiting<'s> {
     shared: &'s Shared,
-    end: watch::Receiver<Position>,
     deadline: Instant,
 }
 
-impl Tail<'_> {
-    /// Returns the durable end; [`grows`](Self::grows) waits for another one.
-    fn seen(&mut self) -> Position {
-        *self.end.borrow_and_update()
-    }
-
-    /// Waits until the durable end is another one than was seen; false where the time is over, the server is stopping
-    /// or the log is closed.
-    async fn grows(&mut self) -> bool {
+impl Waiting<'_> {
+    /// Waits until what is watched is another position than was seen; false where the time is over, the server is stopping
+    /// or the log is gone.
+    async fn for_change(&self, watched: &mut watch::Receiver<Position>) -> bool {
         tokio::select! {
             biased;
-            changed = self.end.changed() => changed.is_ok(),
+            changed = watched.changed() => changed.is_ok(),
             () = self.shared.stopping.cancelled() => false,
             () = tokio::time::sleep_until(self.deadline) => false,
         }
     }
 
-    async fn reach(&mut self, position: Position) -> Result<(), Problem> {
-        while self.seen() < position {
-            if !self.grows().await {
+    /// Waits until the log has come to a position, and returns its durable end.
+    async fn until_end_reaches(&self, position: Position) -> Result<Position, Problem> {
+        let mut watched = self.shared.log.durable_end();
+        loop {
+            let end = *watched.borrow_and_update();
+            if end >= position {
+                return Ok(end);
+            }
+            if !self.for_change(&mut watched).await {
                 let message = format!("the log has not come to position {position}: repeat the request later");
                 return Err(Problem::unavailable(message));
             }
         }
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ struct Gated {
     gate: Semaphore,
     reading: AtomicUsize,
     most: AtomicUsize,
+    reads: AtomicUsize,
 }
 
 impl LogEngine for Gated {
@@ -26,6 +27,9 @@ impl LogEngine for Gated {
         append,
         position_at,
         durable_end,
+        arrivals,
+        count,
+        find,
         load_checkpoint,
         load_checkpoints,
         remove_checkpoints,
@@ -36,6 +40,7 @@ impl LogEngine for Gated {
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         async move {
             self.most.fetch_max(self.reading.fetch_add(1, SeqCst) + 1, SeqCst);
+            self.reads.fetch_add(1, SeqCst);
             self.gate.acquire().await.expect("it is never closed").forget();
             let page = self.inner.read(read).await;
             self.reading.fetch_sub(1, SeqCst);
@@ -49,8 +54,8 @@ impl LogEngine for Gated {
 async fn gated() -> (Door, Arc<Gated>) {
     let log = memory();
     let inner = Arc::clone(&log);
-    let gated = Gated { inner, gate: Semaphore::new(0), reading: AtomicUsize::new(0), most: AtomicUsize::new(0) };
-    let gated = Arc::new(gated);
+    let (gate, counter) = (Semaphore::new(0), AtomicUsize::default);
+    let gated = Arc::new(Gated { inner, gate, reading: counter(), most: counter(), reads: counter() });
     let seen = Arc::clone(&gated);
     let door = gateway(log, Options::default(), |_| seen).await;
     door.register("default", &["a"]).await;
@@ -88,4 +93,28 @@ async fn who_waits_for_events_keeps_nobody_from_reading() {
     };
     let (answers, ()) = timeout(BOUND, async { tokio::join!(waiting, reading) }).await.expect("all are answered");
     assert!(answers.iter().all(|answer| ids(answer) == ["2"]));
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_what_was_asked_for() {
+    let (door, log) = gated().await;
+    log.gate.add_permits(10_000);
+    door.register("default", &["b"]).await;
+    door.register("other", &["a"]).await;
+    let before = log.reads.load(SeqCst);
+    let waiting = door.read("default", "from=end&type=a&wait=30");
+    let emitting = async {
+        for number in 0..20 {
+            // Lets the read come to its waiting, and would let it be woken.
+            tokio::task::yield_now().await;
+            assert_eq!(door.post(STRUCTURED, &event(&format!("b{number}"), "b", "")).await.status, 202);
+            let elsewhere = event(&format!("a{number}"), "a", "");
+            let headers = [("content-type", STRUCTURED), ("weir-space", "other")];
+            assert_eq!(door.request("POST", "/", &headers, &elsewhere).await.status, 202);
+        }
+        assert_eq!(door.post(STRUCTURED, &event("2", "a", "")).await.status, 202);
+    };
+    let (answer, ()) = timeout(BOUND, async { tokio::join!(waiting, emitting) }).await.expect("it is answered");
+    assert_eq!(ids(&answer), ["2"]);
+    assert_eq!(log.reads.load(SeqCst) - before, 2, "one before it waits, one for what it waited for");
 }
