@@ -261,15 +261,7 @@ async fn answer(shared: &Shared, about: &About<'_>, outcome: Outcome, told: &mut
             return Err(CallFailure::Malformed { message: "it is a value, which nobody asked for".to_owned() });
         }
     };
-    let cause = Cause {
-        space,
-        subscription,
-        function,
-        event,
-        derivation: None,
-        replay: None,
-        now: shared.clock.now(),
-    };
+    let cause = Cause { space, subscription, function, event, derivation: None, replay: None, now: shared.clock.now() };
     let failed = |message| CallFailure::Failed { message, kind: ErrorKind::Internal };
     let events =
         reentry::complete(&cause, drafts, shared.options.hops_max).map_err(|error| failed(error_chain(&error)))?;

@@ -17,10 +17,7 @@ use weir_catalog::SubscriptionId;
 use weir_domain::{Position, SpaceName, error_chain};
 use weir_log::{LogEngine, LogError};
 
-use crate::{
-    delivery::Departed,
-    progress::Progress,
-};
+use crate::{delivery::Departed, progress::Progress};
 
 /// The least time between two writes, and so the most deliveries that a crash repeats. It doubles while writes fail, up to
 /// [`WRITE_PAUSE_MAX`]: a full disk does not get emptier by being asked.

@@ -37,7 +37,7 @@ mod worker;
 pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
 pub(crate) use gate::Gate;
-pub(crate) use standing::{Order, Present};
+pub(crate) use standing::Present;
 pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 use worker::Worker;
 

@@ -15,9 +15,7 @@ use tokio::sync::{
     oneshot, watch,
 };
 use tokio_util::sync::CancellationToken;
-use weir_catalog::{
-    Arrival, Catalog, Change, Command, EventTypeName, FunctionKind, SpaceCatalog, Subscription,
-};
+use weir_catalog::{Arrival, Catalog, Change, Command, EventTypeName, FunctionKind, SpaceCatalog, Subscription};
 use weir_domain::{Clock, Event, FunctionId, Ids, Limits, Position, SpaceName};
 use weir_functions::HttpAnswer;
 use weir_log::{LogEngine, LogError, NewEvent, Receipt};

@@ -58,9 +58,7 @@ pub(crate) async fn cycle(work: &Work, of: &Recorded) -> Option<Value> {
     let most = work.shared.options.hops_max as usize;
     let before = ancestors(&*work.shared.log, &work.space, of, most).await;
     let before = before.inspect_err(|error| tracing::warn!(%error, "the causes of an event cannot be read")).ok()?;
-    let named = |recorded: &Recorded| {
-        json!({ "type": recorded.event.event_type(), "function": function_of(&work.space, recorded) })
-    };
+    let named = |recorded: &Recorded| json!({ "type": recorded.event.event_type(), "function": function_of(&work.space, recorded) });
     let mut cycle = vec![json!({
         "type": of.event.event_type(), "function": work.subscription.function.as_str(),
     })];

@@ -51,7 +51,7 @@ impl MakeError {
 pub(crate) fn compiles(function: &Function) -> bool {
     match function.kind {
         FunctionKind::Wasm { .. } => true,
-        FunctionKind::Http { .. } | FunctionKind::Aws(_) => false,
+        FunctionKind::Http { .. } | FunctionKind::Aws(_) | FunctionKind::Builtin { .. } => false,
     }
 }
 

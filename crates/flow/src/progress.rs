@@ -189,10 +189,8 @@ impl Mark {
             last = last.checked_add(input.number()?)?;
             open.push(Position::new(last));
         }
-        (last <= up_to).then_some(Self {
-            done: Position::new(done),
-            ahead: Ahead { up_to: Position::new(up_to), open },
-        })
+        (last <= up_to)
+            .then_some(Self { done: Position::new(done), ahead: Ahead { up_to: Position::new(up_to), open } })
     }
 }
 
@@ -389,7 +387,10 @@ mod tests {
         let position = Position::new;
         let key = |text: &str| Key::new(text.to_owned()).expect("a key");
         let course = Course {
-            mark: Mark { done: position(7), ahead: Ahead { up_to: position(307), open: vec![position(8), position(10)] } },
+            mark: Mark {
+                done: position(7),
+                ahead: Ahead { up_to: position(307), open: vec![position(8), position(10)] },
+            },
             aside: vec![
                 PutAside { key: key("a"), from: position(3), held: Some(position(2)), events: 9 },
                 PutAside { key: key("b"), from: position(5), held: None, events: 0 },

@@ -90,7 +90,9 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         draft.extensions.retain(|(name, _)| name != TRACEPARENT && name != TRACESTATE);
     }
     // And for where that one came in and when it was recorded: this one came by no request, and is not recorded yet.
-    draft.extensions.retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME, REPLAY].contains(&name.as_str()));
+    draft
+        .extensions
+        .retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME, REPLAY].contains(&name.as_str()));
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
     let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);
@@ -156,8 +158,15 @@ mod tests {
         let event = Event::builder("1", "/s", "t").extension("weirpath", AttributeValue::String("/in"));
         let event = event.build().expect("valid");
         let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
-        let cause =
-            Cause { space: &space, subscription: "s", function: &function, event: &event, derivation: None, replay: None, now: Timestamp::default() };
+        let cause = Cause {
+            space: &space,
+            subscription: "s",
+            function: &function,
+            event: &event,
+            derivation: None,
+            replay: None,
+            now: Timestamp::default(),
+        };
         let made = complete(&cause, vec![draft], 1).expect("valid").remove(0);
         assert_eq!((Arrival::of(&made), made.extension_str("own")), (Arrival::DEFAULT, Some("/copied")));
     }
@@ -171,8 +180,15 @@ mod tests {
             .build()
             .expect("valid");
         let (space, function) = (SpaceName::default(), FunctionId::new("f").expect("valid"));
-        let cause =
-            Cause { space: &space, subscription: "s", function: &function, event: &event, derivation: None, replay: None, now: Timestamp::default() };
+        let cause = Cause {
+            space: &space,
+            subscription: "s",
+            function: &function,
+            event: &event,
+            derivation: None,
+            replay: None,
+            now: Timestamp::default(),
+        };
         let traced = |given: &[(&str, &str)]| {
             let text = |(name, value): &(&str, &str)| ((*name).to_owned(), DraftValue::Text((*value).to_owned()));
             let draft = Draft { extensions: given.iter().map(text).collect(), ..Draft::new("done") };

@@ -5,11 +5,11 @@ mod aws;
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt, join};
-use weir_catalog::{CloudEventsVersion, Code, Function, FunctionKind, Instances};
+use weir_catalog::{Builtin, CloudEventsVersion, Code, Function, FunctionKind, Instances};
 use weir_domain::{Clock, Limits, error_chain};
 use weir_functions::{
-    AwsCredentials, AwsSetupError, Code as WasmCode, EventForm, FunctionOptions, HttpClient, HttpFunction, HttpOptions,
-    HttpSetupError, Instances as WasmInstances, Invoke, PrepareError, WasmRuntime, sha256,
+    AwsCredentials, AwsSetupError, BuiltinFunction, Code as WasmCode, EventForm, FunctionOptions, HttpClient,
+    HttpFunction, HttpOptions, HttpSetupError, Instances as WasmInstances, Invoke, PrepareError, WasmRuntime, sha256,
 };
 
 use crate::{Compatibility, MakeError, MakeFunction};
@@ -56,6 +56,7 @@ impl Runtimes {
     async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, MakeError> {
         match &function.kind {
             FunctionKind::Aws(declared) => aws::ready(self, declared),
+            FunctionKind::Builtin { name: Builtin::Count } => Ok(Arc::new(BuiltinFunction::count())),
             FunctionKind::Http { url, timeout_ms, headers, version } => {
                 let options = HttpOptions {
                     timeout: Duration::from_millis(u64::from(*timeout_ms)),

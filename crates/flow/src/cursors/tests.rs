@@ -29,6 +29,9 @@ struct Full {
 impl LogEngine for Full {
     weir_testkit::delegate_to_inner!(
         append,
+        arrivals,
+        count,
+        find,
         read,
         position_at,
         durable_end,

@@ -241,7 +241,8 @@ async fn attempt_batch(work: &Work, mut deliveries: Vec<Delivery>) -> Vec<(Deliv
         Ok(Err(failure)) => {
             // Nobody was called: each waits by itself.
             let text = failure.text;
-            let failed = deliveries.into_iter().map(|it| finish(work, it, Err(Failure::of_platform(text.clone())), took));
+            let failed =
+                deliveries.into_iter().map(|it| finish(work, it, Err(Failure::of_platform(text.clone())), took));
             return join_all(failed).await;
         }
         Err(_) => {
@@ -469,9 +470,7 @@ async fn enter(work: &Work, delivery: &mut Delivery, events: Vec<Event>) -> Resu
 
 fn function(work: &Work) -> Result<Arc<dyn Invoke>, Failure> {
     let function = work.shared.state.borrow().function(&work.space, &work.subscription.function).cloned();
-    function.ok_or_else(|| {
-        Failure::of_platform(format!("function \"{}\" does not exist", work.subscription.function))
-    })
+    function.ok_or_else(|| Failure::of_platform(format!("function \"{}\" does not exist", work.subscription.function)))
 }
 
 fn call_of(work: &Work, delivery: &Delivery) -> Call {

@@ -10,13 +10,7 @@ use weir_catalog::{Catalog, Change, ChangeKind, Subscription};
 use weir_domain::{Data, Event, Position, error_chain};
 use weir_log::{Append, Filter, NewEvent, Read, Recorded};
 
-use crate::{
-    DELIVERY_DROPPED, Dropped,
-    cursors::CursorName,
-    flow::Shared,
-    progress::Progress,
-    snapshot::Snapshot,
-};
+use crate::{DELIVERY_DROPPED, Dropped, cursors::CursorName, flow::Shared, progress::Progress, snapshot::Snapshot};
 
 /// How long recording waits after a failure; it doubles up to the bound.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -29,12 +29,7 @@ use super::{
     pace::Pace,
     standing::{Order, Shown},
 };
-use crate::{
-    cursors::CursorName,
-    flow::Shared,
-    progress::Progress,
-    snapshot::Snapshot,
-};
+use crate::{cursors::CursorName, flow::Shared, progress::Progress, snapshot::Snapshot};
 use calling::Rate;
 use replaying::Replaying;
 
@@ -354,4 +349,3 @@ async fn over(waiting: Option<&Waiting>) {
         waiting.over().await;
     }
 }
-

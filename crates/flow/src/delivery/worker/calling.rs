@@ -114,7 +114,9 @@ impl Worker {
                 return Hindrance::Until(at);
             }
             self.was_retry = is_due && !(self.was_retry && ready > 0);
-            if !self.was_retry && let Some(at) = self.gathers_until(subscription, ready, now) {
+            if !self.was_retry
+                && let Some(at) = self.gathers_until(subscription, ready, now)
+            {
                 let next = due.map_or(at, |due| due.min(at));
                 if !is_due {
                     return Hindrance::Until(next);
@@ -206,7 +208,8 @@ impl Worker {
 
     fn is_in_process(&self, subscription: &Subscription) -> bool {
         let state = self.state.borrow();
-        let function = state.catalog.space(&self.cursor.space).and_then(|it| it.function(subscription.function.as_str()));
+        let function =
+            state.catalog.space(&self.cursor.space).and_then(|it| it.function(subscription.function.as_str()));
         function.is_some_and(|it| matches!(it.kind, FunctionKind::Wasm { .. } | FunctionKind::Builtin { .. }))
     }
 
@@ -277,7 +280,8 @@ impl Worker {
             }
             back.extend(self.settle(is_replay, &mut left, delivery, how));
         }
-        let course = if is_replay { self.replay.as_mut().map(|replay| &mut replay.course) } else { Some(&mut self.log) };
+        let course =
+            if is_replay { self.replay.as_mut().map(|replay| &mut replay.course) } else { Some(&mut self.log) };
         if let Some(course) = course {
             back.into_iter().rev().for_each(|item| course.lanes.put_back(item));
         }

@@ -118,10 +118,8 @@ impl Worker {
         let read = self.redrives_next.previous();
         let before = &self.redrives_known.ahead;
         let undone = self.log.lanes.redrives().chain(before.open_after(read));
-        let redrives = Mark {
-            done: self.log.lanes.redrives_done_up_to(read),
-            ahead: Ahead::of(undone, read.max(before.up_to())),
-        };
+        let redrives =
+            Mark { done: self.log.lanes.redrives_done_up_to(read), ahead: Ahead::of(undone, read.max(before.up_to())) };
         let replay = self.replay.as_ref().map(|replay| Box::new(replay.stock()));
         Progress { log: self.log.stock(), redrives, replay }
     }

@@ -1,8 +1,7 @@
 //! What a worker reads: its events, those of lanes that go on, and what is to be delivered again.
 
-use weir_catalog::Subscription;
 use weir_cloudevents::json as codec;
-use weir_domain::{Data, Event, Key, Position, error_chain};
+use weir_domain::{Data, Event, Key, Limits, Position, error_chain};
 use weir_log::{Filter, Page, Read, Recorded};
 
 use super::{Signals, Wanted, Worker};
@@ -155,7 +154,7 @@ impl Worker {
 
     async fn decide(&mut self, recorded: &Recorded) -> Result<(), weir_log::LogError> {
         let at = recorded.position;
-        let Some(decision) = decision(recorded) else {
+        let Some(decision) = decision(recorded, &self.shared.options.limits) else {
             tracing::error!(space = %self.cursor.space, position = %at, "what was decided about a dead letter cannot be read");
             return Ok(());
         };
@@ -183,12 +182,12 @@ impl Worker {
     }
 }
 
-fn decision(recorded: &Recorded) -> Option<Decision> {
+fn decision(recorded: &Recorded, limits: &Limits) -> Option<Decision> {
     let Data::Json(data) = recorded.event.data() else { return None };
     let data: serde_json::Value = serde_json::from_str(data).ok()?;
     let patched = match data.get("patched").filter(|it| !it.is_null()) {
         None => None,
-        Some(event) => Some(codec::decode(event.to_string().into_bytes().into()).ok()?),
+        Some(event) => Some(codec::decode(&event.to_string().into(), limits).ok()?),
     };
     Some(Decision {
         subscription: data.get("subscriptionId")?.as_str()?.to_owned(),
@@ -196,9 +195,4 @@ fn decision(recorded: &Recorded) -> Option<Decision> {
         is_redrive: recorded.event.event_type() == DEADLETTER_REDRIVEN,
         patched,
     })
-}
-
-/// Tells whether a subscription is at rest: nothing of it is delivered until somebody says so.
-pub(crate) fn rests(subscription: &Subscription) -> bool {
-    subscription.activity == weir_catalog::Activity::Paused
 }

@@ -192,7 +192,12 @@ impl ReplayStanding {
 }
 
 /// Makes the event that tells of a replay; its identifier is that of the replay, so that it stands there once.
-fn told(standing: &ReplayStanding, subscription: &str, event_type: &str, shared: &crate::flow::Shared) -> Option<NewEvent> {
+fn told(
+    standing: &ReplayStanding,
+    subscription: &str,
+    event_type: &str,
+    shared: &crate::flow::Shared,
+) -> Option<NewEvent> {
     let ReplayOrder { id, from, to, filter, rate, derivation, .. } = &standing.order;
     let data = serde_json::json!({
         "replayId": id,
