@@ -69,6 +69,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(schemas::endpoints());
     all.extend(resource::endpoints::<functions::Functions>());
     all.extend(resource::endpoints::<subscriptions::Subscriptions>());
+    all.extend(subscriptions::activity::endpoints());
     all.extend(resource::endpoints::<cors::CorsConfigurations>());
     all.push(reading::endpoint());
     all.extend(spaces::endpoints());

@@ -129,6 +129,9 @@ mod tests {
         let shop = Some("shop");
         check(get, "/v1/spaces/shop/functions", Some((Action::ReadConfig, shop)));
         check(put, "/v1/spaces/shop/functions/f", Some((Action::WriteConfig, shop)));
+        for verb in ["pause", "resume", "drain"] {
+            check(post, &format!("/v1/spaces/shop/subscriptions/a/{verb}"), Some((Action::WriteConfig, shop)));
+        }
         check(get, "/v1/spaces/shop/eventtypes/a/schemas", Some((Action::ReadConfig, shop)));
         check(get, "/v1/spaces/shop/eventtypes/a/schemas/1", Some((Action::ReadConfig, shop)));
         check(get, "/v1/spaces/shop", Some((Action::ReadConfig, shop)));

@@ -200,7 +200,8 @@ pub(super) fn not_modified() -> Answer {
     Answer::new("It is still at the tag that `If-None-Match` names.").header(&openapi::ETAG)
 }
 
-fn changed(profile: &Profile, about: &str) -> Answer {
+/// The answer that shows what was changed.
+pub(super) fn changed(profile: &Profile, about: &str) -> Answer {
     Answer::new(about).optional_header(&openapi::ETAG).optional_header(&openapi::POSITION).example(
         "application/json",
         openapi::reference(profile.name),
@@ -208,6 +209,7 @@ fn changed(profile: &Profile, about: &str) -> Answer {
     )
 }
 
-fn identifier(profile: &Profile) -> Value {
+/// The identifier of one in a path.
+pub(super) fn identifier(profile: &Profile) -> Value {
     openapi::parameter("path", &Member::new("id", profile.id))
 }

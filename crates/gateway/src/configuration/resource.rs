@@ -207,7 +207,11 @@ pub(super) fn utf8(body: &Bytes) -> Result<&str, Detail> {
     })
 }
 
-fn made<R: Resource>(status: StatusCode, space: &SpaceName, done: &Done) -> Result<Response, Problem> {
+/// Answers with what a change made.
+///
+/// # Errors
+/// Where the change is about something else, which is a mistake of ours.
+pub(super) fn made<R: Resource>(status: StatusCode, space: &SpaceName, done: &Done) -> Result<Response, Problem> {
     let Some(item) = R::changed(&done.change.kind) else {
         return Err(Problem::internal("a change of the catalog is another one than was asked for"));
     };

@@ -1,12 +1,15 @@
 //! Subscriptions on the wire.
 
+pub(super) mod activity;
+mod members;
+mod policy;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
-use serde_json::{Value, json, value::RawValue};
 use weir_catalog::{
-    CatalogError, ChangeKind, Command, Detail, EventTypeName, Method, Resource as Kind, RetryPolicy, SpaceCatalog,
-    Subscription, SubscriptionId, SubscriptionKind, draft::SubscriptionDraft, limits,
+    Activity, CatalogError, ChangeKind, Command, Detail, Resource as Kind, SpaceCatalog, Subscription, SubscriptionId,
+    draft::SubscriptionDraft,
 };
 use weir_domain::SpaceName;
 
@@ -15,109 +18,8 @@ use super::{
     fields::Fields,
     resource::{Resource, is_empty},
 };
-use crate::openapi::{self, Member};
-
-/// What a client may write, and is shown again.
-const MEMBERS: &[Member] = &[
-    Member::new("type", || {
-        let about = "`async`: events are delivered from the log, at least once, in the order of their keys. `sync`: the caller \
-                     of a route waits for the function.";
-        openapi::word(about, [SubscriptionKind::Async, SubscriptionKind::Sync].map(SubscriptionKind::as_str))
-    }),
-    Member::new("eventType", || {
-        let about = "The event type, which is registered, or `http.request`: characters `a-z A-Z 0-9 . - _`.";
-        openapi::text(about, EventTypeName::BYTES_MAX)
-    }),
-    Member::new("functionId", || openapi::text("The function, which exists.", 256)),
-    Member::new("path", || {
-        let about = "The path of a route, `/` where nothing is said; `:name` stands for one segment and `*name` at the end for \
-                     the rest. An `async` one is given what came in on such a path; with `POST` and `/`, every event.";
-        openapi::text(about, limits::ROUTE_BYTES_MAX)
-    }),
-    Member::new("method", || {
-        let about = "The method of a route, in any case; `POST` where nothing is said. It is shown in capitals. An `async` one \
-                     is given what came in by it; with `POST` and `/`, every event.";
-        json!({ "type": "string", "description": about, "examples": Method::ALL.map(Method::as_str) })
-    }),
-    Member::new("retry", || openapi::reference("RetryPolicy")),
-    Member::new("metadata", || openapi::texts("Texts of its owner by name; lists can be filtered by them.")),
-];
-
-/// What a client may write where one is made, and is not shown again.
-const SUCCESSION: &[Member] = &[Member::new("continues", || {
-    let about = "Where one is made: the identifier of an `async` subscription in whose place it is made. That one is gone in \
-                 the same change, and the new one goes on where it stood. Both may differ in their function only.";
-    openapi::text(about, SubscriptionId::BYTES_MAX)
-})];
-
-/// What a client is shown beside it.
-const SHOWN: &[Member] = &[
-    Member::new("space", || openapi::space("The space.")),
-    Member::new("subscriptionId", || {
-        openapi::text("Its identifier, which is derived from what it binds.", SubscriptionId::BYTES_MAX)
-    }),
-];
-
-/// The members of `retry`.
-const RETRY: &[Member] = &[
-    Member::new("attemptsMax", || {
-        let about = "The most deliveries of one event, the first included; without it, there is no such bound. One that reached \
-                     nobody does not count.";
-        openapi::number(about, 1, limits::ATTEMPTS_MAX.into())
-    }),
-    Member::new("backoffFirstMs", || {
-        let about = format!(
-            "The wait in milliseconds after the first failure, which doubles with each further one; {} where nothing is said. \
-             Not more than `backoffMaxMs`.",
-            usual().backoff_first_ms
-        );
-        openapi::number(&about, 1, limits::BACKOFF_MS_MAX.into())
-    }),
-    Member::new("backoffMaxMs", || {
-        let about = format!("The longest wait in milliseconds; {} where nothing is said.", usual().backoff_max_ms);
-        openapi::number(&about, 1, limits::BACKOFF_MS_MAX.into())
-    }),
-    Member::new("ageMaxMs", || {
-        let about = "No delivery is tried when the first one is longer ago than this, in milliseconds; a day where nothing is \
-                     said, and 0 for no such bound.";
-        json!({ "type": "integer", "description": about, "minimum": 0 })
-    }),
-];
-
-fn usual() -> RetryPolicy {
-    RetryPolicy::default()
-}
-
-fn given() -> Value {
-    json!({ "type": "async", "eventType": "parcel.sent", "functionId": "notice", "retry": { "attemptsMax": 5 } })
-}
-
-fn shown() -> Value {
-    json!({
-        "space": "default",
-        "subscriptionId": "YXN5bmMscGFyY2VsLnNlbnQsbm90aWNlLCUyRixQT1NU",
-        "type": "async",
-        "eventType": "parcel.sent",
-        "functionId": "notice",
-        "path": "/",
-        "method": "POST",
-        "retry": { "attemptsMax": 5, "backoffFirstMs": 100, "backoffMaxMs": 60_000, "ageMaxMs": 86_400_000 },
-    })
-}
-
-fn schemas() -> Vec<(String, Value)> {
-    let about = "What a subscription is to be.";
-    let input = openapi::object(about, MEMBERS.iter().chain(SUCCESSION), &["type", "eventType", "functionId"]);
-    let needed = ["space", "subscriptionId", "type", "eventType", "functionId", "path", "method"];
-    let output = openapi::object("A subscription.", SHOWN.iter().chain(MEMBERS), &needed);
-    let about =
-        "What happens when a delivery fails; of an `async` subscription. Shown where it differs from the default.";
-    vec![
-        ("SubscriptionInput".to_owned(), input),
-        ("Subscription".to_owned(), output),
-        ("RetryPolicy".to_owned(), openapi::object(about, RETRY, &[])),
-    ]
-}
+use crate::openapi;
+use members::{MEMBERS, SUCCESSION, given, schemas, shown};
 
 /// The resource `subscriptions`.
 pub(super) struct Subscriptions;
@@ -134,30 +36,13 @@ pub(super) struct View<'a> {
     function_id: &'a str,
     path: &'a str,
     method: &'static str,
-    /// Absent where it is the default, so that clients of the Event Gateway see what they know.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry: Option<RetryView>,
+    #[serde(flatten)]
+    policy: policy::Shown,
     #[serde(skip_serializing_if = "is_empty")]
     metadata: &'a BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RetryView {
+    /// Absent where it delivers, as nothing else could in the Event Gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempts_max: Option<u32>,
-    backoff_first_ms: u32,
-    backoff_max_ms: u32,
-    /// 0 where there is no bound: a member that is left out means the default.
-    age_max_ms: u64,
-}
-
-impl RetryView {
-    fn of(retry: RetryPolicy) -> Option<Self> {
-        let RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms } = retry;
-        let age_max_ms = age_max_ms.unwrap_or_default();
-        (retry != RetryPolicy::default()).then_some(Self { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms })
-    }
+    state: Option<&'static str>,
 }
 
 impl Resource for Subscriptions {
@@ -175,8 +60,10 @@ impl Resource for Subscriptions {
         many: "subscriptions",
         id: || openapi::text("The identifier of the subscription, as it was shown.", SubscriptionId::BYTES_MAX),
         needed: &[],
-        creating: "An `async` subscription is given the events that come after it was made.",
-        replacing: "Only `retry` and `metadata` can be changed; the rest must be what it is.",
+        creating: "An `async` subscription is given the events that come after it was made, or those from `start` on.",
+        replacing: "Only `order`, `concurrency`, `batch`, `rate`, `priority`, `timeoutMs`, `onFailure`, `retry` and `metadata` \
+                    can be changed; the rest must be what it is, and `start` may be left out. A subscription that is paused \
+                    stays so.",
         deleting: "What has not been delivered yet is not delivered any more, and that is recorded.",
         given,
         shown,
@@ -208,8 +95,9 @@ impl Resource for Subscriptions {
             function_id: item.function.as_str(),
             path: &item.path,
             method: item.method.as_str(),
-            retry: RetryView::of(item.retry),
+            policy: policy::Shown::of(item),
             metadata: &item.metadata,
+            state: Some(item.activity).filter(|it| *it != Activity::default()).map(Activity::as_str),
         }
     }
 
@@ -268,38 +156,41 @@ fn invalid(detail: Detail) -> CatalogError {
 /// Reads what a client wrote; the identifier follows from the rest.
 fn draft(text: &str) -> Result<SubscriptionDraft, Detail> {
     let mut fields = Fields::read(text, "", MEMBERS)?;
+    let policy::Given { filter, start, delivery, retry } = policy::Given::take(&mut fields)?;
     Ok(SubscriptionDraft {
         kind: fields.text("type")?,
         event_type: fields.text("eventType")?,
         function: fields.text("functionId")?,
         path: fields.text("path")?,
         method: fields.text("method")?,
-        retry: fields.take::<&RawValue>("retry")?.map_or(Ok(RetryPolicy::default()), retry)?,
+        filter,
+        start,
+        delivery,
+        retry,
         metadata: fields.map("metadata")?,
-    })
-}
-
-fn retry(given: &RawValue) -> Result<RetryPolicy, Detail> {
-    let mut fields = Fields::read(given.get(), "retry: ", RETRY)?;
-    let usual = usual();
-    Ok(RetryPolicy {
-        attempts_max: fields.take("attemptsMax")?.or(usual.attempts_max),
-        backoff_first_ms: fields.take("backoffFirstMs")?.unwrap_or(usual.backoff_first_ms),
-        backoff_max_ms: fields.take("backoffMaxMs")?.unwrap_or(usual.backoff_max_ms),
-        age_max_ms: fields.take("ageMaxMs")?.or(usual.age_max_ms).filter(|most| *most > 0),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::{Value, json};
+
+    use super::{
+        members::{BATCH, PLACE, RETRY},
+        *,
+    };
     use crate::configuration::fields::check_taken;
 
     #[test]
     fn every_member_that_is_told_of_is_read() {
-        check_taken(MEMBERS, |text| draft(text).is_err());
+        // A filter is looked at where everything else is good.
+        let good = r#"{"type":"async","eventType":"a","functionId":"f","#;
+        assert!(create(&format!("{}}}", good.trim_end_matches(','))).is_ok());
+        check_taken(MEMBERS, |text| create(&text.replacen('{', good, 1)).is_err());
         check_taken(SUCCESSION, |text| continues(text).is_err());
-        check_taken(RETRY, |text| draft(&format!(r#"{{"retry":{text}}}"#)).is_err());
+        for (name, members) in [("retry", RETRY), ("batch", BATCH), ("start", PLACE)] {
+            check_taken(members, |text| draft(&format!(r#"{{"{name}":{text}}}"#)).is_err());
+        }
     }
 
     fn create(text: &str) -> Result<Value, String> {
@@ -347,6 +238,53 @@ mod tests {
         check(json!({ "ageMaxMs": 0 }), waits(0));
         let whole = json!({ "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7 });
         check(whole.clone(), whole);
+        let mut further = waits(day);
+        further["multiplier"] = json!(1.25);
+        further["jitter"] = json!("none");
+        further["retryAfterMaxMs"] = json!(0);
+        check(further.clone(), further);
+        check(json!({ "multiplier": 2, "jitter": "full", "retryAfterMaxMs": 3_600_000 }), Value::Null);
+    }
+
+    #[test]
+    fn how_it_delivers_comes_back_where_it_is_not_the_default() {
+        let given = |members: &Value| {
+            let mut text = json!({ "type": "async", "eventType": "a", "functionId": "f" });
+            text.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+            text.to_string()
+        };
+        let plain = create(&given(&json!({}))).expect("good");
+        let check = |members: Value, expected: Value| {
+            let mut value = create(&given(&members)).expect("good");
+            let has_filter = value["filter"] != Value::Null;
+            assert_eq!(value["subscriptionId"] != plain["subscriptionId"], has_filter, "{value}");
+            value["subscriptionId"] = plain["subscriptionId"].clone();
+            let mut whole = plain.clone();
+            whole.as_object_mut().expect("an object").extend(expected.as_object().expect("an object").clone());
+            assert_eq!(value, whole);
+        };
+        let usual = json!({
+            "start": "now", "order": "key", "concurrency": 256, "batch": { "size": 1, "waitMs": 0 }, "rate": null,
+            "priority": "normal", "onFailure": "dead-letter", "filter": null, "state": "paused",
+        });
+        check(usual, json!({}));
+        let whole = json!({
+            "filter": { "prefix": { "subject": "eu/" } }, "start": "earliest", "order": "none", "concurrency": 8,
+            "batch": { "size": 100, "waitMs": 20 }, "rate": 50, "priority": "low", "timeoutMs": 900,
+        });
+        check(whole.clone(), whole);
+        check(json!({ "onFailure": "hold-key" }), json!({ "onFailure": "hold-key" }));
+        check(json!({ "batch": { "waitMs": 20 } }), json!({ "batch": { "size": 1, "waitMs": 20 } }));
+        check(json!({ "start": { "position": 7 } }), json!({ "start": { "position": 7 } }));
+        let (time, shown) = ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z");
+        check(json!({ "start": { "Time": time } }), json!({ "start": { "time": shown } }));
+        let (_, command) = Subscriptions::create(&given(&json!({})), "default").expect("good");
+        let Command::CreateSubscription(item) = command else { panic!("another command") };
+        for (activity, state) in [(Activity::Paused, "paused"), (Activity::Draining, "draining")] {
+            let paused = item.clone().with_activity(activity);
+            let value = serde_json::to_value(Subscriptions::view("default", &paused)).expect("JSON");
+            assert_eq!(value["state"], json!(state));
+        }
     }
 
     #[test]
@@ -379,5 +317,16 @@ mod tests {
             r#"{"type":"sync","eventType":"a","functionId":"f","retry":7}"#,
             "retry: invalid type: integer `7`, expected a map",
         );
+        let of = |members: &str| format!(r#"{{"type":"async","eventType":"a","functionId":"f",{members}}}"#);
+        check(&of(r#""order":"kye""#), r#"order must be "key" or "none", not "kye""#);
+        check(&of(r#""start":"later""#), r#"start: must be "now", "earliest" or a place, not "later""#);
+        check(&of(r#""start":{}"#), "start: it has neither position nor time");
+        check(&of(r#""start":{"position":1,"time":"x"}"#), "start: position and time exclude each other");
+        check(&of(r#""batch":{"size":"many"}"#), "batch: size: invalid type: string \"many\", expected u32");
+        check(&of(r#""retry":{"jitter":"some"}"#), r#"retry: jitter must be "full" or "none", not "some""#);
+        let decimals = "retry: multiplier must be from 1 to 10 with two decimals at most, not 1.125";
+        check(&of(r#""retry":{"multiplier":1.125}"#), decimals);
+        let faults = create(&of(r#""filter":{"prefix":{"subject":7}}"#)).expect_err("a fault");
+        assert!(faults.starts_with(&format!("{prefix}filter/prefix/subject ")), "{faults}");
     }
 }

@@ -16,7 +16,7 @@ use super::{
     event_types::EventTypes,
     functions::{self, Functions},
     resource::Resource,
-    subscriptions::{Subscriptions, Successor},
+    subscriptions::{Subscriptions, Successor, activity},
     tokens,
 };
 
@@ -32,7 +32,7 @@ pub struct Request {
     pub method: Method,
     /// The path, percent-encoded.
     pub path: String,
-    /// JSON; empty where something is deleted. It has what is not shown to readers: it belongs in no log.
+    /// JSON; empty where a path says all. It has what is not shown to readers: it belongs in no log.
     pub body: Vec<u8>,
 }
 
@@ -91,6 +91,10 @@ pub fn request(space: &SpaceName, command: &Command) -> Request {
         }
         Command::UpdateSubscription { id, subscription } => {
             replaced(space, Kind::Subscription, id, &Subscriptions::view(name, subscription))
+        }
+        Command::SetActivity { id, activity } => {
+            let path = format!("{}/{}", path(space, Kind::Subscription, Some(id)), activity::verb(*activity));
+            Request { method: Method::POST, path, body: Vec::new() }
         }
         Command::DeleteSubscription(id) => deleted(space, Kind::Subscription, id),
         Command::CreateCors(it) => posted(space, Kind::Cors, &CorsConfigurations::view(name, it)),
@@ -163,7 +167,7 @@ pub fn read_shown(kind: Kind, text: &str, components: &Components) -> Result<Opt
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use weir_catalog::{Catalog, Change, Desired, Function, diff};
+    use weir_catalog::{Activity, Catalog, Change, Desired, Function, diff};
 
     use super::*;
 
@@ -181,7 +185,11 @@ mod tests {
 
     #[test]
     fn what_a_server_shows_equals_what_was_sent_but_for_what_it_hides() {
-        let retry = json!({ "attemptsMax": 3 });
+        let retry = json!({ "attemptsMax": 3, "multiplier": 1.5 });
+        let delivered = json!({
+            "type": "async", "eventType": "a", "functionId": "n", "filter": [{ "exact": { "subject": "x" } }],
+            "start": { "time": "2026-01-31T12:00:00Z" }, "batch": { "size": 9 }, "onFailure": "hold-key",
+        });
         let aws = |secret: Option<&str>| {
             let mut provider = json!({ "streamName": "orders", "region": "eu-central-1", "cloudEventsVersion": "0.1" });
             if let Some(secret) = secret {
@@ -196,7 +204,9 @@ mod tests {
             (Kind::Function, json!({ "functionId": "g", "type": "http", "provider": { "url": "http://a" } })),
             (Kind::Function, json!({ "functionId": "s", "type": "awskinesis", "provider": aws(None) })),
             (Kind::Function, json!({ "functionId": "c", "type": "wasm", "provider": { "component": "AGFzbQE=" } })),
+            (Kind::Function, json!({ "functionId": "n", "type": "builtin", "provider": { "name": "count" } })),
             (Kind::Subscription, json!({ "type": "async", "eventType": "a", "functionId": "f", "retry": retry })),
+            (Kind::Subscription, delivered),
             (
                 Kind::Subscription,
                 json!({ "type": "sync", "eventType": "http.request", "functionId": "g", "path": "/x" }),
@@ -277,6 +287,15 @@ mod tests {
             assert_eq!((method, path.as_str()), (Method::POST, "/v1/spaces/shop/functions"));
             let text = String::from_utf8(body).expect("JSON");
             assert_eq!(read(Kind::Function, &text), Ok(command));
+        }
+        for (activity, verb) in
+            [(Activity::Paused, "pause"), (Activity::Active, "resume"), (Activity::Draining, "drain")]
+        {
+            let Request { method, path, body } = request(&space, &Command::SetActivity { id: "a".into(), activity });
+            assert_eq!(
+                (method, path, body.len()),
+                (Method::POST, format!("/v1/spaces/shop/subscriptions/a/{verb}"), 0)
+            );
         }
         let deleted = request(&space, &Command::DeleteCors("GET%2Fx".into()));
         assert_eq!((deleted.method, deleted.path.as_str()), (Method::DELETE, "/v1/spaces/shop/cors/GET%252Fx"));

@@ -205,6 +205,50 @@ async fn subscriptions_come_and_go() {
 }
 
 #[tokio::test]
+async fn subscriptions_are_paused_drained_and_resumed() {
+    let door = door().await;
+    door.register("shop", &["a"]).await;
+    door.create_in("shop", "functions", http_function("f")).await;
+    let given = json!({ "type": "async", "eventType": "a", "functionId": "f", "start": "earliest" });
+    let made = door.create_in("shop", "subscriptions", given.clone()).await.json();
+    let path = format!("{SUBSCRIPTIONS}/{}", made["subscriptionId"].as_str().expect("an identifier"));
+    let shown = |state: Option<&str>| {
+        let mut shown = made.clone();
+        if let Some(state) = state {
+            shown["state"] = json!(state);
+        }
+        shown
+    };
+    let rehearsed = door.configure("POST", &format!("{path}/pause?dryRun=true"), "").await;
+    assert_eq!((rehearsed.json(), rehearsed.header("weir-position")), (shown(Some("paused")), None));
+    assert_eq!(door.configure("GET", &path, "").await.json(), made);
+    // Twice each: what is so already is no mistake.
+    for (verb, state) in [("pause", Some("paused")), ("drain", Some("draining")), ("resume", None)] {
+        for _ in 0..2 {
+            let answer = door.configure("POST", &format!("{path}/{verb}"), "").await;
+            assert_eq!((answer.status, answer.json()), (200, shown(state)), "{verb}");
+            assert_eq!(answer.header("etag"), Some(format!("\"{}\"", answer.position()).as_str()), "{verb}");
+            // A declaration says nothing of it.
+            let replaced = door.configure("PUT", &path, &given.to_string()).await;
+            assert_eq!((replaced.status, replaced.json()), (200, shown(state)), "{verb}");
+        }
+    }
+    let mut elsewhere = given.clone();
+    elsewhere["start"] = json!({ "position": 1 });
+    let message = "Invalid update. 'Start' of existing subscription cannot be updated.";
+    door.configure("PUT", &path, &elsewhere.to_string()).await.check_refused(400, message);
+
+    let route = json!({ "type": "sync", "eventType": "http.request", "functionId": "f", "path": "/x" });
+    let route = door.create_in("shop", "subscriptions", route).await.json();
+    let path = format!("{SUBSCRIPTIONS}/{}/pause", route["subscriptionId"].as_str().expect("an identifier"));
+    let message = "Subscription doesn't validate. Validation error: only an async subscription can be paused, drained or \
+                   resumed: the callers of this one wait";
+    door.configure("POST", &path, "").await.check_refused(400, message);
+    let message = "Subscription \"nothing\" not found.";
+    door.configure("POST", &format!("{SUBSCRIPTIONS}/nothing/drain"), "").await.check_refused(404, message);
+}
+
+#[tokio::test]
 async fn faults_of_subscriptions() {
     let door = door().await;
     door.register("shop", &["a"]).await;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `http` | `url`; `timeoutMs`, `headers`, `cloudEventsVersion` |
 //! | `wasm` | `javascript` (source) or `component` (base64); `instances` (`reuse`, `fresh`), `callsMax`, `timeoutMs`, `memoryBytesMax`, `config` |
+//! | `builtin` | `name` (`count`) |
 //! | `awslambda`, `awskinesis`, `awsfirehose`, `awssqs` | see [`aws`] |
 //!
 //! Values of headers and of the configuration, and credentials, may be secret: they are never shown. Where a client
@@ -48,6 +49,10 @@ pub(super) fn read(kind: &str, given: Option<&RawValue>) -> Result<(ProviderDraf
         "" => Ok((ProviderDraft::Unset, BTreeSet::new())),
         "http" => http(fields(members::HTTP)?),
         "wasm" => wasm(fields(members::WASM)?),
+        "builtin" => {
+            let name = fields(members::BUILTIN)?.optional("name")?;
+            Ok((ProviderDraft::Builtin { name }, BTreeSet::new()))
+        }
         other => match AwsService::parse(other) {
             Some(service) => aws::read(service, fields(members::AWS)?),
             None => Ok((ProviderDraft::Unsupported(other.to_owned()), BTreeSet::new())),
@@ -195,6 +200,9 @@ pub(super) enum Shown<'a> {
         #[serde(skip_serializing_if = "Texts::is_empty")]
         config: Texts<'a>,
     },
+    Builtin {
+        name: &'static str,
+    },
 }
 
 impl<'a> Shown<'a> {
@@ -217,6 +225,7 @@ impl<'a> Shown<'a> {
                 cloud_events_version: version.map(CloudEventsVersion::as_str),
             },
             FunctionKind::Aws(function) => Self::Aws(aws::Shown { function, is_covered }),
+            FunctionKind::Builtin { name } => Self::Builtin { name: name.as_str() },
             FunctionKind::Wasm { code, instances, timeout_ms, memory_bytes_max, config } => {
                 let (javascript, covered, component) = match code {
                     Code::JavaScript(source) => (Some(&**source), None, None),

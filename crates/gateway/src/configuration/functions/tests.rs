@@ -21,8 +21,8 @@ fn every_member_that_is_told_of_is_read() {
         });
     }
     let kinds: Vec<&str> = provider::kinds().collect();
-    assert_eq!(kinds[..2], ["http", "wasm"]);
-    assert_eq!(kinds[2..], AwsService::ALL.map(AwsService::name));
+    assert_eq!(kinds[..3], ["http", "wasm", "builtin"]);
+    assert_eq!(kinds[3..], AwsService::ALL.map(AwsService::name));
 }
 
 fn shown(function: &Function) -> Value {
@@ -102,6 +102,15 @@ fn wasm_functions_show_their_source_or_its_size_and_digest() {
     );
     let reused = made(&wasm(json!({ "javascript": "x", "callsMax": 3 }))).expect("good");
     assert_eq!(shown(&reused)["provider"]["callsMax"], json!(3));
+}
+
+#[test]
+fn functions_that_are_part_of_weir_have_a_name() {
+    let count = json!({ "space": "default", "functionId": "f", "type": "builtin", "provider": { "name": "count" } });
+    check(count.clone(), count);
+    let fault = "Key: 'Function.Name' Error:Field validation for 'Name' failed on the 'eq=count' tag";
+    refused(json!({ "functionId": "f", "type": "builtin", "provider": { "name": "sum" } }), fault);
+    refused(json!({ "functionId": "f", "type": "builtin" }), fault);
 }
 
 #[test]

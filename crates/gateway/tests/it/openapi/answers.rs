@@ -115,6 +115,7 @@ async fn functions_of_every_kind_are_as_they_are_told() {
     for (kind, provider) in [
         ("http", json!({ "url": "http://localhost" })),
         ("http", http),
+        ("builtin", json!({ "name": "count" })),
         ("wasm", json!({ "javascript": "export function handle() {}", "config": { "a": "b" } })),
         (
             "wasm",
@@ -143,14 +144,29 @@ async fn subscriptions_spaces_and_tokens_are_as_they_are_told() {
     let provider = json!({ "url": "http://localhost" });
     at.post("/v1/spaces/shop/functions", json!({ "functionId": "f", "type": "http", "provider": provider }), 201).await;
     let all = "/v1/spaces/shop/subscriptions";
-    let retry = json!({ "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7 });
-    let body =
-        json!({ "type": "async", "eventType": "a", "functionId": "f", "retry": retry, "metadata": { "k": "v" } });
+    let retry = json!({
+        "attemptsMax": 3, "backoffFirstMs": 5, "backoffMaxMs": 6, "ageMaxMs": 7, "multiplier": 1.5, "jitter": "none",
+        "retryAfterMaxMs": 8,
+    });
+    let body = json!({
+        "type": "async", "eventType": "a", "functionId": "f", "filter": { "exact": { "subject": "x" } },
+        "start": { "position": 1 }, "order": "none", "concurrency": 2, "batch": { "size": 3, "waitMs": 4 }, "rate": 5,
+        "priority": "high", "timeoutMs": 6, "retry": retry, "metadata": { "k": "v" },
+    });
     let made = at.post(all, body.clone(), 201).await.json();
     let one = format!("{all}/{}", made["subscriptionId"].as_str().expect("an identifier"));
     at.post(all, json!({ "type": "sync", "eventType": "http.request", "functionId": "f", "path": "/x" }), 201).await;
+    let holding =
+        json!({ "type": "async", "eventType": "a", "functionId": "f", "start": "earliest", "onFailure": "hold-key" });
+    at.post(all, holding, 201).await;
     at.put(&one, body, 200).await;
-    at.get(&one, 200).await;
+    for verb in ["pause", "drain", "resume"] {
+        at.post(&format!("{one}/{verb}?dryRun=true"), Value::Null, 200).await;
+        at.post(&format!("{one}/{verb}"), Value::Null, 200).await;
+        at.get(&one, 200).await;
+        at.post(&format!("{all}/nothing/{verb}"), Value::Null, 404).await;
+        at.ask("post", &format!("{one}/{verb}"), &[("if-match", "\"0\"")], Value::Null, 412).await;
+    }
     at.get(all, 200).await;
     at.delete("/v1/spaces/shop/eventtypes/a", 400).await;
     let all = "/v1/spaces/shop/cors";

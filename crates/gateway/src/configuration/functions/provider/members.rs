@@ -1,7 +1,9 @@
 //! What is told of the members of a provider, for each kind of function.
 
 use serde_json::{Value, json};
-use weir_catalog::{AwsCredentials, AwsFunction, AwsService, CloudEventsVersion, FunctionKind, Instances, limits};
+use weir_catalog::{
+    AwsCredentials, AwsFunction, AwsService, Builtin, CloudEventsVersion, FunctionKind, Instances, limits,
+};
 
 use crate::openapi::{self, Member};
 
@@ -61,6 +63,12 @@ pub(super) const WASM: &[Member] = &[
     }),
 ];
 
+/// Of `builtin`.
+pub(super) const BUILTIN: &[Member] = &[Member::new("name", || {
+    let about = "Which function that is part of Weir: `count` takes every event, counts it and returns nothing.";
+    openapi::word(about, Builtin::NAMES.iter().copied())
+})];
+
 /// Of all services of AWS; each has one of the first four.
 pub(super) const AWS: &[Member] = &[
     Member::new(AwsService::Lambda.target_member(), || {
@@ -103,7 +111,7 @@ fn secret(about: &str) -> Value {
 
 /// Returns the names of all kinds of functions.
 pub(in crate::configuration::functions) fn kinds() -> impl Iterator<Item = &'static str> {
-    ["http", "wasm"].into_iter().chain(AwsService::ALL.map(AwsService::name))
+    ["http", "wasm", "builtin"].into_iter().chain(AwsService::ALL.map(AwsService::name))
 }
 
 /// Returns the members of each kind.
@@ -112,6 +120,7 @@ pub(in crate::configuration::functions) fn tables() -> Vec<(&'static str, Vec<&'
     let of = |kind: &'static str| match AwsService::parse(kind) {
         Some(service) => (kind, of_aws(service).collect()),
         None if kind == "http" => (kind, HTTP.iter().collect()),
+        None if kind == "builtin" => (kind, BUILTIN.iter().collect()),
         None => (kind, WASM.iter().collect()),
     };
     kinds().map(of).collect()
@@ -136,6 +145,7 @@ pub(in crate::configuration::functions) fn schemas() -> Vec<(String, Value)> {
         (named("http", true), openapi::object("A URL that is sent events.", HTTP, &["url"])),
         (named("wasm", true), input),
         (named("wasm", false), openapi::object(about, without(&[COMPONENT]), &always)),
+        (named("builtin", true), openapi::object("A function that is part of Weir.", BUILTIN, &["name"])),
     ];
     for service in AwsService::ALL {
         let about = "A resource of AWS to which events are given.";
@@ -160,6 +170,7 @@ fn schema_name(kind: &str, is_input: bool) -> &'static str {
         Some(AwsService::Firehose) => "AwsFirehoseProvider",
         Some(AwsService::Sqs) => "AwsSqsProvider",
         None if kind == "http" => "HttpProvider",
+        None if kind == "builtin" => "BuiltinProvider",
         None if is_input => "WasmProviderInput",
         None => "WasmProvider",
     }
