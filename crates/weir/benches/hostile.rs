@@ -20,6 +20,8 @@ mod bodies;
 mod field;
 #[path = "shared/figure.rs"]
 mod figure;
+#[path = "shared/files.rs"]
+mod files;
 #[path = "hostile/honest.rs"]
 mod honest;
 #[path = "hostile/idle.rs"]
@@ -42,19 +44,10 @@ mod unread;
 use figure::RUNS;
 use observe::file_system;
 use process::directory;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-/// Raises the limit of open files as far as it may be, for this program and the servers that it starts; returns what it
-/// is then.
-fn raise_files_max() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    limit.maximum.unwrap_or(u64::MAX)
-}
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let files_max = raise_files_max();
+    let files_max = files::raise_max();
     let attacks = [
         idle::attack(files_max),
         slow::attack(),

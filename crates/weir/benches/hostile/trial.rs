@@ -1,11 +1,7 @@
 //! One attack from its beginning to its end: honest clients alone and beside it, in turns, what memory that takes, and
 //! whether everything that was acknowledged is there afterwards.
 
-use std::{
-    collections::BTreeMap,
-    sync::mpsc::{RecvTimeoutError, sync_channel},
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -13,12 +9,9 @@ use crate::{
     field::{Assault, Attack, Outcome},
     figure::{Figure, RUNS},
     honest::{self, Counts, Phase},
-    observe::{memory, rest},
+    observe::{memory, rest, watched},
     process::{Http, Server, directory},
 };
-
-/// How often the resident memory of the server is looked at.
-const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What the honest clients came to in all rounds, alone or beside the attack.
 #[derive(Default)]
@@ -107,39 +100,19 @@ pub(crate) fn run(attack: &Attack) {
 /// Lets honest clients send, and watches the memory of the server meanwhile.
 fn measured(server: &Server, number: usize) -> (Phase, f64) {
     rest(server.pid());
-    watched(server, || honest::phase(server.events, number))
+    watched(server.pid(), || honest::phase(server.events, number))
 }
 
 /// The same with an attack beside it.
 fn attacked(attack: &Attack, server: &Server, number: usize) -> ((Phase, f64), Outcome) {
     rest(server.pid());
     // What it takes to come to its full strength counts for the memory, and not for the latency.
-    let ((phase, outcome), most) = watched(server, || {
+    let ((phase, outcome), most) = watched(server.pid(), || {
         let assault = Assault::begin(attack, server);
         let phase = honest::phase(server.events, number);
         (phase, assault.end())
     });
     ((phase, most), outcome)
-}
-
-/// Does work, and tells the most memory that was seen of the server meanwhile.
-fn watched<T>(server: &Server, work: impl FnOnce() -> T) -> (T, f64) {
-    let process = server.pid();
-    let (stop, stopped) = sync_channel::<()>(0);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(move || {
-            let mut most: f64 = 0.0;
-            loop {
-                most = most.max(memory(process, "VmRSS"));
-                if stopped.recv_timeout(MEMORY_INTERVAL) != Err(RecvTimeoutError::Timeout) {
-                    return most;
-                }
-            }
-        });
-        let done = work();
-        drop(stop);
-        (done, watcher.join().unwrap())
-    })
 }
 
 /// Sees that nothing is lost, that the server answers, and that it ends as it should.

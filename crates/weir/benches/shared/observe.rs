@@ -2,10 +2,22 @@
 
 use std::{
     path::Path,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
     time::{Duration, Instant},
 };
 
 use crate::process::BOUND;
+
+/// How often the resident memory of a process is looked at.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often something is looked at that is waited for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Returns what the thread that asks is called among processes, for others to ask for its processor time.
+pub(crate) fn this_thread() -> String {
+    std::fs::read_link("/proc/thread-self").unwrap().display().to_string()
+}
 
 /// Returns the processor time of a process so far; `thread-self` is the thread that asks.
 pub(crate) fn processor_time(process: &str) -> Duration {
@@ -22,6 +34,44 @@ pub(crate) fn memory(process: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// Does work, and tells the most memory that was seen of a process meanwhile, in MiB.
+pub(crate) fn watched<T>(process: u32, work: impl FnOnce() -> T) -> (T, f64) {
+    let (stop, stopped) = sync_channel::<()>(0);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(move || {
+            let mut most: f64 = 0.0;
+            loop {
+                most = most.max(memory(process, "VmRSS"));
+                if stopped.recv_timeout(MEMORY_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                    return most;
+                }
+            }
+        });
+        let done = work();
+        drop(stop);
+        (done, watcher.join().unwrap())
+    })
+}
+
+/// Waits until something is so; tells whether it came to be in time.
+pub(crate) fn until(time_max: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while !is_so() {
+        if begun.elapsed() > time_max {
+            return false;
+        }
+        std::thread::park_timeout(LOOK_INTERVAL);
+    }
+    true
+}
+
+/// Waits for an instant.
+pub(crate) fn park_until(at: Instant) {
+    while let Some(left) = at.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
 }
 
 /// Waits until a process has nothing left to do, such as to index what it took in.

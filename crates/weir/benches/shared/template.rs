@@ -59,16 +59,22 @@ pub(crate) fn event(key: &str) -> String {
     )
 }
 
-/// Tells whether a whole answer with a stated length is there. It makes nothing: it runs once for each request.
+/// Tells whether a whole answer with a stated length is there.
 pub(crate) fn is_complete(bytes: &[u8]) -> bool {
+    message_bytes(bytes).is_some_and(|length| bytes.len() >= length)
+}
+
+/// Returns how long a message with a stated length is, head and body, once its head is there. It makes nothing: it runs
+/// once for each message.
+pub(crate) fn message_bytes(bytes: &[u8]) -> Option<usize> {
     const LENGTH: &[u8] = b"content-length: ";
-    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = &bytes[..end];
     let stated = head.windows(LENGTH.len()).position(|window| window.eq_ignore_ascii_case(LENGTH));
     let number = stated.map_or(&[][..], |at| &head[at + LENGTH.len()..]);
     let digits = number.iter().take_while(|byte| byte.is_ascii_digit());
     let length = digits.fold(0, |length, digit| length * 10 + usize::from(digit - b'0'));
-    bytes.len() >= end + 4 + length
+    Some(end + 4 + length)
 }
 
 /// Returns what comes at a part of sorted values: 0.5 is the median.
