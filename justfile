@@ -24,6 +24,10 @@ bench:
 hostile *attacks:
     cargo bench -p weir --bench hostile -- {{attacks}}
 
+# What delivery does; `just delivery http keys` for some of its parts.
+delivery *parts:
+    cargo bench -p weir --bench delivery -- {{parts}}
+
 # The price of a token, a schema and metrics for single events.
 guarded:
     cargo bench -p weir --bench server -- guarded

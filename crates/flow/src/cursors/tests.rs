@@ -82,5 +82,5 @@ async fn while_nothing_can_be_written_it_is_tried_less_and_less_often() {
     let pauses: Vec<u128> = asked.windows(2).map(|pair| (pair[1] - pair[0]).as_millis() / 250).collect();
     assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 120, 120, 120, 1]);
     let stored = log.load_checkpoint(&name.checkpoint()).await.expect("readable").expect("stored");
-    assert_eq!(Progress::decode(&stored).map(|it| it.done), Some(Position::new(2)));
+    assert_eq!(Progress::decode(&stored).map(|it| it.log.mark.done), Some(Position::new(2)));
 }

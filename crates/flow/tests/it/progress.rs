@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use weir_catalog::{
-    Command, EventTypeName, Function, FunctionKind, Method, Resource, RetryPolicy, Subscription, SubscriptionKind,
-    Target,
+    Command, DeliveryPolicy, EventTypeName, Function, FunctionKind, Method, Resource, RetryPolicy, Subscription,
+    SubscriptionKind, Target,
 };
 use weir_domain::{AttributeValue, FunctionId};
 use weir_flow::{DELIVERY_DROPPED, Options};
@@ -127,9 +127,9 @@ async fn a_backlog_holds_up_no_retry() {
         })
     };
     let calls = work.calls();
-    let options = Options { calls_max: 2, ..Options::default() };
-    let running = start(memory(), &functions([("work", work)]), options).await;
-    running.declare(&["job", "done"], "work", "job", quick_retry(2)).await;
+    let running = start(memory(), &functions([("work", work)]), Options::default()).await;
+    let two = DeliveryPolicy { concurrency: 2, ..DeliveryPolicy::default() };
+    running.declare_with(&["job", "done"], "work", "job", |it| it.with_retry(quick_retry(2)).with_delivery(two)).await;
     let backlog = (0..500).map(|n| event(&n.to_string(), "job", &format!("k{n}")));
     running.emit(std::iter::once(event("sick", "job", "s")).chain(backlog)).await;
     running.wait_for("done", 501).await;

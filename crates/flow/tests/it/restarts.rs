@@ -35,7 +35,17 @@ struct Breaking {
 }
 
 impl LogEngine for Breaking {
-    weir_testkit::delegate_to_inner!(append, arrivals, count, find, position_at, durable_end, remove_checkpoints, store_checkpoints, close);
+    weir_testkit::delegate_to_inner!(
+        append,
+        arrivals,
+        count,
+        find,
+        position_at,
+        durable_end,
+        remove_checkpoints,
+        store_checkpoints,
+        close
+    );
 
     fn read(&self, read: Read) -> BoxFuture<'_, Result<Page, LogError>> {
         let is_sick = matches!(&read.filter, Filter::Types(types) if types.iter().any(|it| it == "sick"));

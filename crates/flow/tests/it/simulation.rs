@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use weir_catalog::{DeliveryPolicy, Subscription};
 use weir_flow::Options;
 use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
@@ -32,14 +33,16 @@ async fn life(seed: u64) {
     });
     let functions = Functions(BTreeMap::from([("work".to_owned(), function)]).into_iter().collect());
     let sound = start(log.clone(), &functions, Options::default()).await;
-    sound.declare(&["job", "done", "also"], "work", "job", quick_retry(50)).await;
+    let eight = DeliveryPolicy { concurrency: 8, ..DeliveryPolicy::default() };
+    let made = |it: Subscription| it.with_retry(quick_retry(50)).with_delivery(eight);
+    sound.declare_with(&["job", "done", "also"], "work", "job", made).await;
     sound.stop().await;
     let mut emitted = 0;
     for round in 0..6 {
         let faults = Faults { append_refused: 100, append_unanswered: 100, read: 0, checkpoint: 300 };
         let inner: Arc<dyn LogEngine> = Arc::new(log.reopen());
         let faulty: Arc<dyn LogEngine> = Arc::new(FaultyLog::new(inner.clone(), faults, seed * 100 + round));
-        let running = start(faulty, &functions, Options { calls_max: 8, ..Options::default() }).await;
+        let running = start(faulty, &functions, Options::default()).await;
         // Events come from outside through the sound log; the flow sees them through the faulty one.
         while emitted < EVENTS && emitted < (round as usize + 1) * 12 {
             let event = event(&emitted.to_string(), "job", &format!("k{}", emitted % 5));

@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{
-    Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionKind,
+    Command, EventType, EventTypeName, Function, FunctionKind, Method, RetryPolicy, Subscription, SubscriptionId,
+    SubscriptionKind,
 };
 use weir_domain::{Clock, ErrorKind, Event, FunctionId, Position, SpaceName};
 use weir_flow::{Flow, MakeError, MakeFunction, NoObserver, Observer, Options, Sender};
@@ -78,6 +79,17 @@ impl Running {
     }
 
     pub(crate) async fn declare(&self, types: &[&str], function: &str, listens_to: &str, retry: RetryPolicy) {
+        self.declare_with(types, function, listens_to, |it| it.with_retry(retry)).await;
+    }
+
+    /// The same with a subscription as it is made of the bare one.
+    pub(crate) async fn declare_with(
+        &self,
+        types: &[&str],
+        function: &str,
+        listens_to: &str,
+        made: impl FnOnce(Subscription) -> Subscription,
+    ) -> SubscriptionId {
         for name in types {
             let name = EventTypeName::new(name).expect("valid");
             let known = self.flow.catalog().space_or_empty(&space()).registered_event_type(name.as_str()).is_some();
@@ -88,8 +100,10 @@ impl Running {
         let id = FunctionId::new(function).expect("valid");
         self.change(Command::CreateFunction(Function::new(id.clone(), FunctionKind::http("http://localhost/")))).await;
         let listens_to = EventTypeName::new(listens_to).expect("valid");
-        let it = Subscription::new(SubscriptionKind::Async, listens_to, id, Method::Post, "/").with_retry(retry);
+        let it = made(Subscription::new(SubscriptionKind::Async, listens_to, id, Method::Post, "/"));
+        let id = it.id.clone();
         self.change(Command::CreateSubscription(it)).await;
+        id
     }
 
     pub(crate) async fn change(&self, command: Command) {
@@ -180,5 +194,6 @@ pub(crate) fn echo(event_type: &'static str) -> FakeFunction {
 }
 
 pub(crate) fn quick_retry(attempts_max: u32) -> RetryPolicy {
-    RetryPolicy { attempts_max: Some(attempts_max), backoff_first_ms: 1, backoff_max_ms: 4, age_max_ms: None }
+    let bare = RetryPolicy { attempts_max: Some(attempts_max), age_max_ms: None, ..RetryPolicy::default() };
+    RetryPolicy { backoff_first_ms: 1, backoff_max_ms: 4, ..bare }
 }
