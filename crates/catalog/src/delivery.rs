@@ -134,6 +134,22 @@ pub struct RetryPolicy {
     pub retry_after_max_ms: u64,
 }
 
+impl RetryPolicy {
+    /// Makes hundredths of a factor by which waits grow; `None` where it has more than two decimals, or lies beyond
+    /// [`limits::MULTIPLIER_PERCENT_MIN`] and [`limits::MULTIPLIER_PERCENT_MAX`].
+    #[must_use]
+    pub fn percent(factor: f64) -> Option<u32> {
+        (limits::MULTIPLIER_PERCENT_MIN..=limits::MULTIPLIER_PERCENT_MAX)
+            .find(|percent| (factor * 100.0 - f64::from(*percent)).abs() < 1e-6)
+    }
+
+    /// Returns the factor by which waits grow.
+    #[must_use]
+    pub fn multiplier(&self) -> f64 {
+        f64::from(self.multiplier_percent) / 100.0
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The real functions: WebAssembly in this process, URLs, and resources of AWS.
+//! The real functions: WebAssembly in this process, URLs, resources of AWS, and what is part of Weir.
 
 mod aws;
 
@@ -55,6 +55,7 @@ impl Runtimes {
 
     async fn ready(&self, function: &Function) -> Result<Arc<dyn Invoke>, MakeError> {
         match &function.kind {
+            FunctionKind::Builtin { name: Builtin::Count } => Ok(Arc::new(BuiltinFunction::count())),
             FunctionKind::Aws(declared) => aws::ready(self, declared),
             FunctionKind::Builtin { name: Builtin::Count } => Ok(Arc::new(BuiltinFunction::count())),
             FunctionKind::Http { url, timeout_ms, headers, version } => {

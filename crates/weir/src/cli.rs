@@ -21,6 +21,7 @@ pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod output;
 mod resources;
+pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod token;
 
@@ -131,6 +132,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  weir delete function greet\n  weir delete cors 'GET /hello/:name'\n\n\
                             What others refer to is not deleted: subscriptions go before functions and event types.")]
     Delete(delete::DeleteArgs),
+    /// Let a subscription deliver, or not
+    #[command(subcommand)]
+    Subscription(subscription::SubscriptionCommand),
     /// Make, list and revoke the tokens of a server
     #[command(subcommand)]
     Token(token::TokenCommand),

@@ -5,6 +5,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive};
 
+use serde_json::Value;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -115,6 +116,11 @@ impl<'d> Table<'d> {
         self.entries.contains_key(key)
     }
 
+    /// Tells whether a key holds a text.
+    pub(crate) fn is_text(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
     /// Counts a key as asked for, where something else was said about it.
     pub(crate) fn pass_over(&mut self, key: &'static str) {
         self.asked.push(key);
@@ -169,6 +175,49 @@ impl<'d> Table<'d> {
                 None
             }
         }
+    }
+
+    /// Returns a number within bounds, with decimals or without.
+    pub(crate) fn decimal(&mut self, key: &'static str, bounds: RangeInclusive<f64>) -> Option<Placed<f64>> {
+        let value = self.entry(key)?;
+        let digits = match value.get_ref() {
+            DeValue::Integer(digits) if digits.radix() == 10 => digits.as_str(),
+            DeValue::Float(digits) => digits.as_str(),
+            _ => return self.wrong_type(key, value, "a number without quotes"),
+        };
+        let at = value.span().start;
+        match digits.parse::<f64>() {
+            Ok(number) if bounds.contains(&number) => Some(Placed { value: number, at }),
+            _ => {
+                let (least, most) = (bounds.start(), bounds.end());
+                self.fault_at(at, format!("{key:?} must be from {least} to {most}, but is {digits}"));
+                None
+            }
+        }
+    }
+
+    /// Returns any value as JSON, for readers of that. Times are texts there.
+    pub(crate) fn json(&mut self, key: &'static str) -> Option<Value> {
+        self.entry(key).map(|value| as_json(value.get_ref()))
+    }
+
+    /// Returns where the value of a key stands, or what a JSON pointer (RFC 6901) names within it: as near to that as there
+    /// is anything.
+    pub(crate) fn place_of(&self, key: &str, pointer: &str) -> usize {
+        let Some(mut value) = self.entries.get(key) else { return self.at };
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            let inner = match value.get_ref() {
+                DeValue::Table(entries) => entries.get(step.as_str()),
+                DeValue::Array(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => None,
+            };
+            match inner {
+                Some(inner) => value = inner,
+                None => break,
+            }
+        }
+        value.span().start
     }
 
     /// Returns a table of texts; empty where there is none.
@@ -277,6 +326,23 @@ impl<'d> Table<'d> {
     }
 }
 
+fn as_json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(&**text),
+        DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
+            Ok(number) => Value::from(number),
+            Err(_) => Value::from(digits.to_string()),
+        },
+        DeValue::Float(digits) => digits.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| as_json(item.get_ref())).collect(),
+        DeValue::Table(entries) => {
+            entries.iter().map(|(name, value)| (name.get_ref().to_string(), as_json(value.get_ref()))).collect()
+        }
+    }
+}
+
 /// Returns the name of a TOML type with its article.
 pub(crate) fn with_article(type_name: &str) -> String {
     let article = if type_name.starts_with(['a', 'i']) { "an" } else { "a" };
@@ -334,6 +400,29 @@ mod tests {
         let expected = "x.toml:2: the document: \"item\" must be written as [[item]], with two brackets, once for each, \
                         but is a table";
         assert_eq!(single, [expected]);
+    }
+
+    #[test]
+    fn any_value_is_json_and_has_a_place() {
+        let text = "value = [\n{ 'a/b' = [1,\n-2.5], t = true },\n2026-01-31T12:00:00Z]\nfactor = 11\nother = 'x'\n";
+        let document = Document::parse("x.toml", text);
+        let mut root = document.root("the document");
+        let expected = serde_json::json!([{ "a/b": [1, -2.5], "t": true }, "2026-01-31T12:00:00Z"]);
+        assert_eq!(root.json("value"), Some(expected));
+        let line = |pointer: &str| document.line(root.place_of("value", pointer));
+        let lines = ["", "/0", "/0/a~1b/1", "/0/none/7", "/1"].map(line);
+        assert_eq!(lines, [1, 2, 3, 2, 4]);
+        assert_eq!(document.line(root.place_of("none", "/0")), 1);
+        assert!(root.is_text("other") && !root.is_text("value"));
+        assert_eq!(root.decimal("factor", 1.0..=10.0), None);
+        assert_eq!(root.decimal("factor", 1.0..=11.5).map(|it| it.value), Some(11.0));
+        root.finish();
+        let faults: Vec<_> = document.into_faults().iter().map(ToString::to_string).collect();
+        let expected = [
+            "x.toml:5: the document: \"factor\" must be from 1 to 10, but is 11",
+            "x.toml:6: the document: there is no key \"other\": choose one of value, factor, factor",
+        ];
+        assert_eq!(faults, expected);
     }
 
     #[test]

@@ -51,8 +51,12 @@ impl Name {
     pub(crate) fn of_subscription(it: &Subscription) -> Self {
         let (event_type, function) = (it.event_type.as_str(), &it.function);
         let shown = match it.kind {
-            SubscriptionKind::Async if it.is_anywhere() => format!("{event_type} → {function}"),
-            SubscriptionKind::Async => format!("{event_type} by {} {} → {function}", it.method, it.path),
+            SubscriptionKind::Async => {
+                // Several of one function may differ in what they let through alone.
+                let filtered = if it.filter.is_some() { " filtered" } else { "" };
+                let place = if it.is_anywhere() { String::new() } else { format!(" by {} {}", it.method, it.path) };
+                format!("{event_type}{filtered}{place} → {function}")
+            }
             SubscriptionKind::Sync if event_type == HTTP_REQUEST => format!("{} {} → {function}", it.method, it.path),
             SubscriptionKind::Sync => format!("{} {} with {event_type} → {function}", it.method, it.path),
         };
@@ -90,8 +94,8 @@ pub(crate) const fn noun(resource: Resource) -> &'static str {
 /// Says what a command does to which resource of a space; `None` where it is about none of them, as no difference is.
 pub(crate) fn named(command: &Command, present: &SpaceCatalog) -> Option<(Action, Name)> {
     Some(match command {
-        // No application declares tokens.
-        Command::CreateToken(_) | Command::DeleteToken(_) => return None,
+        // No application declares tokens, nor whether a subscription delivers.
+        Command::CreateToken(_) | Command::DeleteToken(_) | Command::SetActivity { .. } => return None,
         Command::CreateEventType(it) => (Action::Create, Name::of_event_type(it)),
         Command::UpdateEventType(it) => (Action::Update, Name::of_event_type(it)),
         Command::DeleteEventType(id) => (Action::Delete, Name::new(Resource::EventType, id, id)),

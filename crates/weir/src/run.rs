@@ -24,7 +24,7 @@ use crate::{
     cli::{
         Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, init, log, man,
         output::{Exit, Failure, Output},
-        tail, token,
+        subscription, tail, token,
     },
     descriptors, dev,
     event_gateway::{self, Asked},
@@ -56,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Apply(args) => in_runtime(apply::run(args, &output)),
         Command::Get(args) => in_runtime(get::run(args, &output)),
         Command::Delete(args) => in_runtime(delete::run(args, &output)),
+        Command::Subscription(command) => in_runtime(subscription::run(command, &output)),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Token(command) => in_runtime(token::run(command, &output, &SystemClock)),

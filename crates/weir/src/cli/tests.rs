@@ -64,6 +64,18 @@ fn a_token_has_scopes() {
 }
 
 #[test]
+fn a_subscription_is_paused_by_its_identifier() {
+    for verb in ["pause", "resume", "drain"] {
+        assert!(parse(&format!("weir subscription {verb} YXN5bmM --space shop --json")).is_ok());
+        assert_eq!(
+            parse(&format!("weir subscription {verb}")).map(drop),
+            Err(ErrorKind::MissingRequiredArgument),
+            "{verb}"
+        );
+    }
+}
+
+#[test]
 fn flags_come_under_the_names_of_settings() {
     let Ok(Cli { command: Command::Serve(args), .. }) = parse("weir serve --log-level debug --data-dir d --host x")
     else {

@@ -2,7 +2,7 @@
 //! as in a manifest. What a space has and a manifest does not name goes, and that is said too: it may have been made by
 //! the Configuration API.
 
-use weir_catalog::{Command, Cors, EventType, Function, FunctionKind, SpaceCatalog, Subscription};
+use weir_catalog::{Command, Cors, EventType, Function, FunctionKind, SpaceCatalog, Start, Subscription};
 
 use crate::naming::{Action, Name, named, noun};
 
@@ -55,7 +55,7 @@ fn of_functions(from: &Function, to: &Function) -> Vec<Part> {
 
 /// Compares what is called. Values that may be secret are compared, and not told.
 fn of_kinds(from: &FunctionKind, to: &FunctionKind) -> Vec<Part> {
-    use FunctionKind::{Aws, Http, Wasm};
+    use FunctionKind::{Aws, Builtin, Http, Wasm};
 
     match (from, to) {
         (
@@ -91,12 +91,26 @@ fn of_kinds(from: &FunctionKind, to: &FunctionKind) -> Vec<Part> {
             ("timeout_ms", from.timeout_ms != to.timeout_ms),
             ("cloudevents_version", from.version != to.version),
         ],
+        (Builtin { name }, Builtin { name: to_name }) => vec![("builtin", name != to_name)],
         _ => vec![("what is called", true)],
     }
 }
 
 fn of_subscriptions(from: &Subscription, to: &Subscription) -> Vec<Part> {
-    vec![("retry", from.retry != to.retry), ("metadata", from.metadata != to.metadata)]
+    let (old, new) = (from.delivery, to.delivery);
+    vec![
+        // Where nothing is said of it, it stays.
+        ("start", to.start != Start::default() && from.start != to.start),
+        ("order", old.order != new.order),
+        ("concurrency", old.concurrency != new.concurrency),
+        ("batch", (old.batch_size, old.batch_wait_ms) != (new.batch_size, new.batch_wait_ms)),
+        ("rate", old.rate != new.rate),
+        ("priority", old.priority != new.priority),
+        ("timeout_ms", old.timeout_ms != new.timeout_ms),
+        ("on_failure", old.on_failure != new.on_failure),
+        ("retry", from.retry != to.retry),
+        ("metadata", from.metadata != to.metadata),
+    ]
 }
 
 fn of_cors(from: &Cors, to: &Cors) -> Vec<Part> {
@@ -111,7 +125,7 @@ fn of_cors(from: &Cors, to: &Cors) -> Vec<Part> {
 
 #[cfg(test)]
 mod tests {
-    use weir_catalog::{Catalog, Code, Desired, EventTypeName, Method, RetryPolicy, diff};
+    use weir_catalog::{Catalog, Code, DeliveryPolicy, Desired, EventTypeName, Method, RetryPolicy, diff};
     use weir_domain::{FunctionId, SpaceName};
 
     use super::*;
@@ -146,6 +160,7 @@ mod tests {
             cors: vec![Cors::new(Method::Get, "/x")],
         };
         let retry = RetryPolicy { attempts_max: Some(3), ..RetryPolicy::default() };
+        let delivery = DeliveryPolicy { batch_size: 9, rate: Some(5), ..DeliveryPolicy::default() };
         let mut cors = Cors::new(Method::Get, "/x");
         cors.allow_credentials = true;
         let desired = Desired {
@@ -155,7 +170,7 @@ mod tests {
                 Function::new(id("g"), FunctionKind::wasm(Code::JavaScript("1".into()))),
                 Function::new(id("new"), FunctionKind::http("http://old")),
             ],
-            subscriptions: vec![listener("a", "g").with_retry(retry), listener("b", "new")],
+            subscriptions: vec![listener("a", "g").with_retry(retry).with_delivery(delivery), listener("b", "new")],
             cors: vec![cors],
         };
         let (mut catalog, space) = (Catalog::new(), SpaceName::default());
@@ -173,7 +188,7 @@ mod tests {
             "Update event type a: authorizer, authorizer_cache_ms",
             "Create event type c",
             "Delete subscription GET /x → g",
-            "Update subscription a → g: retry",
+            "Update subscription a → g: batch, rate, retry",
             "Create subscription b → new, in the place of b → old, and is given what waits for that",
             "Delete event type by.api",
             "Delete function old",

@@ -70,19 +70,24 @@ fn bind(
     known_types: &[&str],
     known_functions: &[&str],
 ) -> Option<Placed<Subscription>> {
-    let SubscriptionDraft { at, function, source, retry, metadata } = draft;
+    let SubscriptionDraft { at, function, source, start, delivery, retry, metadata } = draft;
     let function = function.filter(|function| is_declared(document, "function", function, known_functions));
     let is_known = |name: &Placed<String>| is_declared(document, "event type", name, known_types);
     let source = source.filter(|source| source.event.as_ref().is_none_or(is_known));
     // A declared name that cannot be one was told where it is declared.
     let function = FunctionId::new(&function?.value).ok()?;
-    let Source { kind, event, method, path } = source?;
+    let Source { kind, event, method, path, filter } = source?;
     let event_type = match event {
         Some(name) => EventTypeName::new(&name.value).ok()?,
         None => EventTypeName::http_request(),
     };
-    let subscription = Subscription::new(kind, event_type, function, method, &path);
-    Some(Placed { value: subscription.with_retry(retry).with_metadata(metadata), at })
+    let value = Subscription::new(kind, event_type, function, method, &path)
+        .with_filter(filter)
+        .with_start(start)
+        .with_delivery(delivery)
+        .with_retry(retry)
+        .with_metadata(metadata);
+    Some(Placed { value, at })
 }
 
 fn is_declared(document: &Document<'_>, what: &str, name: &Placed<String>, known: &[&str]) -> bool {

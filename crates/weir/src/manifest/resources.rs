@@ -1,15 +1,13 @@
 //! The tables of a manifest as typed declarations. What depends on more than one table is not looked at here.
 
 mod aws;
+mod subscription;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use weir_catalog::{
-    CloudEventsVersion, Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule, Method,
-    OnInvalid, RetryPolicy, Schema, SubscriptionKind, limits,
+    Builtin, CloudEventsVersion, Code, Cors, EventType, EventTypeName, Function, FunctionKind, Instances, KeyRule,
+    Method, OnInvalid, Schema, limits,
 };
 use weir_domain::{FunctionId, SpaceName};
 
@@ -17,6 +15,7 @@ use crate::{
     document::{Document, Placed, Table},
     manifest::read as read_file,
 };
+pub(super) use subscription::{Source, SubscriptionDraft};
 
 /// The largest file with a schema that is read, in bytes; what counts is the schema without its white space.
 const SCHEMA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -38,24 +37,6 @@ pub(super) struct Resources {
     pub(super) authorizers: Vec<Placed<String>>,
 }
 
-/// A subscription whose references are not checked yet.
-pub(super) struct SubscriptionDraft {
-    pub(super) at: usize,
-    pub(super) function: Option<Placed<String>>,
-    pub(super) source: Option<Source>,
-    pub(super) retry: RetryPolicy,
-    pub(super) metadata: BTreeMap<String, String>,
-}
-
-/// What a subscription listens to.
-pub(super) struct Source {
-    pub(super) kind: SubscriptionKind,
-    /// The event type; without it, HTTP requests.
-    pub(super) event: Option<Placed<String>>,
-    pub(super) method: Method,
-    pub(super) path: String,
-}
-
 /// Reads all tables; `files` gets the files that they name.
 pub(super) fn read(document: &Document<'_>, directory: &Path, files: &mut Vec<PathBuf>) -> Resources {
     let mut resources = Resources::default();
@@ -72,7 +53,7 @@ pub(super) fn read(document: &Document<'_>, directory: &Path, files: &mut Vec<Pa
         reader.function(table, &mut resources);
     }
     for table in root.tables("subscription") {
-        resources.subscriptions.push(subscription(table));
+        resources.subscriptions.push(subscription::read(table));
     }
     for table in root.tables("cors") {
         resources.cors.extend(cors(table));
@@ -144,6 +125,7 @@ impl Reader<'_> {
         let timeout = timeout.map(|timeout| bounded(timeout.value));
         let kind = match aws::target(&table) {
             Some(target) => aws::read(&mut table, target, timeout),
+            None if table.has("builtin") => builtin(&mut table),
             None => self.own_or_url(&mut table, timeout.unwrap_or(FunctionKind::TIMEOUT_MS)),
         };
         let metadata = table.texts("metadata");
@@ -264,6 +246,16 @@ fn version(table: &mut Table<'_>) -> Option<CloudEventsVersion> {
     CloudEventsVersion::parse(&word.value)
 }
 
+/// Reads a function that is part of Weir, of which nothing else is said.
+fn builtin(table: &mut Table<'_>) -> Option<FunctionKind> {
+    not_here(table, &["source", "instances", "calls_max", "memory_bytes_max", "config"], "a source");
+    not_here(table, &["url", "headers", "cloudevents_version"], "a url");
+    not_here(table, &["timeout_ms"], "a source, a url or something at AWS");
+    not_here(table, &aws::KEYS, "an arn, a stream or a queue of AWS");
+    let word = table.word("builtin", Builtin::NAMES)?;
+    Builtin::parse(&word.value).map(|name| FunctionKind::Builtin { name })
+}
+
 /// Refuses keys that belong to functions of the other kind.
 fn not_here(table: &mut Table<'_>, keys: &[&'static str], belongs_to: &str) {
     for key in keys {
@@ -277,68 +269,6 @@ fn not_here(table: &mut Table<'_>, keys: &[&'static str], belongs_to: &str) {
 /// The number was checked against a bound of 32 bits.
 fn bounded(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn subscription(mut table: Table<'_>) -> SubscriptionDraft {
-    let function = table.required_text("function", "name the function that is given the events");
-    if let Some(function) = &function {
-        table.entitle(format!("subscription of {:?}", function.value));
-    }
-    let source = source(&mut table);
-    let retry = match table.table("retry") {
-        None => RetryPolicy::default(),
-        Some(inner) => {
-            if source.as_ref().is_some_and(|source| source.kind == SubscriptionKind::Sync) {
-                inner.fault("the caller of a route waits, nothing is tried again: remove it");
-            }
-            read_retry(inner)
-        }
-    };
-    let metadata = table.texts("metadata");
-    let at = table.at();
-    table.finish();
-    SubscriptionDraft { at, function, source, retry, metadata }
-}
-
-/// Finds what a subscription listens to. Whether a caller waits follows from what it names, unless that could mean both.
-fn source(table: &mut Table<'_>) -> Option<Source> {
-    use SubscriptionKind::{Async, Sync};
-
-    let event = table.text("event");
-    let route = table.text("route");
-    let at = route.as_ref().map_or(table.at(), |route| route.at);
-    let route = route.and_then(|route| parse_route(table, &route));
-    let word = table.word("type", &[Async, Sync].map(SubscriptionKind::as_str));
-    let kind = word.as_ref().and_then(|word| SubscriptionKind::parse(&word.value));
-    let is_lost = |key: &str, is_missing: bool| is_missing && table.has(key);
-    if is_lost("event", event.is_none()) || is_lost("route", route.is_none()) || is_lost("type", kind.is_none()) {
-        // What is wrong with it was told already.
-        return None;
-    }
-    match (kind, event, route) {
-        (None | Some(Async), Some(event), None) => {
-            Some(Source { kind: Async, event: Some(event), method: Method::default(), path: "/".to_owned() })
-        }
-        (None, None, Some((method, path))) => Some(Source { kind: Sync, event: None, method, path }),
-        (Some(kind), event, Some((method, path))) => Some(Source { kind, event, method, path }),
-        (None, Some(_), Some(_)) => {
-            table.fault_at(
-                at,
-                "it has an event and a route: add type = \"async\" to be given the events that come in there, or \
-                 type = \"sync\" to answer them there, or make two subscriptions of it",
-            );
-            None
-        }
-        (Some(Sync), Some(_), None) => {
-            let at = word.map_or(at, |word| word.at);
-            table.fault_at(at, "a caller waits at a route only: give it a route such as \"POST /orders\"");
-            None
-        }
-        (_, None, None) => {
-            table.fault("it listens to nothing: give it an event, or a route such as \"GET /products/:id\"");
-            None
-        }
-    }
 }
 
 fn cors(mut table: Table<'_>) -> Option<Placed<Cors>> {
@@ -381,33 +311,4 @@ fn parse_route(table: &Table<'_>, route: &Placed<String>) -> Option<(Method, Str
         return None;
     }
     Some((known, path.to_owned()))
-}
-
-fn read_retry(mut table: Table<'_>) -> RetryPolicy {
-    let usual = RetryPolicy::default();
-    let attempts_max = table.number("attempts_max", 1..=u64::from(limits::ATTEMPTS_MAX));
-    let first = table.number("backoff_first_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
-    let most = table.number("backoff_max_ms", 1..=u64::from(limits::BACKOFF_MS_MAX));
-    let age = table.number("age_max_ms", 0..=u64::MAX);
-    let number = |given: Option<Placed<u64>>, usual: u32| given.map_or(usual, |given| bounded(given.value));
-    let backoff_first_ms = number(first, usual.backoff_first_ms);
-    let backoff_max_ms = match most {
-        Some(most) => bounded(most.value),
-        // Who asks for a longer first wait than is usual at most cannot have meant the usual most.
-        None => usual.backoff_max_ms.max(backoff_first_ms),
-    };
-    if backoff_first_ms > backoff_max_ms {
-        table.fault(format!(
-            "the first wait of {backoff_first_ms} ms is longer than the longest of {backoff_max_ms} ms: \
-             lower \"backoff_first_ms\" or raise \"backoff_max_ms\""
-        ));
-    }
-    table.finish();
-    RetryPolicy {
-        attempts_max: attempts_max.map(|most| bounded(most.value)).or(usual.attempts_max),
-        backoff_first_ms,
-        backoff_max_ms,
-        // 0 says that there is no bound.
-        age_max_ms: age.map(|age| age.value).or(usual.age_max_ms).filter(|most| *most > 0),
-    }
 }

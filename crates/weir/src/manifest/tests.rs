@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
 use weir_catalog::{
-    AwsService, CloudEventsVersion, Code, EventType, FunctionKind, Instances, KeyRule, Method, OnInvalid, RetryPolicy,
-    SubscriptionKind,
+    AwsService, Builtin, CloudEventsVersion, Code, DeliveryPolicy, EventType, Filter, FunctionKind, Instances, Jitter,
+    KeyRule, Method, OnFailure, OnInvalid, Order, Priority, RetryPolicy, Start, SubscriptionKind,
 };
+use weir_domain::{Position, Timestamp};
 
 use super::*;
 
@@ -156,7 +158,8 @@ fn whatever_the_configuration_api_takes_can_be_declared() {
                 [[function]]\nid = \"guard\"\nsource = \"catalog.js\"\nmetadata = { team = \"a\" }\n\
                 [[subscription]]\nevent = \"order.placed\"\nroute = \"put /orders/:id\"\ntype = \"async\"\n\
                 function = \"guard\"\nmetadata = { team = \"b\" }\n\
-                retry = { attempts_max = 3, backoff_first_ms = 5, backoff_max_ms = 6, age_max_ms = 0 }\n\
+                retry = { attempts_max = 3, backoff_first_ms = 5, backoff_max_ms = 6, age_max_ms = 0, multiplier = 1.5, \
+                jitter = \"none\", retry_after_max_ms = 7 }\n\
                 [[subscription]]\nevent = \"order.placed\"\nroute = \"POST /orders\"\ntype = \"sync\"\n\
                 function = \"guard\"\n\
                 [[subscription]]\nroute = \"GET /seen\"\ntype = \"async\"\nfunction = \"guard\"\n\
@@ -182,12 +185,103 @@ fn whatever_the_configuration_api_takes_can_be_declared() {
         "async order.placed POST /",
     ];
     assert_eq!(subscriptions, expected);
-    let retry = RetryPolicy { attempts_max: Some(3), backoff_first_ms: 5, backoff_max_ms: 6, age_max_ms: None };
+    let (attempts_max, age_max_ms) = (Some(3), None);
+    let retry = RetryPolicy {
+        attempts_max,
+        backoff_first_ms: 5,
+        backoff_max_ms: 6,
+        age_max_ms,
+        multiplier_percent: 150,
+        jitter: Jitter::None,
+        retry_after_max_ms: 7,
+    };
     assert_eq!(desired.subscriptions[0].retry, retry);
     let team = |texts: &BTreeMap<String, String>| texts.get("team").cloned();
     let teams = [&desired.functions[0].metadata, &desired.subscriptions[0].metadata, &desired.cors[0].metadata];
     assert_eq!(teams.map(team), ["a", "b", "c"].map(|text| Some(text.to_owned())));
     assert!(desired.cors[0].allow_credentials);
+}
+
+#[test]
+fn how_a_subscription_delivers_can_be_declared() {
+    let directory = application();
+    let text = "[[event]]\ntype = \"a\"\n[[function]]\nid = \"c\"\nbuiltin = \"count\"\n\
+                [[subscription]]\nevent = \"a\"\nfunction = \"c\"\nfilter = { prefix = { subject = \"eu/\" } }\n\
+                start = \"earliest\"\norder = \"none\"\nconcurrency = 8\nbatch = { size = 100, wait_ms = 20 }\nrate = 50\n\
+                priority = \"low\"\ntimeout_ms = 900\n\
+                [[subscription]]\nevent = \"a\"\nfunction = \"c\"\nstart = { position = 7 }\non_failure = \"hold-key\"\n\
+                [[subscription.filter]]\nexact = { source = \"/s\" }\n\
+                [[subscription.filter]]\nsuffix = { subject = \"/1\" }\n\
+                [[subscription]]\nevent = \"a\"\nfunction = \"c\"\nstart = { time = \"2026-01-01T00:00:00Z\" }\n";
+    let desired = Manifest::read(directory.path(), text).expect("good").desired;
+    assert_eq!(desired.functions[0].kind, FunctionKind::Builtin { name: Builtin::Count });
+    let [first, second, third] = &desired.subscriptions[..] else { panic!("three subscriptions") };
+    let filter = |value| Some(Filter::parse(&value).expect("a filter"));
+    assert_eq!(first.filter, filter(json!({ "prefix": { "subject": "eu/" } })));
+    let delivery = DeliveryPolicy {
+        order: Order::None,
+        concurrency: 8,
+        batch_size: 100,
+        batch_wait_ms: 20,
+        rate: Some(50),
+        priority: Priority::Low,
+        timeout_ms: Some(900),
+        on_failure: OnFailure::DeadLetter,
+    };
+    assert_eq!((first.start, first.delivery), (Start::Earliest, delivery));
+    assert_eq!(second.filter, filter(json!([{ "exact": { "source": "/s" } }, { "suffix": { "subject": "/1" } }])));
+    assert_eq!(second.start, Start::At(Position::new(7)));
+    assert_eq!(second.delivery, DeliveryPolicy { on_failure: OnFailure::HoldKey, ..DeliveryPolicy::default() });
+    let since = Start::Since(Timestamp::from_unix_micros(1_767_225_600_000_000));
+    assert_eq!((third.filter.as_ref(), third.start, third.delivery), (None, since, DeliveryPolicy::default()));
+}
+
+#[test]
+fn deliveries_that_cannot_be() {
+    let start = "[[event]]\ntype = \"a\"\n[[function]]\nid = \"c\"\nbuiltin = \"count\"\n";
+    check(
+        &format!(
+            "{start}[[subscription]]\nevent = \"a\"\nfunction = \"c\"\norder = \"kye\"\nstart = {{ time = \"noon\" }}\n\
+             retry = {{ multiplier = 11 }}\n\
+             [[subscription]]\nevent = \"a\"\nfunction = \"c\"\nstart = {{ position = 1, time = \"2026-01-01T00:00:00Z\" }}\n\
+             retry = {{ multiplier = 1.125 }}\n\
+             [[subscription]]\nroute = \"GET /\"\nfunction = \"c\"\nconcurrency = 1\n\
+             [[subscription]]\nroute = \"PUT /\"\ntype = \"async\"\nfunction = \"c\"\norder = \"none\"\n\
+             on_failure = \"hold-key\"\n"
+        ),
+        &[
+            "weir.toml:9: subscription of \"c\": \"order\" cannot be \"kye\": did you mean \"key\"?",
+            "weir.toml:10: subscription of \"c\" \"start\": a time must be written as in RFC 3339, such as \
+             2026-01-31T12:00:00Z, not \"noon\"",
+            "weir.toml:11: subscription of \"c\" \"retry\": \"multiplier\" must be from 1 to 10, but is 11",
+            "weir.toml:12: the same subscription stands in line 6 already: remove one",
+            "weir.toml:15: subscription of \"c\" \"start\": it is \"now\", \"earliest\", or a table with a position or a \
+             time: keep one of them",
+            "weir.toml:16: subscription of \"c\" \"retry\": \"multiplier\" may have two decimals, but is 1.125",
+            "weir.toml:17: subscription of \"c\": \"concurrency\" is for subscriptions from the log, and here a caller \
+             waits: remove it",
+            "weir.toml:21: subscription of \"c\": let what fails go to the dead letters, or keep the order of keys: \
+             without an order there is no key to hold",
+        ],
+    );
+    // What is wrong with a filter is told where it stands in it.
+    let found = faults(&format!(
+        "{start}[[subscription]]\nevent = \"a\"\nfunction = \"c\"\n\
+         [[subscription.filter]]\nexact = {{ subject = \"x\" }}\n[[subscription.filter]]\n\
+         [subscription.filter.prefix]\nsubject = 7\n"
+    ));
+    let [fault] = &found[..] else { panic!("one fault: {found:?}") };
+    assert!(fault.starts_with("weir.toml:13: subscription of \"c\": /1/prefix/subject in the filter "), "{fault}");
+    check(
+        "[[function]]\nid = \"a\"\nbuiltin = \"sum\"\n[[function]]\nid = \"b\"\nbuiltin = \"count\"\ntimeout_ms = 1\n\
+         source = \"catalog.js\"\n",
+        &[
+            "weir.toml:3: function \"a\": \"builtin\" cannot be \"sum\": choose one of count",
+            "weir.toml:4: function \"b\": \"source\" is for functions with a source: remove it",
+            "weir.toml:4: function \"b\": \"timeout_ms\" is for functions with a source, a url or something at AWS: remove \
+             it",
+        ],
+    );
 }
 
 #[test]

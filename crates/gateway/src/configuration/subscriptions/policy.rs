@@ -117,11 +117,9 @@ fn word<T: Default>(
     })
 }
 
-/// Makes hundredths of a factor that has two decimals at most.
+/// Makes hundredths of a factor.
 fn percent(factor: f64) -> Result<u32, Detail> {
-    let hundredths = (limits::MULTIPLIER_PERCENT_MIN..=limits::MULTIPLIER_PERCENT_MAX)
-        .find(|percent| (factor * 100.0 - f64::from(*percent)).abs() < 1e-6);
-    hundredths.ok_or_else(|| {
+    RetryPolicy::percent(factor).ok_or_else(|| {
         let (least, most) = (limits::MULTIPLIER_PERCENT_MIN / 100, limits::MULTIPLIER_PERCENT_MAX / 100);
         let message =
             format!("retry: multiplier must be from {least} to {most} with two decimals at most, not {factor}");
@@ -229,8 +227,7 @@ impl RetryShown {
             backoff_first_ms: retry.backoff_first_ms,
             backoff_max_ms: retry.backoff_max_ms,
             age_max_ms: retry.age_max_ms.unwrap_or_default(),
-            multiplier: unusual(retry.multiplier_percent, usual.multiplier_percent)
-                .map(|percent| f64::from(percent) / 100.0),
+            multiplier: unusual(retry.multiplier_percent, usual.multiplier_percent).map(|_| retry.multiplier()),
             jitter: unusual(retry.jitter, usual.jitter).map(Jitter::as_str),
             retry_after_max_ms: unusual(retry.retry_after_max_ms, usual.retry_after_max_ms),
         }

@@ -23,19 +23,44 @@ const EVENT_TYPE: Members = Members {
 };
 const FUNCTION: Members = Members { written: &["functionId", "type", "provider", "metadata"], shown: &["space"] };
 const SUBSCRIPTION: Members = Members {
-    written: &["type", "eventType", "functionId", "path", "method", "retry", "metadata", "continues"],
-    shown: &["space", "subscriptionId"],
+    written: &[
+        "type",
+        "eventType",
+        "functionId",
+        "path",
+        "method",
+        "filter",
+        "start",
+        "order",
+        "concurrency",
+        "batch",
+        "rate",
+        "priority",
+        "timeoutMs",
+        "onFailure",
+        "retry",
+        "metadata",
+        "continues",
+    ],
+    shown: &["space", "subscriptionId", "state"],
 };
 const CORS: Members = Members {
     written: &["method", "path", "allowedOrigins", "allowedMethods", "allowedHeaders", "allowCredentials", "metadata"],
     shown: &["space", "corsId"],
 };
-const RETRY: Members = Members { written: &["attemptsMax", "backoffFirstMs", "backoffMaxMs", "ageMaxMs"], shown: &[] };
+const RETRY: Members = Members {
+    written: &["attemptsMax", "backoffFirstMs", "backoffMaxMs", "ageMaxMs", "multiplier", "jitter", "retryAfterMaxMs"],
+    shown: &[],
+};
+const BATCH: Members = Members { written: &["size", "waitMs"], shown: &[] };
+const START: Members = Members { written: &["position", "time"], shown: &[] };
 const HTTP: Members = Members { written: &["url", "timeoutMs", "headers", "cloudEventsVersion"], shown: &[] };
 const WASM: Members = Members {
     written: &["javascript", "component", "instances", "callsMax", "timeoutMs", "memoryBytesMax", "config"],
     shown: &["componentBytes", "componentDigest"],
 };
+
+const BUILTIN: Members = Members { written: &["name"], shown: &[] };
 
 /// A service of AWS, whose first member says what is called there.
 macro_rules! aws {
@@ -61,6 +86,7 @@ fn provider(function_type: &str) -> Option<Members> {
     Some(match function_type {
         "http" => HTTP,
         "wasm" => WASM,
+        "builtin" => BUILTIN,
         "awslambda" => aws!("arn"),
         "awskinesis" => aws!("streamName"),
         "awsfirehose" => aws!("deliveryStreamName"),
@@ -74,8 +100,8 @@ type Given<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Says of each member that a resource does not have where it stands and what was probably meant.
 ///
-/// Nothing is said of a text that is no object, and of what has names of its owner's choice: `metadata`, `headers`,
-/// `config` and `schema`.
+/// Nothing is said of a text that is no object, of what has names of its owner's choice: `metadata`, `headers`, `config` and
+/// `schema`, and of a `filter`, whose faults the server tells.
 pub(super) fn unknown(kind: Resource, place: &str, body: &str) -> Vec<String> {
     let members = match kind {
         Resource::EventType => EVENT_TYPE,
@@ -90,16 +116,18 @@ pub(super) fn unknown(kind: Resource, place: &str, body: &str) -> Vec<String> {
     let inner = match kind {
         Resource::Function => {
             let function_type = member(&given, "type").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-            function_type.and_then(|it| provider(&it)).map(|members| ("provider", members))
+            let members = function_type.and_then(|it| provider(&it));
+            members.map(|members| ("provider", members)).into_iter().collect()
         }
-        Resource::Subscription => Some(("retry", RETRY)),
-        Resource::EventType | Resource::Cors | Resource::Token => None,
+        Resource::Subscription => vec![("retry", RETRY), ("batch", BATCH), ("start", START)],
+        Resource::EventType | Resource::Cors | Resource::Token => Vec::new(),
     };
-    if let Some((name, members)) = inner
-        && let Some(raw) = member(&given, name)
-        && let Ok(given) = serde_json::from_str::<Given<'_>>(raw.get())
-    {
-        faults.extend(members.unknown(&format!("{place}.{name}"), &given));
+    for (name, members) in inner {
+        if let Some(raw) = member(&given, name)
+            && let Ok(given) = serde_json::from_str::<Given<'_>>(raw.get())
+        {
+            faults.extend(members.unknown(&format!("{place}.{name}"), &given));
+        }
     }
     faults
 }
@@ -144,6 +172,9 @@ mod tests {
             (SUBSCRIPTION, "SubscriptionInput", "Subscription"),
             (CORS, "CorsConfigurationInput", "CorsConfiguration"),
             (RETRY, "RetryPolicy", "RetryPolicy"),
+            (BATCH, "BatchPolicy", "BatchPolicy"),
+            (START, "SubscriptionStart", "SubscriptionStart"),
+            (BUILTIN, "BuiltinProvider", "BuiltinProvider"),
             (HTTP, "HttpProvider", "HttpProvider"),
             (WASM, "WasmProviderInput", "WasmProvider"),
             (of("awslambda"), "AwsLambdaProvider", "AwsLambdaProvider"),

@@ -118,7 +118,9 @@ fn hidden(kind: &FunctionKind) -> Option<&'static str> {
         FunctionKind::Aws(aws) if aws.credentials.is_some() => {
             Some("servers do not show credentials: sent in any case")
         }
-        FunctionKind::Wasm { .. } | FunctionKind::Http { .. } | FunctionKind::Aws(_) => None,
+        FunctionKind::Wasm { .. } | FunctionKind::Http { .. } | FunctionKind::Aws(_) | FunctionKind::Builtin { .. } => {
+            None
+        }
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
         let text = r#"{"eventTypes":[{"name":"a"},{"name":"a"}],"functions":[{"functionId":"f"}]}"#;
         let expected = "shop.json has 2 mistakes\n  eventTypes[1]: the same stands before it already: remove one\n  \
                         functions[0]: Function doesn't validate. Validation error: provider configuration not set \
-                        (give the function a type: http, wasm, awslambda, awskinesis, awsfirehose or awssqs)";
+                        (give the function a type: http, wasm, awslambda, awskinesis, awsfirehose, awssqs or builtin)";
         check(text, expected);
     }
 

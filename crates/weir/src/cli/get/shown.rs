@@ -34,7 +34,7 @@ pub(super) fn table(kind: Kind, items: &[Value]) -> Table {
             Kind::EventTypes => vec![named("name"), cell("key", WHOLE), text("description"), metadata],
             Kind::Functions => vec![named("functionId"), text("type"), calls(item), metadata],
             Kind::Subscriptions => {
-                vec![listens_to(item), named("functionId"), text("type"), cell("subscriptionId", WHOLE), metadata]
+                vec![listens_to(item), named("functionId"), delivers(item), cell("subscriptionId", WHOLE), metadata]
             }
             Kind::Cors => vec![
                 (route(item), Paint::Strong),
@@ -93,8 +93,9 @@ pub(super) fn harmless(json: &str) -> String {
 fn calls(item: &Value) -> (String, Paint) {
     let provider = item.get("provider").unwrap_or(&Value::Null);
     let at_aws = || AwsService::ALL.into_iter().find_map(|service| provider.get(service.target_member()));
-    let text = match (provider.get("url").or_else(at_aws), provider.get("javascript"), provider.get("componentBytes")) {
-        (Some(url), _, _) => text(url),
+    let place = provider.get("url").or_else(at_aws).or_else(|| provider.get("name"));
+    let text = match (place, provider.get("javascript"), provider.get("componentBytes")) {
+        (Some(place), _, _) => text(place),
         (_, Some(Value::String(source)), _) => format!("JavaScript, {} bytes", source.len()),
         (_, _, Some(bytes)) => format!("component, {} bytes", text(bytes)),
         _ => "-".to_owned(),
@@ -102,8 +103,18 @@ fn calls(item: &Value) -> (String, Paint) {
     (clip(&text, TEXT_WIDTH_MAX), Paint::Plain)
 }
 
+/// The type of a subscription, and its state where it does not simply deliver.
+fn delivers(item: &Value) -> (String, Paint) {
+    let kind = member(item, "type", TEXT_WIDTH_MAX);
+    match item.get("state") {
+        None | Some(Value::Null) => (kind, Paint::Plain),
+        Some(_) => (format!("{kind}, {}", member(item, "state", TEXT_WIDTH_MAX)), Paint::Warn),
+    }
+}
+
 fn listens_to(item: &Value) -> (String, Paint) {
-    let event_type = member(item, "eventType", WHOLE);
+    let filtered = if item.get("filter").is_some_and(|filter| !filter.is_null()) { " filtered" } else { "" };
+    let event_type = format!("{}{filtered}", member(item, "eventType", WHOLE));
     let text = match item.get("type").and_then(Value::as_str) {
         Some("sync") if event_type == weir_catalog::HTTP_REQUEST => route(item),
         Some("sync") => format!("{} with {event_type}", route(item)),
@@ -161,11 +172,13 @@ mod tests {
             json!({ "functionId": "greet", "type": "wasm", "provider": { "javascript": "x" } }),
             json!({ "functionId": "h", "type": "http", "provider": { "url": "http://a" }, "metadata": { "k": "v" } }),
             json!({ "functionId": "c", "type": "wasm", "provider": { "componentBytes": 7 } }),
+            json!({ "functionId": "n", "type": "builtin", "provider": { "name": "count" } }),
         ];
-        let expected = "function  type  calls                metadata\n\
-                        greet     wasm  JavaScript, 1 bytes  -\n\
-                        h         http  http://a             k=v\n\
-                        c         wasm  component, 7 bytes   -\n";
+        let expected = "function  type     calls                metadata\n\
+                        greet     wasm     JavaScript, 1 bytes  -\n\
+                        h         http     http://a             k=v\n\
+                        c         wasm     component, 7 bytes   -\n\
+                        n         builtin  count                -\n";
         assert_eq!(shown(Kind::Functions, &items), expected);
         let items = [
             json!({ "type": "async", "eventType": "a.b", "functionId": "f", "method": "POST", "path": "/",
@@ -174,11 +187,14 @@ mod tests {
                     "subscriptionId": "x2" }),
             json!({ "type": "async", "eventType": "a.b", "functionId": "f", "method": "PUT", "path": "/x",
                     "subscriptionId": "x3" }),
+            json!({ "type": "async", "eventType": "a.b", "functionId": "f", "method": "POST", "path": "/",
+                    "subscriptionId": "x4", "filter": { "exact": { "subject": "x" } }, "state": "paused" }),
         ];
-        let expected = "listens to     function  type   id  metadata\n\
-                        a.b            f         async  x1  -\n\
-                        GET /x         g         sync   x2  -\n\
-                        a.b by PUT /x  f         async  x3  -\n";
+        let expected = "listens to     function  type           id  metadata\n\
+                        a.b            f         async          x1  -\n\
+                        GET /x         g         sync           x2  -\n\
+                        a.b by PUT /x  f         async          x3  -\n\
+                        a.b filtered   f         async, paused  x4  -\n";
         assert_eq!(shown(Kind::Subscriptions, &items), expected);
     }
 

@@ -30,6 +30,7 @@ pub(super) fn read(table: &mut Table<'_>, target: Target, timeout_ms: Option<u32
     let (key, service) = target;
     not_here(table, &["source", "instances", "calls_max", "memory_bytes_max", "config"], "a source");
     not_here(table, &["url", "headers"], "a url");
+    not_here(table, &["builtin"], "nothing else to call");
     for (other, _) in TARGETS.into_iter().filter(|(other, _)| *other != key) {
         if table.has(other) {
             table.fault(format!("it has {key:?} and {other:?}: make two functions of it"));
