@@ -187,8 +187,9 @@ impl SpaceCatalog {
         event: &'a Event,
         matching: Matching,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
-        let found = self.async_of(event.event_type(), Arrival::of(event), matching);
-        found.filter(|subscription| subscription.lets_through(event))
+        let listeners = self.listeners();
+        let found = listeners.matcher.matches(event, matching);
+        found.map(move |index| &listeners.subscriptions[index])
     }
 
     /// Compiled once for each state, on first use or when a change is applied.

@@ -180,14 +180,10 @@ impl Subscription {
         SubscriptionId::derive(*kind, event_type, function, *method, path, filter.as_ref())
     }
 
-    /// Returns which events an async subscription wants, but for the filter.
+    /// Returns which events an async subscription wants.
     pub(crate) fn rule(&self) -> Rule<'_> {
-        Rule {
-            event_type: self.event_type.as_str(),
-            method: self.method,
-            path: &self.path,
-            filter: self.filter.as_ref(),
-        }
+        let (event_type, filter) = (self.event_type.as_str(), self.filter.as_ref());
+        Rule { event_type, method: self.method, path: &self.path, filter }
     }
 
     /// Tells whether the identifier is that of the rest.
