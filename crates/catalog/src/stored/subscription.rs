@@ -6,7 +6,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use weir_domain::{FunctionId, Position, Timestamp};
-use weir_routing::{Filter, Method};
+use weir_routing::{Filter, FilterFault, Method};
 
 use super::{
     StoredError, VERSION, VERSION_CONTINUES, VERSION_DELIVERY,
@@ -192,14 +192,14 @@ impl TryFrom<Delivery<'_>> for DeliveryPolicy {
 
     fn try_from(it: Delivery<'_>) -> Result<Self, StoredError> {
         Ok(Self {
-            order: word(Some(&it.order), Order::parse)?,
+            order: word(Some(&*it.order), Order::parse)?,
             concurrency: it.concurrency,
             batch_size: it.batch_size,
             batch_wait_ms: it.batch_wait_ms,
             rate: it.rate,
-            priority: word(Some(&it.priority), Priority::parse)?,
+            priority: word(Some(&*it.priority), Priority::parse)?,
             timeout_ms: it.timeout_ms,
-            on_failure: word(Some(&it.on_failure), OnFailure::parse)?,
+            on_failure: word(Some(&*it.on_failure), OnFailure::parse)?,
         })
     }
 }
@@ -242,6 +242,6 @@ fn word<T: Default>(text: Option<&str>, parse: fn(&str) -> Option<T>) -> Result<
     parse(text).ok_or_else(|| StoredError::value(text))
 }
 
-fn texts(faults: &[weir_routing::FilterFault]) -> String {
+fn texts(faults: &[FilterFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

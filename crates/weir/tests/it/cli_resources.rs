@@ -116,6 +116,33 @@ fn an_application_is_applied_changed_and_pruned() {
 }
 
 #[test]
+fn a_paused_subscription_stays_paused_when_its_manifest_is_applied() {
+    let rig = Rig::start();
+    let home = application("hello");
+    let directory = home.path().to_str().expect("UTF-8");
+    assert_eq!(rig.apply(&[directory], 0), all("created"));
+    let listed = rig.json(&["get", "sub"], 0);
+    let items = listed["subscriptions"].as_array().expect("a list");
+    let id = items.iter().find(|it| it["type"] == "async").and_then(|it| it["subscriptionId"].as_str());
+    let id = id.expect("an async one");
+    let paused = rig.json(&["subscription", "pause", id], 0);
+    assert!(paused["result"] == "paused" && paused["position"].is_u64(), "{paused}");
+    assert_eq!(rig.apply(&[directory], 0), all("unchanged"));
+    let shown = rig.run(&["get", "sub"]);
+    assert!(shown.out.contains("async, paused"), "{shown:?}");
+    let resumed = rig.run(&["subscription", "resume", id]);
+    assert!(resumed.code == Some(0) && resumed.out.starts_with("resumed subscription "), "{resumed:?}");
+    let shown = rig.run(&["get", "sub"]);
+    assert!(!shown.out.contains("paused"), "{shown:?}");
+    let unknown = rig.run(&["subscription", "drain", "nothing"]);
+    assert_eq!(unknown.code, Some(3), "{unknown:?}");
+    assert!(
+        unknown.err.contains("the space default has no subscription \"nothing\": `weir get subscriptions"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
 fn lists_of_many_bytes_are_read_page_by_page() {
     let rig = Rig::start();
     let home = tempfile::tempdir().expect("a directory");
