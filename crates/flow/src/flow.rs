@@ -397,7 +397,7 @@ impl Flow {
 /// Tells what kind of function one is, and whether it runs outside of this process: for those who trace its calls.
 pub(crate) fn kind_of(catalog: &Catalog, space: &SpaceName, id: &FunctionId) -> Option<(&'static str, bool)> {
     let kind = &catalog.space_or_empty(space).function(id.as_str())?.kind;
-    Some((kind.name(), !matches!(kind, FunctionKind::Wasm { .. })))
+    Some((kind.name(), !matches!(kind, FunctionKind::Wasm { .. } | FunctionKind::Builtin { .. })))
 }
 
 impl Runner {

@@ -23,10 +23,14 @@ const FIXTURE_3: &str = include_str!("../fixtures/changes-v3.jsonl");
 /// What only readers of version 4 know.
 const FIXTURE_4: &str = include_str!("../fixtures/changes-v4.jsonl");
 
+fn retry(attempts_max: u32, backoff_first_ms: u32, backoff_max_ms: u32, age_max_ms: Option<u64>) -> RetryPolicy {
+    let attempts_max = Some(attempts_max);
+    RetryPolicy { attempts_max, backoff_first_ms, backoff_max_ms, age_max_ms, ..RetryPolicy::default() }
+}
+
 /// The default when the first lines were written.
 fn usual() -> RetryPolicy {
-    let (backoff_first_ms, backoff_max_ms) = (100, 60_000);
-    RetryPolicy { attempts_max: Some(8), backoff_first_ms, backoff_max_ms, age_max_ms: None, ..RetryPolicy::default() }
+    retry(8, 100, 60_000, None)
 }
 
 #[derive(Deserialize)]
@@ -76,13 +80,7 @@ fn changes() -> Vec<ChangeKind> {
             config: BTreeMap::new(),
         },
     );
-    let retry = RetryPolicy {
-        attempts_max: Some(3),
-        backoff_first_ms: 50,
-        backoff_max_ms: 1000,
-        age_max_ms: Some(86_400_000),
-        ..RetryPolicy::default()
-    };
+    let retry = retry(3, 50, 1000, Some(86_400_000));
     let listening = asynchronous("product.created", "catalog").with_retry(usual());
     let changed = listening.clone().with_retry(retry).with_metadata(metadata(("a", "b")));
     let mut origins = Cors::new(Method::Get, "/hello");

@@ -60,7 +60,7 @@ impl Course {
     /// Goes on where it was.
     pub(crate) fn begin(order: Order, known: progress::Course) -> Self {
         let mut lanes = Lanes::new(order);
-        lanes.restore(&known.aside);
+        lanes.restore(&known.aside, known.mark.ahead.up_to().next());
         let id = |tried: &Tried| {
             let origin = tried.redrive.map_or(Origin::Log, |at| Origin::Redrive { at });
             ((origin, tried.position), *tried)
@@ -79,6 +79,14 @@ impl Course {
         }
         let open = ahead.open_after(self.next.previous()).next();
         self.next = open.unwrap_or_else(|| ahead.up_to().next()).max(self.next);
+        self.lanes.read_up_to(self.next);
+    }
+
+    /// Takes note that everything before a position was read.
+    pub(crate) fn read_up_to(&mut self, next: Position) {
+        self.next = next;
+        self.pass_over();
+        self.lanes.read_up_to(self.next);
     }
 
     /// Begins the delivery of an event, or goes on with it.
@@ -119,11 +127,17 @@ impl Course {
         }
     }
 
-    /// Returns how long an event that was tried before a start has to wait still.
-    pub(crate) fn still_waits(&self, item: &Item, now_micros: impl FnOnce() -> u64) -> Option<Duration> {
+    /// Returns how long an event that was tried before a start has to wait still, and at most so long: a clock that was
+    /// set back must not hold it up.
+    pub(crate) fn still_waits(
+        &self,
+        item: &Item,
+        now_micros: impl FnOnce() -> u64,
+        most: Duration,
+    ) -> Option<Duration> {
         let tried = self.tried.get(&item.id())?;
         let left = tried.due_micros.saturating_sub(now_micros());
-        (left > 0).then(|| Duration::from_micros(left))
+        (left > 0).then(|| Duration::from_micros(left).min(most))
     }
 
     /// Returns up to where everything is done, but for what is aside.

@@ -86,6 +86,9 @@ pub(crate) struct Lanes {
     aside: BTreeSet<Key>,
     /// Of these, the ones that go on as soon as more of them is read.
     wanting: VecDeque<Key>,
+    /// Before this position more was known to be done at the begin than was read since: until it is read up to there, no
+    /// lane that was aside then is over.
+    floor: Position,
     /// How many events are in memory.
     waiting: usize,
     bytes: usize,
@@ -101,13 +104,15 @@ impl Lanes {
             redrives: BTreeSet::new(),
             aside: BTreeSet::new(),
             wanting: VecDeque::new(),
+            floor: Position::ORIGIN,
             waiting: 0,
             bytes: 0,
         }
     }
 
-    /// Begins with lanes that were put aside before a restart.
-    pub(crate) fn restore(&mut self, lanes: &[PutAside]) {
+    /// Begins with lanes that were put aside before a restart, where it was read up to `floor` before.
+    pub(crate) fn restore(&mut self, lanes: &[PutAside], floor: Position) {
+        self.floor = floor;
         for PutAside { key, from, held, events } in lanes {
             let aside = Aside { from: *from, next: *from, unread: *events, held: *held, is_wanting: false };
             self.lanes.insert(key.clone(), Lane { aside: Some(aside), ..Lane::default() });
@@ -125,6 +130,9 @@ impl Lanes {
         if let Some(aside) = self.key_of(&recorded).and_then(|key| self.lanes.get_mut(key)?.aside.as_mut()) {
             // It is read again with those before it.
             aside.unread += u64::from(recorded.position >= aside.next);
+            if let Some(key) = recorded.key {
+                self.want(key);
+            }
             return;
         }
         self.undone.insert(recorded.position, recorded.recorded.unix_micros());
@@ -245,6 +253,16 @@ impl Lanes {
         }
     }
 
+    /// Takes note that everything before a position was read.
+    pub(crate) fn read_up_to(&mut self, next: Position) {
+        if self.floor > Position::ORIGIN && next >= self.floor {
+            self.floor = Position::ORIGIN;
+            for key in self.aside.clone() {
+                self.want(key);
+            }
+        }
+    }
+
     /// Returns the lane that is to be read next, and from where.
     pub(crate) fn wanting(&mut self) -> Option<(Key, Position)> {
         while let Some(key) = self.wanting.front() {
@@ -269,8 +287,11 @@ impl Lanes {
         aside.unread = aside.unread.saturating_sub(events.len() as u64);
         let is_over = whole && events.is_empty() && lane.behind.is_empty() && lane.head.is_none();
         if is_over {
-            self.lanes.remove(key);
-            self.aside.remove(key);
+            // Else it waits for more of it.
+            if next >= self.floor {
+                self.lanes.remove(key);
+                self.aside.remove(key);
+            }
             return;
         }
         events.into_iter().for_each(|recorded| self.push(Item { recorded, origin: Origin::Log }));

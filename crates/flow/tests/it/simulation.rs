@@ -9,7 +9,7 @@ use weir_functions::{CallError, Outcome};
 use weir_log::LogEngine;
 use weir_testkit::{FakeFunction, Faults, FaultyLog};
 
-use crate::support::{Functions, Nobody, all_of, draft, event, memory, quick_retry, start};
+use crate::support::{BOUND, Functions, Nobody, all_of, draft, event, memory, quick_retry, start};
 
 const EVENTS: usize = 60;
 const SEEDS: u64 = 300;
@@ -58,7 +58,8 @@ async fn life(seed: u64) {
             }
             running.stop().await;
         } else {
-            running.wait_for("also", EVENTS).await;
+            // What the log refuses again and again waits for up to half a minute of virtual time.
+            running.wait_longer_for("also", EVENTS, 10 * BOUND).await;
             running.stop().await;
         }
     }

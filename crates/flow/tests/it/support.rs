@@ -128,6 +128,11 @@ impl Running {
 
     /// Waits until as many events of a type stand in the log, and returns them.
     pub(crate) async fn wait_for(&self, event_type: &str, count: usize) -> Vec<Recorded> {
+        self.wait_longer_for(event_type, count, BOUND).await
+    }
+
+    /// The same with another bound.
+    pub(crate) async fn wait_longer_for(&self, event_type: &str, count: usize, bound: Duration) -> Vec<Recorded> {
         let mut end = self.log.durable_end();
         let wait = async {
             loop {
@@ -139,7 +144,7 @@ impl Running {
                 end.changed().await.expect("the log is open");
             }
         };
-        tokio::time::timeout(BOUND, wait).await.unwrap_or_else(|_| panic!("{count} events {event_type} did not come"))
+        tokio::time::timeout(bound, wait).await.unwrap_or_else(|_| panic!("{count} events {event_type} did not come"))
     }
 }
 

@@ -82,6 +82,7 @@ impl World {
                 self.lanes.add(it);
             }
             self.next += 1;
+            self.lanes.read_up_to(Position::new(self.next));
         }
     }
 
@@ -112,7 +113,7 @@ impl World {
     fn restart(&mut self) {
         self.known = self.stock();
         self.lanes = Lanes::new(Order::Key);
-        self.lanes.restore(&self.known.aside);
+        self.lanes.restore(&self.known.aside, self.known.mark.ahead.up_to().next());
         self.flying.clear();
         self.next = self.known.mark.done.next().get();
     }

@@ -175,12 +175,13 @@ impl Worker {
         let takes_behind = is_batch && policy.order == Order::Key && policy.on_failure != OnFailure::HoldKey;
         let shared = self.shared.clone();
         let micros = || shared.clock.now().unix_micros();
+        let longest = Duration::from_millis(u64::from(subscription.retry.backoff_max_ms));
         let course = self.course();
         let mut group: Vec<Delivery> = Vec::with_capacity(most.min(ready));
         let mut has_behind = false;
         while group.len() < most {
             let Some(item) = course.lanes.take() else { break };
-            if let Some(wait) = course.still_waits(&item, micros) {
+            if let Some(wait) = course.still_waits(&item, micros, longest) {
                 let delivery = course.delivery(item, micros);
                 course.retries.push(std::cmp::Reverse(Due { at: now + wait, delivery }));
                 continue;

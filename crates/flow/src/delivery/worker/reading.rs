@@ -89,8 +89,7 @@ impl Worker {
                 // What was done before the start, or before everything open was read again.
                 let taken = taken.filter(|it| !course.known.is_done(it.position, it.key.as_ref()));
                 taken.for_each(|recorded| course.lanes.add(recorded));
-                course.next = next;
-                course.pass_over();
+                course.read_up_to(next);
             }
             Some(replay) => replay.add(taken, next),
         }

@@ -73,8 +73,7 @@ impl Replaying {
                 self.course.lanes.add(recorded);
             }
         }
-        self.course.next = next;
-        self.course.pass_over();
+        self.course.read_up_to(next);
     }
 
     pub(super) fn stock(&self) -> Replay {
