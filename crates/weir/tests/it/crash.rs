@@ -8,8 +8,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +18,7 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Value, json};
 
-use crate::process::{Http, STRUCTURED, Server, directory, free_port, structured};
+use crate::process::{Http, STRUCTURED, Server, directory, free_port, given, structured, verify};
 
 const PRODUCERS: usize = 8;
 const KEYS_EACH: u64 = 3;
@@ -69,12 +67,6 @@ fn crash_loses_nothing_and_doubles_nothing() {
     check(&server, &ledger.lock().expect("sound"));
     assert_eq!(server.terminate(), Some(0));
     verify(data.path());
-}
-
-/// Reads a number from the environment.
-fn given(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, but is {text:?}")))
 }
 
 /// Lets so many microseconds pass. The instant must not depend on anything that the server does, so there is no signal
@@ -157,13 +149,4 @@ fn check(server: &Server, ledger: &BTreeMap<String, u64>) {
     assert_eq!(causes, unique);
     in_order(&done);
     eprintln!("{} events acknowledged, {} in the log, {} effects", ledger.len(), jobs.len(), done.len());
-}
-
-fn verify(data: &Path) {
-    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
-        .args(["log", "verify", "--json", "--data-dir"])
-        .arg(data)
-        .output()
-        .expect("verify runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

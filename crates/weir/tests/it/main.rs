@@ -11,6 +11,7 @@ mod crash;
 mod dev;
 mod drain;
 mod event_gateway;
+mod history;
 mod interop;
 mod parity;
 mod process;

@@ -45,6 +45,30 @@ pub(crate) fn free_port() -> u16 {
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
+/// Reads a number from the environment.
+pub(crate) fn given(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number, but is {text:?}")))
+}
+
+/// Lets time pass that is part of what is played: there is nothing to wait for.
+pub(crate) fn pass(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+/// Reads a whole log, which must be sound.
+pub(crate) fn verify(data: &Path) {
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["log", "verify", "--json", "--data-dir"])
+        .arg(data)
+        .output()
+        .expect("verify runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 impl Server {
     pub(crate) fn start(data: &Path) -> Self {
         Self::start_on(data, free_port(), free_port())
@@ -142,7 +166,12 @@ impl Server {
 
     /// SIGTERM, without waiting for the end.
     pub(crate) fn signal(&self) {
-        let status = Command::new("kill").arg(self.pid().to_string()).status().expect("kill runs");
+        self.send("TERM");
+    }
+
+    /// Sends a signal, which is called so without `SIG`.
+    pub(crate) fn send(&self, signal: &str) {
+        let status = Command::new("kill").args(["-s", signal, &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success());
     }
 
