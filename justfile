@@ -36,6 +36,10 @@ guarded:
 crash rounds="200":
     CRASH_ROUNDS={{rounds}} cargo test --release -p weir --test it crash -- --nocapture
 
+# Long histories of real processes under kill, stop, freeze and a full disk; with HISTORY_SEED those of an earlier run.
+history rounds="200":
+    HISTORY_ROUNDS={{rounds}} cargo test --release -p weir --test it history -- --nocapture
+
 # Feed a reader with changed seeds; `just fuzz all 3600` before a release.
 fuzz target seconds="60":
     cargo xtask fuzz {{target}} --seconds {{seconds}}

@@ -5,10 +5,7 @@ use std::{
     fs::File,
     io::Write,
     path::Path,
-    sync::{
-        Condvar, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Condvar, Mutex},
     time::Instant,
 };
 
@@ -46,8 +43,6 @@ pub(super) enum Entry {
     Called {
         subscription: String,
         call: u64,
-        /// How many servers had ended when its connection was accepted.
-        server: u64,
         id: String,
         key: String,
         number: u64,
@@ -73,11 +68,11 @@ pub(super) enum Entry {
 pub(super) enum Change {
     /// SIGKILL is sent.
     Killing,
-    /// The process is gone.
+    /// The process is gone, and subscribers have read all that it sent.
     Killed,
     /// SIGTERM is sent.
     Stopping,
-    /// The process is gone.
+    /// The process is gone, and subscribers have read all that it sent.
     Stopped,
     /// A server answers.
     Started,
@@ -111,8 +106,6 @@ pub(super) struct Recorder {
     begun: Instant,
     state: Mutex<State>,
     changed: Condvar,
-    calls: AtomicU64,
-    servers: AtomicU64,
 }
 
 struct State {
@@ -126,8 +119,7 @@ impl Recorder {
     pub(super) fn new(path: &Path) -> Self {
         let file = File::create(path).expect("a file for the history");
         let state = State { all: Vec::new(), tally: Tally::default(), file };
-        let (calls, servers) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { begun: Instant::now(), state: Mutex::new(state), changed: Condvar::new(), calls, servers }
+        Self { begun: Instant::now(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Takes note of something. Whoever acts does so before what others may see of it, and whoever sees does so after.
@@ -135,9 +127,6 @@ impl Recorder {
         let mut state = self.state.lock().expect("sound");
         let recorded = Recorded { us: self.begun.elapsed().as_micros() as u64, entry };
         state.tally.count(&recorded.entry);
-        if let Entry::World { change: Change::Killed | Change::Stopped } = recorded.entry {
-            self.servers.fetch_add(1, Ordering::SeqCst);
-        }
         let mut line = serde_json::to_vec(&recorded).expect("it can be written as JSON");
         line.push(b'\n');
         state.file.write_all(&line).expect("the history is written");
@@ -148,16 +137,6 @@ impl Recorder {
 
     pub(super) fn change(&self, change: Change) {
         self.add(Entry::World { change });
-    }
-
-    /// Gives a call its number.
-    pub(super) fn next_call(&self) -> u64 {
-        self.calls.fetch_add(1, Ordering::SeqCst)
-    }
-
-    /// Returns how many servers have ended.
-    pub(super) fn servers_ended(&self) -> u64 {
-        self.servers.load(Ordering::SeqCst)
     }
 
     /// Looks at the counts.

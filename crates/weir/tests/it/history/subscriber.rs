@@ -2,11 +2,11 @@
 //! gone for a while.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -58,9 +58,20 @@ struct Shared {
     recorder: Arc<Recorder>,
     random: Mutex<SmallRng>,
     is_refusing: AtomicBool,
-    /// The connections that are open.
-    open: Mutex<BTreeMap<u64, TcpStream>>,
-    accepted: AtomicU64,
+    connections: Mutex<Connections>,
+    changed: Condvar,
+    calls: AtomicU64,
+}
+
+/// The connections of a subscriber, by number.
+#[derive(Default)]
+struct Connections {
+    open: BTreeMap<u64, TcpStream>,
+    /// Those that wait for a call, or read one.
+    waiting: BTreeSet<u64>,
+    accepted: u64,
+    /// From where the last one came.
+    last: Option<SocketAddr>,
 }
 
 /// A call, as it came.
@@ -77,8 +88,9 @@ impl Subscriber {
             recorder,
             random: Mutex::new(random),
             is_refusing: AtomicBool::new(false),
-            open: Mutex::default(),
-            accepted: AtomicU64::new(0),
+            connections: Mutex::default(),
+            changed: Condvar::new(),
+            calls: AtomicU64::new(0),
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut subscriber = Self { name, address, shared, accepting: None };
@@ -93,7 +105,7 @@ impl Subscriber {
         // It looks when somebody comes, and takes its listener along.
         drop(TcpStream::connect(self.address));
         self.accepting.take().expect("it was accepting").join().expect("it ends");
-        for stream in self.shared.open.lock().expect("sound").values() {
+        for stream in self.shared.connections.lock().expect("sound").open.values() {
             // One that is closed already is no error.
             let _ = stream.shutdown(Shutdown::Read);
         }
@@ -104,6 +116,19 @@ impl Subscriber {
         self.shared.is_refusing.store(false, Ordering::SeqCst);
         self.accept();
         self.shared.recorder.change(Change::Taking { subscription: self.name.to_owned() });
+    }
+
+    /// Waits until all is read that a server sent which is gone: what comes later, another one sent. Calls that came may
+    /// still be under way.
+    pub(super) fn drain(&self) {
+        let last = TcpStream::connect(self.address).expect("it is there");
+        let from = last.local_addr().expect("a socket");
+        // It ends at once, and is accepted after all that came before it.
+        drop(last);
+        let is_behind = |it: &mut Connections| it.last != Some(from) || !it.waiting.is_empty();
+        let connections = self.shared.connections.lock().expect("sound");
+        let waited = self.shared.changed.wait_timeout_while(connections, BOUND, is_behind);
+        assert!(!waited.expect("sound").1.timed_out(), "connections of a server that is gone end");
     }
 
     fn accept(&mut self) {
@@ -118,17 +143,17 @@ impl Subscriber {
         let shared = self.shared.clone();
         // Ends where it refuses, or with this program.
         self.accepting = Some(std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            loop {
+                // One that was broken off before it was accepted is none.
+                let Ok((stream, from)) = listener.accept() else { continue };
                 if shared.is_refusing.load(Ordering::SeqCst) {
                     return;
                 }
+                let number = shared.accepted(&stream, from);
                 let shared = shared.clone();
-                let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
-                let copy = stream.try_clone().expect("a handle");
-                shared.open.lock().expect("sound").insert(number, copy);
                 std::thread::spawn(move || {
-                    shared.serve(stream);
-                    shared.open.lock().expect("sound").remove(&number);
+                    shared.serve(number, stream);
+                    shared.closed(number);
                 });
             }
         }));
@@ -136,37 +161,61 @@ impl Subscriber {
 }
 
 impl Shared {
+    /// Takes note of a connection, and returns its number.
+    fn accepted(&self, stream: &TcpStream, from: SocketAddr) -> u64 {
+        let copy = stream.try_clone().expect("a handle");
+        let mut connections = self.connections.lock().expect("sound");
+        connections.accepted += 1;
+        let number = connections.accepted;
+        connections.open.insert(number, copy);
+        connections.waiting.insert(number);
+        connections.last = Some(from);
+        number
+    }
+
+    fn closed(&self, number: u64) {
+        let mut connections = self.connections.lock().expect("sound");
+        connections.open.remove(&number);
+        connections.waiting.remove(&number);
+        drop(connections);
+        self.changed.notify_all();
+    }
+
     /// Answers the calls of one connection, to its end.
-    fn serve(&self, stream: TcpStream) {
-        let server = self.recorder.servers_ended();
-        stream.set_nodelay(true).expect("a socket");
+    fn serve(&self, number: u64, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
-        while let Some(Call { headers, event }) = read_call(&mut stream) {
-            let call = self.recorder.next_call();
-            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
-            let (id, number) = (text("id"), event["data"]["number"].as_u64().unwrap_or(0));
-            self.recorder.add(Entry::Called {
-                subscription: self.name.to_owned(),
-                call,
-                server,
-                id: id.clone(),
-                key: text("subject"),
-                number,
-                position: text("weirposition").parse().ok(),
-                headers,
-            });
-            let (status, takes) = self.manner.answer(number, &mut self.random.lock().expect("sound"));
-            pass(takes);
-            self.recorder.add(Entry::Answered { subscription: self.name.to_owned(), call, id: id.clone(), status });
-            let answer = match status {
-                204 => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
-                _ => format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n"),
-            };
-            if stream.get_mut().write_all(answer.as_bytes()).is_err() {
-                self.recorder.add(Entry::Unanswered { subscription: self.name.to_owned(), call, id });
+        while let Some(call) = read_call(&mut stream) {
+            if !self.answer(number, call, stream.get_mut()) {
                 return;
             }
         }
+    }
+
+    /// Answers one call, and says whether another one may come.
+    fn answer(&self, connection: u64, Call { headers, event }: Call, stream: &mut TcpStream) -> bool {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let subscription = self.name.to_owned();
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let (id, key, position) = (text("id"), text("subject"), text("weirposition").parse().ok());
+        let number = event["data"]["number"].as_u64().unwrap_or(0);
+        let called =
+            Entry::Called { subscription: subscription.clone(), call, id: id.clone(), key, number, position, headers };
+        self.recorder.add(called);
+        self.connections.lock().expect("sound").waiting.remove(&connection);
+        self.changed.notify_all();
+        let (status, takes) = self.manner.answer(number, &mut self.random.lock().expect("sound"));
+        pass(takes);
+        self.recorder.add(Entry::Answered { subscription: subscription.clone(), call, id: id.clone(), status });
+        self.connections.lock().expect("sound").waiting.insert(connection);
+        let answer = match status {
+            204 => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+            _ => format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n"),
+        };
+        let is_written = stream.write_all(answer.as_bytes()).is_ok();
+        if !is_written {
+            self.recorder.add(Entry::Unanswered { subscription, call, id });
+        }
+        is_written
     }
 }
 

@@ -51,8 +51,6 @@ pub(super) struct Call<'a> {
     pub(super) id: &'a str,
     pub(super) key: &'a str,
     pub(super) number: u64,
-    /// How many servers had ended when its connection was accepted.
-    pub(super) server: u64,
     pub(super) began: Moment,
     pub(super) ended: Option<(Moment, u16)>,
 }
@@ -80,7 +78,7 @@ pub(super) struct End {
     pub(super) is_killed: bool,
     /// When the signal was sent.
     pub(super) from: Moment,
-    /// When the process was gone.
+    /// When the process was gone, and all that it had sent was read.
     pub(super) to: Moment,
 }
 
@@ -122,7 +120,7 @@ impl<'a> View<'a> {
         view
     }
 
-    fn happened(&mut self, entry: &'a Entry, moment: Moment, places: &mut BTreeMap<u64, usize>) {
+    fn happened(&mut self, entry: &'a Entry, moment: Moment, places: &mut BTreeMap<(&'a str, u64), usize>) {
         match entry {
             Entry::Subscribed { subscription } => {
                 self.calls.entry(subscription).or_default();
@@ -138,19 +136,19 @@ impl<'a> View<'a> {
                 }
             }
             Entry::Refused { id, status, .. } => {
-                self.refusals.push((id, *status));
+                self.refusals.push((id.as_str(), *status));
                 if let Some(sending) = self.sent.get_mut(id.as_str()) {
                     sending.refusals += 1;
                 }
             }
-            Entry::Called { subscription, call, server, id, key, number, .. } => {
+            Entry::Called { subscription, call, id, key, number, .. } => {
                 let calls = self.calls.entry(subscription).or_default();
-                places.insert(*call, calls.len());
-                calls.push(Call { id, key, number: *number, server: *server, began: moment, ended: None });
+                places.insert((subscription.as_str(), *call), calls.len());
+                calls.push(Call { id, key, number: *number, began: moment, ended: None });
             }
             Entry::Answered { subscription, call, status, .. } => {
                 let calls = self.calls.entry(subscription).or_default();
-                let call = places.get(call).and_then(|place| calls.get_mut(*place));
+                let call = places.get(&(subscription.as_str(), *call)).and_then(|place| calls.get_mut(*place));
                 call.expect("who answers was called").ended = Some((moment, *status));
             }
             Entry::Kept { position, id, key, number } => {

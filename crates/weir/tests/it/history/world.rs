@@ -126,6 +126,7 @@ impl World {
     fn stop(&mut self) {
         self.recorder.change(Change::Stopping);
         let code = self.server.take().expect("a server runs").terminate();
+        self.subscribers.iter().for_each(Subscriber::drain);
         self.recorder.change(Change::Stopped);
         assert_eq!(code, Some(0), "a stop ends well");
     }
@@ -135,6 +136,7 @@ impl World {
         loop {
             self.recorder.change(Change::Killing);
             server.kill();
+            self.subscribers.iter().for_each(Subscriber::drain);
             self.recorder.change(Change::Killed);
             if random.random_bool(0.7) {
                 break;
