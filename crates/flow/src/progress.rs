@@ -324,7 +324,7 @@ impl Progress {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (done, version, mut input) = Reader::begin(bytes)?;
         match version {
-            0 => Some(Self::at(done)).map(Self::without_redrives),
+            0 => Some(Self::at(done).without_redrives()),
             1 => {
                 let ahead = encoding::ahead_of_version_1(done, &mut input)?;
                 let log = Course { mark: Mark { done, ahead }, ..Course::default() };

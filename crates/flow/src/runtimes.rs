@@ -57,7 +57,6 @@ impl Runtimes {
         match &function.kind {
             FunctionKind::Builtin { name: Builtin::Count } => Ok(Arc::new(BuiltinFunction::count())),
             FunctionKind::Aws(declared) => aws::ready(self, declared),
-            FunctionKind::Builtin { name: Builtin::Count } => Ok(Arc::new(BuiltinFunction::count())),
             FunctionKind::Http { url, timeout_ms, headers, version } => {
                 let options = HttpOptions {
                     timeout: Duration::from_millis(u64::from(*timeout_ms)),

@@ -34,7 +34,7 @@ pub(crate) struct Failure {
     /// The earliest time at which the function wants to be called again.
     pub(crate) retry_after: Option<Duration>,
     /// The event types and functions that follow one another without an end, where that is why.
-    pub(crate) cycle: Option<Value>,
+    pub(crate) cycle: Option<Box<Value>>,
 }
 
 impl Failure {
@@ -122,7 +122,7 @@ async fn unfit(work: &Work, delivery: &Delivery, error: &reentry::Unfit) -> Fail
     let mut failure = Failure { is_final: true, ..Failure::of_function("broken", error_chain(error)) };
     if matches!(error, reentry::Unfit::TooManyHops { .. }) {
         failure.cause = "loop";
-        failure.cycle = crate::lineage::cycle(work, &delivery.item.recorded).await;
+        failure.cycle = crate::lineage::cycle(work, &delivery.item.recorded).await.map(Box::new);
     }
     failure
 }

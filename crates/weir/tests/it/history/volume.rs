@@ -40,8 +40,8 @@ impl Volume {
         let mut ballast = File::create(self.ballast()).expect("a file");
         let piece = [0; 64 * 1024];
         loop {
-            match ballast.write(&piece) {
-                Ok(_) => {}
+            match ballast.write_all(&piece) {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::StorageFull => return,
                 Err(error) => panic!("the ballast cannot be written: {error}"),
             }
