@@ -32,6 +32,8 @@ pub struct EmbeddedLog {
     queue: mpsc::Sender<Message>,
     /// One permit for each byte that may wait for the writer.
     room: Arc<Semaphore>,
+    /// Whoever asks does the work on the disk.
+    is_inline: bool,
 }
 
 /// What the writer receives.
@@ -129,7 +131,15 @@ impl EmbeddedLog {
             writer: Writer { shared: shared.clone(), committer, queue: messages },
             indexer: Indexer { shared: shared.clone() },
         };
-        Ok((Self { shared, queue, room }, workers, opened.recovered))
+        Ok((Self { shared, queue, room, is_inline: false }, workers, opened.recovered))
+    }
+
+    /// Works on the disk on the thread of whoever asks, for simulations: whose turn it is on other threads is decided by no
+    /// seed.
+    #[must_use]
+    pub fn inline(mut self) -> Self {
+        self.is_inline = true;
+        self
     }
 
     /// Reads one page on this thread, from the disk where memory does not reach.
@@ -146,11 +156,14 @@ impl EmbeddedLog {
         if *self.shared.closed.read() { Err(LogError::Closed) } else { Ok(()) }
     }
 
-    /// Works on the disk without holding up the caller's thread.
+    /// Works on the disk without holding up the caller's thread, but where that is wanted.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
+        if self.is_inline {
+            return work(&self.shared);
+        }
         let shared = self.shared.clone();
         #[expect(clippy::disallowed_methods, reason = "awaited on the spot: nothing outlives the call")]
         let done = tokio::task::spawn_blocking(move || work(&shared)).await;
