@@ -13,11 +13,9 @@ use bytes::Bytes;
 use weir_domain::{Position, SpaceName};
 use weir_log::{Direction, LogEngine, LogError, Read, conformance::StoppedClock};
 use weir_log_embedded::{Block, EmbeddedLog, FramePlace, IndexStore, MemoryStore, Watermark, Workers};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
+use crate::support::{append, event, tiny_options};
 
 /// How long anything here may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,14 +10,9 @@ use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use weir_domain::{Key, Position, SpaceName};
 use weir_log::{Append, Filter, LogError, Read, conformance::StoppedClock};
 use weir_log_embedded::{EmbeddedLog, IndexStore, Options, Workers, tools};
+use weir_testkit::{KeptStore, SimDisk};
 
-use self::kept_store::KeptStore;
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
-
-mod kept_store;
+use crate::support::{append, event, tiny_options};
 
 /// How many seeds the test suite runs.
 const SEEDS: u64 = 10_000;

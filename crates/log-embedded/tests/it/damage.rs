@@ -5,11 +5,9 @@ use std::sync::Arc;
 use weir_domain::{Position, PositionRange, SpaceName};
 use weir_log::{Append, LogError, NewEvent, Read, conformance::StoppedClock};
 use weir_log_embedded::{Disk, EmbeddedLog, IndexStore, MemoryStore, Options, Workers, tools};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
+use crate::support::{append, event, tiny_options};
 
 mod forged;
 mod frames;

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use weir_domain::{Clock, Key, Position, SpaceName};
 use weir_log::{Direction, Filter, LogEngine, LogError, Read, conformance::StoppedClock};
 use weir_log_embedded::{Disk, EmbeddedLog, IndexStore, MemoryStore, Options, Recovered, Workers};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
+use crate::support::{append, event, tiny_options};
 
 const EVENTS: u64 = 120;
 

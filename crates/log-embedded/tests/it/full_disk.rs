@@ -5,11 +5,9 @@ use std::sync::Arc;
 use weir_domain::{Data, ErrorKind, Event, Position, SpaceName};
 use weir_log::{LogError, NewEvent, Read, Receipt, conformance::StoppedClock};
 use weir_log_embedded::{EmbeddedLog, IndexStore, MemoryStore, Options, Recovered, Workers};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
+use crate::support::{append, event, tiny_options};
 
 mod copies;
 mod syncs;

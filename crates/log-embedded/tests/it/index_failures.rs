@@ -12,11 +12,9 @@ use tempfile::TempDir;
 use weir_domain::{ErrorKind, Key, Position, SpaceName};
 use weir_log::{Append, Filter, LogEngine, LogError, Read, conformance::StoppedClock};
 use weir_log_embedded::{EmbeddedLog, FjallStore, IndexStore, Options, Workers};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, tiny_options},
-};
+use crate::support::{append, event, tiny_options};
 
 const CURSOR: &str = "cursor/default/mail/1";
 

@@ -8,7 +8,6 @@ mod format;
 mod full_disk;
 mod index_failures;
 mod long_reads;
-mod sim_disk;
 mod support;
 mod times;
 

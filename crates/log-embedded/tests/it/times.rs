@@ -14,11 +14,9 @@ use weir_log::{
     conformance::{self, Harness},
 };
 use weir_log_embedded::{Disk, EmbeddedLog, IndexStore, MemoryStore, tools};
+use weir_testkit::SimDisk;
 
-use crate::{
-    sim_disk::SimDisk,
-    support::{append, event, spawn, tiny_options},
-};
+use crate::support::{append, event, spawn, tiny_options};
 
 /// A clock that moves with every look at it.
 struct Moving(AtomicU64);

@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use weir_log_embedded::{Disk, DiskFile, DiskLock};
 
-/// The disk.
+/// A disk in memory. Clones are the same disk.
 #[derive(Clone, Default)]
-pub(crate) struct SimDisk {
+pub struct SimDisk {
     state: Arc<Mutex<State>>,
 }
 
@@ -77,44 +77,58 @@ impl Change {
 }
 
 impl SimDisk {
-    /// Ends the process after some more operations: all later ones fail, until [`SimDisk::restart`] where the power went,
-    /// or [`SimDisk::revive`] where it did not.
-    pub(crate) fn cut_power_after(&self, operations: u64) {
+    /// Ends the process after some more operations: all later ones fail, until [`SimDisk::restart`] where the power
+    /// went, or [`SimDisk::revive`] where it did not.
+    pub fn cut_power_after(&self, operations: u64) {
         self.state.lock().fuse = Some(operations);
     }
 
     /// Lets a single operation fail after some more.
-    pub(crate) fn glitch_after(&self, operations: u64) {
+    pub fn glitch_after(&self, operations: u64) {
         self.state.lock().glitch = Some(operations);
     }
 
     /// Ends the process in its next sync, which fails.
-    pub(crate) fn die_in_sync(&self) {
+    pub fn die_in_sync(&self) {
         self.state.lock().die_in_sync = true;
     }
 
     /// Tells whether the process has ended.
-    pub(crate) fn is_off(&self) -> bool {
+    #[must_use]
+    pub fn is_off(&self) -> bool {
         self.state.lock().off
     }
 
     /// The process starts again, on a machine that kept running: what was written is seen, synced or not.
-    pub(crate) fn revive(&self) {
+    pub fn revive(&self) {
         let mut state = self.state.lock();
         (state.fuse, state.glitch, state.off) = (None, None, false);
         state.files.values().for_each(|file| file.content.lock().interrupted = None);
     }
 
-    pub(crate) fn limit_space(&self, bytes: Option<u64>) {
+    /// Bounds the bytes that all files may have together.
+    pub fn limit_space(&self, bytes: Option<u64>) {
         self.state.lock().space = bytes;
     }
 
-    pub(crate) fn fail_sync(&self, fail: bool) {
+    /// Lets every sync fail, until told otherwise.
+    pub fn fail_sync(&self, fail: bool) {
         self.state.lock().fail_sync = fail;
     }
 
+    /// Takes back every fault that was ordered and has not struck, and gives space and syncs back. A process that has
+    /// ended stays so.
+    pub fn heal(&self) {
+        let mut state = self.state.lock();
+        (state.space, state.glitch, state.fail_sync, state.die_in_sync) = (None, None, false, false);
+        if !state.off {
+            state.fuse = None;
+        }
+    }
+
     /// The machine starts again: what was not synced is lost, torn or there, as the seed says.
-    pub(crate) fn restart(&self, seed: u64) -> Self {
+    #[must_use]
+    pub fn restart(&self, seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let state = self.state.lock();
         let names = match &state.names_before {
@@ -142,14 +156,15 @@ impl SimDisk {
     }
 
     /// A disk with what is seen, all of it durable.
-    pub(crate) fn copy(&self) -> Self {
+    #[must_use]
+    pub fn copy(&self) -> Self {
         let fresh = Self::default();
         self.names().into_iter().for_each(|name| fresh.put(&name, self.bytes(&name)));
         fresh
     }
 
     /// Changes stored bytes behind the back of everyone.
-    pub(crate) fn flip(&self, name: &str, bit: usize) {
+    pub fn flip(&self, name: &str, bit: usize) {
         let files = self.state.lock();
         let mut content = files.files[name].content.lock();
         content.seen[bit / 8] ^= 1 << (bit % 8);
@@ -157,23 +172,27 @@ impl SimDisk {
     }
 
     /// Returns the content of a file.
-    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
         self.state.lock().files[name].content.lock().seen.clone()
     }
 
     /// Replaces the content of a file behind the back of everyone.
-    pub(crate) fn put(&self, name: &str, bytes: Vec<u8>) {
+    pub fn put(&self, name: &str, bytes: Vec<u8>) {
         let content = Content { seen: bytes.clone(), durable: bytes, ..Content::default() };
         let file = SimFile { disk: self.clone(), content: content.into() };
         self.state.lock().files.insert(name.to_owned(), Arc::new(file));
     }
 
     /// Returns the names of all files.
-    pub(crate) fn names(&self) -> Vec<String> {
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
         self.state.lock().files.keys().cloned().collect()
     }
 
-    pub(crate) fn segments(&self) -> Vec<(String, usize)> {
+    /// Returns the names and lengths of all segment files.
+    #[must_use]
+    pub fn segments(&self) -> Vec<(String, usize)> {
         let state = self.state.lock();
         let files = state.files.iter().filter(|(name, _)| name.ends_with(".seg"));
         files.map(|(name, file)| (name.clone(), file.content.lock().seen.len())).collect()
@@ -217,7 +236,9 @@ impl SimDisk {
         Ok(())
     }
 
-    fn used(&self) -> u64 {
+    /// Returns the bytes of all files together.
+    #[must_use]
+    pub fn used(&self) -> u64 {
         let files: Vec<_> = self.state.lock().files.values().cloned().collect();
         files.iter().map(|file| file.content.lock().seen.len() as u64).sum()
     }

@@ -11,7 +11,7 @@ use weir_log_embedded::{Block, FramePlace, IndexStore, MemoryStore, Watermark};
 
 /// The entries are those of [`MemoryStore`]; what says that they are complete can be behind.
 #[derive(Default)]
-pub(crate) struct KeptStore {
+pub struct KeptStore {
     entries: MemoryStore,
     state: Mutex<State>,
 }
@@ -30,17 +30,18 @@ struct State {
 
 impl KeptStore {
     /// Ends the process in the middle of a block, after some more.
-    pub(crate) fn stop_after(&self, blocks: u64) {
+    pub fn stop_after(&self, blocks: u64) {
         self.state.lock().fuse = Some(blocks);
     }
 
     /// Where each block that was added ended.
-    pub(crate) fn watermarks(&self) -> Vec<Watermark> {
+    #[must_use]
+    pub fn watermarks(&self) -> Vec<Watermark> {
         self.state.lock().watermarks.clone()
     }
 
     /// The process starts again; where the power went, checkpoints that were not synced may be lost.
-    pub(crate) fn restart(&self, power_went: bool, random: &mut SmallRng) {
+    pub fn restart(&self, power_went: bool, random: &mut SmallRng) {
         let mut state = self.state.lock();
         state.fuse = None;
         if power_went && random.random() {
