@@ -40,6 +40,14 @@ crash rounds="200":
 history rounds="200":
     HISTORY_ROUNDS={{rounds}} cargo test --release -p weir --test it history -- --nocapture
 
+# Run the simulation of flow and engine from many seeds; a failing one says how to run it again.
+simulate seeds="10000":
+    WEIR_SIM_SEEDS={{seeds}} cargo test --release -p weir-testkit --test it simulation::seeds -- --exact --nocapture
+
+# Run the simulation from one seed, and print all that happens.
+simulate-seed seed:
+    WEIR_SIM_SEED={{seed}} cargo test -p weir-testkit --test it simulation::seeds -- --exact --nocapture
+
 # Feed a reader with changed seeds; `just fuzz all 3600` before a release.
 fuzz target seconds="60":
     cargo xtask fuzz {{target}} --seconds {{seconds}}
