@@ -119,13 +119,6 @@ impl SimLog {
         self.inner.read_blocking(read)
     }
 
-    /// Shows the newest position of events of these types, where none are named of any type, and wakes its watcher when
-    /// it grows. It begins with the durable end.
-    pub fn arrivals(&self, space: &SpaceName, types: &[String]) -> watch::Receiver<Position> {
-        let end = *self.inner.durable_end().borrow();
-        self.watches.add(Some((space.clone(), types.to_vec())), end)
-    }
-
     /// Waits until the process of this log has ended, without being closed.
     pub async fn died(&self) {
         let mut died = self.died.clone();
@@ -147,7 +140,13 @@ impl SimLog {
 }
 
 impl LogEngine for SimLog {
-    crate::delegate_to_inner!(position_at, load_checkpoint, load_checkpoints);
+    crate::delegate_to_inner!(position_at, load_checkpoint, load_checkpoints, count, find);
+
+    /// It begins with the durable end.
+    fn arrivals(&self, space: &SpaceName, types: &[String]) -> watch::Receiver<Position> {
+        let end = *self.inner.durable_end().borrow();
+        self.watches.add(Some((space.clone(), types.to_vec())), end)
+    }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Receipt, LogError>> {
         async move {

@@ -32,7 +32,9 @@ fn seeds() {
     if let Some(seed) = given("WEIR_SIM_SEED") {
         let run = world::run(seed);
         run.trace.iter().for_each(|line| eprintln!("{line}"));
-        judge(seed, &run);
+        if let Some(what) = fault(seed, &run) {
+            panic!("{what}\n\n{}", again(seed));
+        }
         return;
     }
     let count = given("WEIR_SIM_SEEDS").unwrap_or(SEEDS);
@@ -46,15 +48,18 @@ fn seeds() {
             }
             let judged = catch_unwind(AssertUnwindSafe(|| {
                 let run = world::run(seed);
-                judge(seed, &run);
-                run.tally
+                (fault(seed, &run), run.tally)
             }));
-            match judged {
-                Ok(of_run) => tally.lock().add(&of_run),
-                Err(panic) => {
-                    failed.lock().get_or_insert((seed, said(panic.as_ref())));
+            let what = match judged {
+                Ok((None, of_run)) => {
+                    tally.lock().add(&of_run);
+                    continue;
                 }
-            }
+                Ok((Some(what), _)) => what,
+                // An assertion of the engine, or of the simulation itself.
+                Err(panic) => format!("seed {seed} ended in a panic: {}", said(panic.as_ref())),
+            };
+            failed.lock().get_or_insert((seed, what));
         }
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -87,11 +92,11 @@ fn one_seed_gives_one_run() {
     }
 }
 
-fn judge(seed: u64, run: &Run) {
-    if let Some(violation) = &run.violation {
-        let last = run.trace[run.trace.len().saturating_sub(LINES_SHOWN)..].join("\n");
-        panic!("{last}\n\nseed {seed}: {violation}\n\n{}", again(seed));
-    }
+/// Says what does not hold, behind the last lines of the run.
+fn fault(seed: u64, run: &Run) -> Option<String> {
+    let violation = run.violation.as_ref()?;
+    let last = run.trace[run.trace.len().saturating_sub(LINES_SHOWN)..].join("\n");
+    Some(format!("{last}\n\nseed {seed}: {violation}"))
 }
 
 /// Says how one seed is run again.
