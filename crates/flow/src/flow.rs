@@ -97,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<dyn LogEngine>,
     pub(crate) state: watch::Sender<Arc<Snapshot>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) options: Options,
     /// One permit for each caller that may wait.
@@ -147,7 +148,7 @@ impl Drop for UnderWay<'_> {
 /// A handle on the flow, cheap to clone.
 #[derive(Clone)]
 pub struct Flow {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     requests: mpsc::Sender<Request>,
 }
 
@@ -180,7 +181,7 @@ impl Flow {
             maker,
             makings_max: options.makings_max,
             clock: clock.clone(),
-            ids,
+            ids: ids.clone(),
             state: state.clone(),
             cursors: cursors.clone(),
             requests: receiver,
@@ -195,6 +196,7 @@ impl Flow {
             log,
             state,
             clock,
+            ids,
             observer,
             options,
             callers,

@@ -22,9 +22,11 @@ mod observer;
 mod progress;
 mod recorded_time;
 mod reentry;
+mod replays;
 mod runtimes;
 mod schema;
 mod snapshot;
+mod status;
 mod system_events;
 mod versions;
 mod work;
@@ -46,9 +48,11 @@ pub use observer::{
 pub use progress::ReplayOrder;
 pub use recorded_time::RECORDED_TIME;
 pub use reentry::{CAUSATION_ID, CORRELATION_ID, HOPS, returned_span};
+pub use replays::{Effect, Place, ReplayError, ReplayPlan, ReplayRequest};
 pub use runtimes::Runtimes;
 pub use schema::{EVENT_QUARANTINED, is_quarantined};
 pub use snapshot::Configuration;
+pub use status::{Depth, LaneAside, StatusError, SubscriptionLevel, SubscriptionState, SubscriptionStatus};
 pub use weir_functions::HttpAnswer;
 
 /// The type of the event that records a delivery that was given up: a dead letter.

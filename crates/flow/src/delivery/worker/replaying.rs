@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use weir_domain::{Data, Event, Position, error_chain};
+use weir_cloudevents::time;
+use weir_domain::{Data, Event, Position, Timestamp, error_chain};
 use weir_log::{NewEvent, Recorded};
 use weir_routing::Filter;
 
@@ -14,10 +15,8 @@ use crate::{
         standing::{ReplayRefusal, ReplayStanding, ReplayState, Standing},
     },
     progress::{self, Mark, Replay, ReplayOrder},
+    replays::SOURCE,
 };
-
-/// The source of what is told of replays.
-const SOURCE: &str = "/weir/replay";
 
 /// A replay that is under way.
 pub(super) struct Replaying {
@@ -158,15 +157,17 @@ impl Worker {
 
     /// Ends the replay when all of it is done, and tells of its begin when that is not told yet.
     pub(super) async fn end_replay_if_done(&mut self) {
-        let Some(replay) = &mut self.replay else { return };
-        if !replay.is_told {
-            replay.is_told = true;
-            let told = told(&replay.standing(ReplayState::Running), self.id.as_str(), REPLAY_STARTED, &self.shared);
-            self.untold.extend(told);
+        if let Some(replay) = &mut self.replay {
+            if !replay.is_told {
+                replay.is_told = true;
+                let standing = replay.standing(ReplayState::Running);
+                self.untold.extend(told(&standing, self.id.as_str(), REPLAY_STARTED, &self.shared));
+            }
+            if replay.is_over() {
+                self.end_replay(ReplayState::Finished).await;
+            }
         }
-        if replay.is_over() {
-            self.end_replay(ReplayState::Finished).await;
-        }
+        // Also of one that was cancelled a moment ago.
         self.tell().await;
     }
 
@@ -197,7 +198,7 @@ fn told(
     event_type: &str,
     shared: &crate::flow::Shared,
 ) -> Option<NewEvent> {
-    let ReplayOrder { id, from, to, filter, rate, derivation, .. } = &standing.order;
+    let ReplayOrder { id, from, to, filter, rate, derivation, since_micros } = &standing.order;
     let data = serde_json::json!({
         "replayId": id,
         "subscriptionId": subscription,
@@ -206,12 +207,14 @@ fn told(
         "filter": filter.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok()),
         "rate": rate,
         "as": derivation,
+        "requested": time::format(Timestamp::from_unix_micros(*since_micros)),
+        "next": standing.next.get(),
         "delivered": standing.delivered,
         "givenUp": standing.given_up,
     });
     let event = Event::builder(&format!("{id}/{event_type}"), SOURCE, event_type)
         .subject(subscription)
-        .time(&weir_cloudevents::time::format(shared.clock.now()))
+        .time(&time::format(shared.clock.now()))
         .datacontenttype("application/json")
         .data(Data::Json(data.to_string().into()))
         .build();
