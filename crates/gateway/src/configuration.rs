@@ -20,9 +20,11 @@ mod outgoing;
 mod paging;
 mod parameter;
 mod reading;
+mod replays;
 mod resource;
 mod schemas;
 mod spaces;
+mod status;
 mod subscriptions;
 mod tokens;
 pub mod wire;
@@ -70,17 +72,19 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(resource::endpoints::<functions::Functions>());
     all.extend(resource::endpoints::<subscriptions::Subscriptions>());
     all.extend(subscriptions::activity::endpoints());
+    all.extend(replays::endpoints());
+    all.extend(status::endpoints());
     all.extend(resource::endpoints::<cors::CorsConfigurations>());
     all.push(reading::endpoint());
     all.extend(spaces::endpoints());
     all.extend(tokens::endpoints());
-    all.push(Endpoint::get("/v1/status", status, told_of_status));
+    all.push(Endpoint::get("/v1/status", alive, told_of_alive));
     all.push(metrics::endpoint());
     all.extend(documents::endpoints());
     all
 }
 
-fn told_of_status() -> Operation {
+fn told_of_alive() -> Operation {
     Operation::new("getStatus", documents::TAG, "Ask whether the server runs")
         .about("Nobody is asked for a token.")
         .open()
@@ -89,7 +93,7 @@ fn told_of_status() -> Operation {
 }
 
 /// Whoever can ask is answered: it says that the server runs, and nothing else.
-async fn status() -> StatusCode {
+async fn alive() -> StatusCode {
     StatusCode::OK
 }
 

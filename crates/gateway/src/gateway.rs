@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use weir_catalog::Catalog;
 use weir_domain::{Clock, Event, Ids, Limits, SpaceName};
-use weir_flow::{Backlog, Flow};
+use weir_flow::{Backlog, Flow, SubscriptionLevel};
 use weir_log::LogEngine;
 
 use crate::{
@@ -37,6 +37,9 @@ const CONFIGURATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Requests that read the log at once. Each has a page of events in memory, and its answer beside it, before anybody knows
 /// whether there is room for that answer.
 const LOG_READS_MAX: usize = 8;
+
+/// How long whoever scrapes waits until what waits for subscriptions is counted; beyond, it is left out.
+pub(crate) const LEVELS_TIME: Duration = Duration::from_secs(2);
 
 /// Bounds of the door.
 #[derive(Clone, Debug)]
@@ -137,12 +140,18 @@ impl Shared {
     }
 
     /// Reads what metrics read at the moment of a scrape.
-    pub(crate) fn scrape<'c>(&self, catalog: &'c Catalog, backlogs: &'c [Backlog]) -> Scrape<'c> {
+    pub(crate) fn scrape<'c>(
+        &self,
+        catalog: &'c Catalog,
+        backlogs: &'c [Backlog],
+        levels: &'c [SubscriptionLevel],
+    ) -> Scrape<'c> {
         Scrape {
             catalog,
             end: *self.log.durable_end().borrow(),
             backlog: self.flow.backlog(),
             backlogs,
+            levels,
             events: self.events_room.in_flight(),
             configuration: self.configuration_room.in_flight(),
         }
@@ -234,10 +243,10 @@ impl Gateway {
     }
 
     /// Reads all metrics: the same series that `GET /v1/metrics` shows.
-    #[must_use]
-    pub fn measure(&self) -> Vec<Measured> {
+    pub async fn measure(&self) -> Vec<Measured> {
+        let levels = self.shared.flow.levels(LEVELS_TIME).await;
         let catalog = self.shared.flow.catalog();
-        self.shared.metrics.measure(&self.shared.scrape(&catalog, &self.shared.flow.backlogs()))
+        self.shared.metrics.measure(&self.shared.scrape(&catalog, &self.shared.flow.backlogs(), &levels))
     }
 
     /// Returns how the APIs are to be served: with these, reads that wait for events end when the server stops.

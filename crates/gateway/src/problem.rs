@@ -149,6 +149,11 @@ impl Problem {
         Self::new(status(ErrorKind::Internal), "the server failed: tell its operator, who finds the cause in its log")
     }
 
+    /// Says what to do about it.
+    pub(crate) fn cured_by(self, cure: impl Into<String>) -> Self {
+        Self { cure: Some(cure.into()), ..self }
+    }
+
     /// Says which methods there are.
     pub(crate) fn allowing(self, methods: MethodSet) -> Self {
         Self { allow: Some(methods), ..self }

@@ -132,6 +132,11 @@ mod tests {
         for verb in ["pause", "resume", "drain"] {
             check(post, &format!("/v1/spaces/shop/subscriptions/a/{verb}"), Some((Action::WriteConfig, shop)));
         }
+        check(get, "/v1/spaces/shop/status", Some((Action::ReadConfig, shop)));
+        check(get, "/v1/spaces/shop/subscriptions/a/status", Some((Action::ReadConfig, shop)));
+        check(post, "/v1/spaces/shop/subscriptions/a/replays", Some((Action::WriteConfig, shop)));
+        check(get, "/v1/spaces/shop/subscriptions/a/replays/b", Some((Action::ReadConfig, shop)));
+        check(delete, "/v1/spaces/shop/subscriptions/a/replays/b", Some((Action::WriteConfig, shop)));
         check(get, "/v1/spaces/shop/eventtypes/a/schemas", Some((Action::ReadConfig, shop)));
         check(get, "/v1/spaces/shop/eventtypes/a/schemas/1", Some((Action::ReadConfig, shop)));
         check(get, "/v1/spaces/shop", Some((Action::ReadConfig, shop)));

@@ -15,8 +15,8 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{
-    cors::CorsConfigurations, described, event_types::EventTypes, functions::Functions, reading, resource::Resource,
-    schemas, spaces, subscriptions::Subscriptions, tokens,
+    cors::CorsConfigurations, described, event_types::EventTypes, functions::Functions, reading, replays,
+    resource::Resource, schemas, spaces, status, subscriptions::Subscriptions, tokens,
 };
 use crate::{
     answer, events,
@@ -76,6 +76,8 @@ fn document() -> Document {
     schemas.extend(schemas::schemas());
     schemas.extend(described::schemas::<Functions>());
     schemas.extend(described::schemas::<Subscriptions>());
+    schemas.extend(replays::schemas());
+    schemas.extend(status::schemas());
     schemas.extend(described::schemas::<CorsConfigurations>());
     schemas.extend(openapi::recorded_schemas());
     schemas.extend(spaces::schemas());

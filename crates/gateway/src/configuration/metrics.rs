@@ -15,7 +15,7 @@ use weir_domain::SpaceName;
 use super::{described::AT_THE_DOOR, documents};
 use crate::{
     answer,
-    gateway::Shared,
+    gateway::{LEVELS_TIME, Shared},
     metrics::{Api, Format, Operation},
     openapi::{self, Answer, Endpoint},
     watch::Notes,
@@ -49,8 +49,9 @@ fn told() -> openapi::Operation {
 /// Answers with all metrics. It takes no place in the room: that there is none is what an operator wants to see.
 async fn show(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&headers);
+    let levels = shared.flow.levels(LEVELS_TIME).await;
     let catalog = shared.flow.catalog();
-    let text = shared.metrics.render(&shared.scrape(&catalog, &shared.flow.backlogs()), format);
+    let text = shared.metrics.render(&shared.scrape(&catalog, &shared.flow.backlogs(), &levels), format);
     answer::with_body(StatusCode::OK, format.content_type(), text.into_bytes())
 }
 
@@ -96,7 +97,11 @@ impl Asked {
             Some("cors") => Some(Resource::Cors),
             _ => None,
         };
-        let operation = Self::operation(method, segments.next().is_some());
+        let one = segments.next();
+        // How its deliveries stand, and replays, are no resources.
+        let is_beside = resource == Some(Resource::Subscription)
+            && one.and_then(|one| one.split('/').nth(1)).is_some_and(|part| ["status", "replays"].contains(&part));
+        let operation = Self::operation(method, one.is_some()).filter(|_| !is_beside);
         Self { space, call: resource.zip(operation) }
     }
 
@@ -135,6 +140,10 @@ mod tests {
         check(Method::DELETE, "/v1/spaces/shop/cors/GET%2Fa", Some("shop"), Some((Resource::Cors, Operation::Delete)));
         let path = "/v1/spaces/shop/subscriptions/a/b";
         check(Method::GET, path, Some("shop"), Some((Resource::Subscription, Operation::Get)));
+        for path in ["subscriptions/a/status", "subscriptions/a/replays/b", "status"] {
+            check(Method::GET, &format!("/v1/spaces/shop/{path}"), Some("shop"), None);
+        }
+        check(Method::DELETE, "/v1/spaces/shop/subscriptions/a/replays/b", Some("shop"), None);
         check(Method::GET, "/v1/spaces/shop/events", Some("shop"), None);
         check(Method::GET, "/v1/spaces/x/events", None, None);
         check(Method::POST, "/v1/tokens", None, Some((Resource::Token, Operation::Create)));

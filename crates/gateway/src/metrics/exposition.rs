@@ -13,7 +13,7 @@ use http::{HeaderMap, header::ACCEPT};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use weir_catalog::{Catalog, Resource};
 use weir_domain::Position;
-use weir_flow::Backlog;
+use weir_flow::{Backlog, SubscriptionLevel};
 
 use super::{
     family::Readings,
@@ -39,6 +39,8 @@ pub struct Scrape<'a> {
     pub backlog: usize,
     /// The same of each subscription.
     pub backlogs: &'a [Backlog],
+    /// How deliveries to each of them stand.
+    pub levels: &'a [SubscriptionLevel],
     /// What is in flight on the Events API.
     pub events: InFlight,
     /// What is in flight on the Configuration API.
@@ -156,6 +158,7 @@ fn read(scrape: &Scrape<'_>) -> Registered {
     let names = ["space", "type", "function"];
     let readings = Readings { names, rows: of_subscriptions(scrape.backlogs) };
     registry.register("weir_delivery_backlog", "The same of each async subscription", readings);
+    register_levels(&mut registry, scrape.levels);
 
     let requests = by_api(scrape, |in_flight| in_flight.requests);
     registry.register("weir_requests_in_flight", "Requests in flight", requests);
@@ -197,6 +200,63 @@ fn of_subscriptions(backlogs: &[Backlog]) -> Vec<([Box<str>; 3], i64)> {
         *rows.entry(if has_room { own } else { [OTHER; 3] }).or_default() += number(it.events);
     }
     rows.into_iter().map(|(labels, events)| (labels.map(Box::from), events)).collect()
+}
+
+/// Tells how deliveries to each subscription stand.
+fn register_levels(registry: &mut Registered, levels: &[SubscriptionLevel]) {
+    let events = by_subscription(levels, |it| it.backlog.map(|backlog| saturated(backlog.events)), i64::saturating_add);
+    let help = "Events that wait for each async subscription, those that it did not read yet among them";
+    registry.register("weir_subscription_backlog_events", help, events);
+    let seconds = by_subscription(levels, |it| it.backlog.map(|backlog| saturated(backlog.age.as_secs())), i64::max);
+    let help = "How long ago the oldest event was recorded that waits for each async subscription";
+    registry.register("weir_subscription_backlog_seconds", help, seconds);
+    let parked = by_subscription(levels, |it| Some(it.is_parked.into()), i64::saturating_add);
+    let help = "Whether the function of an async subscription fails continuously and is not called";
+    registry.register("weir_subscription_parked", help, parked);
+    let own = |it: &SubscriptionLevel| [it.space.as_str(), it.subscription.as_str(), it.state.as_str()].map(Box::from);
+    let rows = of_levels(levels, own, |_| Some(1), i64::saturating_add);
+    let states = Readings { names: ["space", "subscription", "state"], rows };
+    registry.register("weir_subscription_state", "What each async subscription is doing", states);
+}
+
+/// Makes the series of a number that each subscription has, with all that is known of it as labels.
+fn by_subscription(
+    levels: &[SubscriptionLevel],
+    read: fn(&SubscriptionLevel) -> Option<i64>,
+    join: fn(i64, i64) -> i64,
+) -> Readings<4> {
+    let own = |it: &SubscriptionLevel| {
+        [it.space.as_str(), it.subscription.as_str(), it.event_type.as_str(), it.function.as_str()].map(Box::from)
+    };
+    Readings { names: ["space", "subscription", "type", "function"], rows: of_levels(levels, own, read, join) }
+}
+
+/// Reads a number of each subscription that has it, in the order of spaces and identifiers; those beyond the bound are told
+/// together.
+fn of_levels<const N: usize>(
+    levels: &[SubscriptionLevel],
+    own: impl Fn(&SubscriptionLevel) -> [Box<str>; N],
+    read: fn(&SubscriptionLevel) -> Option<i64>,
+    join: fn(i64, i64) -> i64,
+) -> Vec<([Box<str>; N], i64)> {
+    let mut rows: Vec<([Box<str>; N], i64)> = Vec::new();
+    for (index, level) in levels.iter().enumerate() {
+        let Some(value) = read(level) else { continue };
+        if index < NAMED_MAX {
+            rows.push((own(level), value));
+            continue;
+        }
+        let others: [Box<str>; N] = std::array::from_fn(|_| OTHER.into());
+        match rows.last_mut().filter(|(labels, _)| *labels == others) {
+            Some((_, joined)) => *joined = join(*joined, value),
+            None => rows.push((others, value)),
+        }
+    }
+    rows
+}
+
+fn saturated(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn number(count: usize) -> i64 {

@@ -7,8 +7,9 @@ use std::{cell::Cell, sync::LazyLock};
 use weir_catalog::{Command, EventType, EventTypeName, Function, FunctionKind, Subscription, SystemEvent};
 use weir_domain::{Event, FunctionId, Position};
 use weir_flow::{
-    Authorized, Backlog, CallFailure, Counting, DELIVERY_DROPPED, DELIVERY_FAILED, Decision, Dropped,
-    EVENT_QUARANTINED, Happening, NoObserver, Observer, Observers, Refusal, Settled, Way,
+    Authorized, Backlog, CallFailure, Counting, DELIVERY_DROPPED, DELIVERY_FAILED, Decision, Depth, Dropped,
+    EVENT_QUARANTINED, Happening, NoObserver, Observer, Observers, Refusal, Settled, SubscriptionLevel,
+    SubscriptionState, Way,
 };
 use weir_log::LogError;
 
@@ -34,7 +35,7 @@ const OLD: [(&str, &str, &[&str]); 11] = [
 ];
 
 /// Weir's own.
-const OWN: [(&str, &str, &[&str]); 26] = [
+const OWN: [(&str, &str, &[&str]); 30] = [
     ("weir_http_requests_total", "counter", &["api", "space", "code"]),
     ("weir_http_request_duration_seconds", "histogram", &["api"]),
     ("weir_requests_in_flight", "gauge", &["api"]),
@@ -51,6 +52,10 @@ const OWN: [(&str, &str, &[&str]); 26] = [
     ("weir_delivery_failed_total", "counter", &["space", "function"]),
     ("weir_delivery_dropped_total", "counter", &["space", "function"]),
     ("weir_delivery_backlog", "gauge", &["space", "type", "function"]),
+    ("weir_subscription_backlog_events", "gauge", &["space", "subscription", "type", "function"]),
+    ("weir_subscription_backlog_seconds", "gauge", &["space", "subscription", "type", "function"]),
+    ("weir_subscription_parked", "gauge", &["space", "subscription", "type", "function"]),
+    ("weir_subscription_state", "gauge", &["space", "subscription", "state"]),
     ("weir_authorizer_calls_total", "counter", &["space", "outcome"]),
     ("weir_unauthenticated_requests_total", "counter", &["api", "reason"]),
     ("weir_rate_limited_requests_total", "counter", &["space"]),
@@ -100,13 +105,31 @@ fn waiting(event_type: &str, function: &str, events: usize) -> Backlog {
     Backlog { space: name("shop"), event_type, function: id(function), events }
 }
 
+/// A subscription with so many events, the oldest of which waits for as many seconds.
+fn level(function: &str, state: SubscriptionState, events: u64) -> SubscriptionLevel {
+    let (event_type, function) = (EventTypeName::new("order.placed").expect("valid"), id(function));
+    let age = Duration::from_millis(events * 1000 + 900);
+    SubscriptionLevel {
+        space: name("shop"),
+        subscription: Subscription::to_events(event_type.clone(), function.clone()).id,
+        event_type,
+        function,
+        state,
+        is_parked: state == SubscriptionState::Parked,
+        backlog: Some(Depth { events, more: false, age }),
+    }
+}
+
 fn scrape(catalog: &Catalog) -> Scrape<'_> {
+    static LEVELS: LazyLock<[SubscriptionLevel; 2]> =
+        LazyLock::new(|| [level("f", SubscriptionState::Parked, 9), level("g", SubscriptionState::Active, 0)]);
     static BACKLOGS: LazyLock<[Backlog; 3]> = LazyLock::new(|| {
         // Two subscriptions that differ in their path only.
         [waiting("order.placed", "f", 3), waiting("order.placed", "f", 4), waiting("order.placed", "g", 0)]
     });
     let (events, configuration) = (InFlight { requests: 3, bytes: 4096, answer_bytes: 512 }, InFlight::default());
-    Scrape { catalog, end: Position::new(42), backlog: 7, backlogs: &*BACKLOGS, events, configuration }
+    let (end, backlogs, levels) = (Position::new(42), &*BACKLOGS, &*LEVELS);
+    Scrape { catalog, end, backlog: 7, backlogs, levels, events, configuration }
 }
 
 /// Scrapes and reads strictly.
@@ -451,6 +474,39 @@ fn subscriptions_beyond_the_bound_are_told_together() {
     let told: f64 = samples.iter().map(|sample| sample.value).sum();
     assert_eq!(told, backlogs.len() as f64, "none is left out");
     exposition.check("weir_delivery_backlog", &[("space", "shop"), ("type", "a"), ("function", "f00000")], 1.0);
+}
+
+#[test]
+fn what_waits_for_subscriptions_is_told_with_what_they_do() {
+    let exposition = seen(&metrics(), &Catalog::new());
+    let (parked, active) = (level("f", SubscriptionState::Parked, 9), level("g", SubscriptionState::Active, 0));
+    let check = |metric: &str, of: &SubscriptionLevel, expected: f64| {
+        let (subscription, function) = (of.subscription.as_str(), of.function.as_str());
+        let labels =
+            [("space", "shop"), ("subscription", subscription), ("type", "order.placed"), ("function", function)];
+        exposition.check(metric, &labels, expected);
+    };
+    check("weir_subscription_backlog_events", &parked, 9.0);
+    check("weir_subscription_backlog_seconds", &parked, 9.0);
+    check("weir_subscription_parked", &parked, 1.0);
+    check("weir_subscription_backlog_events", &active, 0.0);
+    check("weir_subscription_parked", &active, 0.0);
+    for (of, state) in [(&parked, "parked"), (&active, "active")] {
+        let labels = [("space", "shop"), ("subscription", of.subscription.as_str()), ("state", state)];
+        exposition.check("weir_subscription_state", &labels, 1.0);
+    }
+    // What could not be counted in time has no number, and those beyond the bound are told together.
+    let mut levels: Vec<_> =
+        (0..SERIES_MAX + 50).map(|number| level(&format!("f{number:05}"), SubscriptionState::Active, 2)).collect();
+    levels[0].backlog = None;
+    let catalog = Catalog::new();
+    let exposition = parse(&metrics().render(&Scrape { levels: &levels, ..scrape(&catalog) }, Format::Text));
+    let samples = &exposition.families["weir_subscription_backlog_events"].samples;
+    assert!(samples.len() <= SERIES_MAX, "{}", samples.len());
+    let told: f64 = samples.iter().map(|sample| sample.value).sum();
+    assert_eq!(told, 2.0 * (levels.len() - 1) as f64);
+    let others = [("space", OTHER), ("subscription", OTHER), ("type", OTHER), ("function", OTHER)];
+    exposition.check("weir_subscription_backlog_seconds", &others, 2.0);
 }
 
 #[test]

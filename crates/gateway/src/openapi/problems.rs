@@ -37,7 +37,11 @@ const STATUSES: [(u16, &str, &str); 17] = [
     (405, "MethodNotAllowed", "Another method would be right: see the header `Allow`."),
     (406, "NotAcceptable", "The header `Accept` excludes JSON."),
     (408, "RequestTimeout", "The body did not come in time."),
-    (409, "Conflict", "It exists already, or the space has as many as it may."),
+    (
+        409,
+        "Conflict",
+        "It exists already, the space has as many as it may, or a replay is under way, or over, so that this cannot be.",
+    ),
     (
         412,
         "PreconditionFailed",

@@ -1,6 +1,7 @@
 //! The OpenAPI documents: committed, well formed, of the same routes as the router, and true of real answers.
 
 mod answers;
+mod deliveries;
 mod told;
 
 use std::{collections::BTreeSet, fs};
@@ -121,12 +122,18 @@ async fn schemas_are_schemas_and_examples_are_examples_of_them() {
     }
 }
 
+/// Makes a path of a template.
+fn concrete(template: &str) -> String {
+    let values = [("{space}", "shop"), ("{id}", "nothing"), ("{version}", "1"), ("{replay}", "none")];
+    values.iter().fold(template.to_owned(), |path, (name, value)| path.replace(name, value))
+}
+
 #[tokio::test]
 async fn the_router_has_the_routes_of_the_document_and_no_other_methods() {
     let door = door().await;
     let told = Told::of(&door, CONFIGURATION).await;
     for (template, item) in told.document["paths"].as_object().expect("paths") {
-        let path = template.replace("{space}", "shop").replace("{id}", "nothing").replace("{version}", "1");
+        let path = concrete(template);
         // Every GET has a HEAD, which the document says once for all of them.
         let is_told = |method: &str| item.get(method).is_some() || (method == "head" && item.get("get").is_some());
         let expected: BTreeSet<String> =
@@ -207,7 +214,7 @@ async fn documents_and_pages_are_open_and_nothing_else_is() {
     let door = guarded().await;
     let told = Told::of(&door, CONFIGURATION).await;
     for (template, method, operation) in told.operations() {
-        let path = template.replace("{space}", "shop").replace("{id}", "nothing").replace("{version}", "1");
+        let path = concrete(template);
         let answer = door.configure(&method.to_uppercase(), &path, "").await;
         let is_open = operation.get("security").is_some();
         assert_eq!(answer.status, if is_open { 200 } else { 401 }, "{method} {path}");

@@ -112,6 +112,7 @@ fn what_finds_no_room_is_counted_and_holds_nobody_up() {
         end: weir_domain::Position::ORIGIN,
         backlog: 0,
         backlogs: &[],
+        levels: &[],
         events: weir_gateway::InFlight::default(),
         configuration: weir_gateway::InFlight::default(),
     };

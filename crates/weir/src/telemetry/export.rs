@@ -166,7 +166,7 @@ impl Exporter {
 
     async fn send_metrics(&mut self, gateway: &Gateway) {
         let period = Period { start: self.start, now: nanos(self.clock.now()) };
-        let message = metric::request(gateway.measure(), period, self.resource.clone()).encode_to_vec();
+        let message = metric::request(gateway.measure().await, period, self.resource.clone()).encode_to_vec();
         if let Some(answer) = self.sender.export(Signal::Metrics, message.into()).await {
             let answer = ExportMetricsServiceResponse::decode(answer).unwrap_or_default();
             let part = answer.partial_success.unwrap_or_default();

@@ -10,18 +10,25 @@ use crate::support::{Answer, BATCH, Door, STRUCTURED, door, event, gateway, memo
 type Headers<'h> = &'h [(&'h str, &'h str)];
 
 /// A door whose answers are compared with what it tells of them.
-struct Compared {
-    door: Door,
+pub(super) struct Compared {
+    pub(super) door: Door,
     told: Told,
 }
 
 impl Compared {
-    async fn new(door: Door) -> Self {
+    pub(super) async fn new(door: Door) -> Self {
         let told = Told::of(&door, CONFIGURATION).await;
         Self { door, told }
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value, status: u16) -> Answer {
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+        status: u16,
+    ) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = self.door.configure_with(&method.to_uppercase(), path, headers, &body).await;
         assert_eq!(answer.status, status, "{method} {path} {body}: {}", answer.text());
@@ -29,11 +36,11 @@ impl Compared {
         answer
     }
 
-    async fn get(&self, path: &str, status: u16) -> Answer {
+    pub(super) async fn get(&self, path: &str, status: u16) -> Answer {
         self.ask("get", path, &[], Value::Null, status).await
     }
 
-    async fn post(&self, path: &str, body: Value, status: u16) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: Value, status: u16) -> Answer {
         self.ask("post", path, &[], body, status).await
     }
 
@@ -41,7 +48,7 @@ impl Compared {
         self.ask("put", path, &[], body, status).await
     }
 
-    async fn delete(&self, path: &str, status: u16) -> Answer {
+    pub(super) async fn delete(&self, path: &str, status: u16) -> Answer {
         self.ask("delete", path, &[], Value::Null, status).await
     }
 }
