@@ -20,8 +20,10 @@ pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod output;
+pub(crate) mod replay;
 mod resources;
 pub(crate) mod subscription;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod token;
 
@@ -115,6 +117,9 @@ pub(crate) enum Command {
                             weir tail --since 2026-01-31T12:00:00Z --json > events.jsonl"
     )]
     Tail(TailArgs),
+    /// Deliver history to one subscription once more, before it goes on with what is new
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::ReplayArgs),
     /// Make a space of a running server what a manifest or a JSON file says
     #[command(after_help = "Examples:\n  weir apply examples/hello --dry-run\n  \
                             weir apply shop/weir.toml --config-url http://weir.internal:4001\n  \
@@ -128,6 +133,10 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  weir get functions\n  weir get sub --metadata team=depot --json\n  \
                             weir get fn greet --space shop")]
     Get(get::GetArgs),
+    /// Show how deliveries to the subscriptions of a space stand, and what waits for them
+    #[command(after_help = "Examples:\n  weir status\n  weir status invoice --space shop\n\nWhat waits is counted from the \
+                            index of the log: of events that were not read yet, a filter may take fewer.")]
+    Status(status::StatusArgs),
     /// Delete event types, functions, subscriptions or CORS configurations of a space
     #[command(after_help = "Examples:\n  weir delete function greet\n  weir delete cors 'GET /hello/:name'\n\n\
                             What others refer to is not deleted: subscriptions go before functions and event types.")]

@@ -242,6 +242,16 @@ impl Output {
         bar.with_style(style).with_message(what.to_owned())
     }
 
+    /// Begins to show progress in steps, where a terminal can show it.
+    pub(crate) fn steps(&self, what: &str, steps: u64) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}%, {eta} to go");
+        let style = style.expect("the template above is well-formed");
+        ProgressBar::new(steps).with_style(style).with_message(what.to_owned())
+    }
+
     /// Tells an error with all its causes, and how the program is to end.
     pub(crate) fn failure(&self, error: &anyhow::Error) -> Exit {
         if is_reader_gone(error) {

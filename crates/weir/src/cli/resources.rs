@@ -120,6 +120,11 @@ impl Api {
         &self.space
     }
 
+    /// Returns the client, for what is no resource.
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Asks for one resource.
     ///
     /// # Errors

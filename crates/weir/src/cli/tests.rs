@@ -73,6 +73,19 @@ fn a_subscription_is_paused_by_its_identifier() {
             "{verb}"
         );
     }
+fn a_replay_begins_somewhere_or_is_looked_at() {
+    assert!(parse("weir replay invoice --from 3d --to 17 --rate 100 --as again --with-effects --dry-run").is_ok());
+    assert!(parse("weir replay invoice --from earliest --detach --space shop --json").is_ok());
+    assert!(parse("weir replay invoice --status 7").is_ok() && parse("weir replay invoice --cancel 7").is_ok());
+    assert_eq!(parse("weir replay invoice").map(drop), Err(ErrorKind::MissingRequiredArgument));
+    assert_eq!(parse("weir replay --from 3d").map(drop), Err(ErrorKind::MissingRequiredArgument));
+    assert_eq!(parse("weir replay a --from 3d --rate 0").map(drop), Err(ErrorKind::ValueValidation));
+    for both in
+        ["--status 7 --cancel 7", "--status 7 --from 3d", "--cancel 7 --dry-run", "--from 3d --dry-run --detach"]
+    {
+        assert_eq!(parse(&format!("weir replay a {both}")).map(drop), Err(ErrorKind::ArgumentConflict), "{both}");
+    }
+    assert!(parse("weir status").is_ok() && parse("weir status invoice --space shop").is_ok());
 }
 
 #[test]

@@ -68,7 +68,10 @@ fn every_command_explains_itself_with_an_example() {
     let commands =
         ["  dev ", "  serve ", "  emit ", "  tail ", "  token ", "  log ", "  config ", "--json", "--color <WHEN>"];
     check(&["--help"], &commands);
-    check(&["--help"], &["  apply ", "  get ", "  delete ", "  completions ", "  man "]);
+    check(&["--help"], &["  apply ", "  get ", "  delete ", "  completions ", "  man ", "  replay ", "  status "]);
+    let of_replay = ["<SUBSCRIPTION|FUNCTION>", "--from <PLACE>", "--with-effects", "--dry-run", "--cancel <ID>"];
+    check(&["replay", "--help"], &of_replay);
+    check(&["status", "--help"], &["[SUBSCRIPTION|FUNCTION]", "--space <SPACE>", "--config-url <URL>"]);
     check(
         &["apply", "--help"],
         &["[FILE|DIR]", "--dry-run", "--prune", "--config-url <URL>", "http://127.0.0.1:4001]", "--token-file <FILE>"],

@@ -18,6 +18,7 @@ mod process;
 mod providers;
 mod readme;
 mod reload;
+mod replay;
 mod slow_clients;
 mod telemetry;
 mod tls;
