@@ -117,7 +117,7 @@ fn history_is_delivered_once_more_and_its_end_is_known_after_a_restart() {
 fn what_is_outside_is_called_only_with_a_flag_and_a_replay_can_be_left_and_cancelled() {
     let rig = Rig::start();
     // Nobody answers there: they wait, and what is done is done elsewhere.
-    rig.emit("a", 5);
+    rig.emit("a", 60);
     rig.settled("own");
     let refused = rig.run(&["replay", "away", "--from", "earliest"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
