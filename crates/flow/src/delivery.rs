@@ -23,6 +23,7 @@ use crate::{cursors::CursorName, flow::Shared};
 
 mod attempt;
 mod backoff;
+mod calls;
 mod circuit;
 mod course;
 mod departure;
@@ -37,7 +38,7 @@ mod worker;
 pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
 pub(crate) use gate::Gate;
-pub(crate) use standing::Present;
+pub(crate) use standing::{Order, Present};
 pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 use worker::Worker;
 

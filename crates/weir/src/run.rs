@@ -24,8 +24,7 @@ use crate::{
     cli::{
         Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, init, log, man,
         output::{Exit, Failure, Output},
-        subscription, tail, token,
-        replay, status, tail, token,
+        replay, status, subscription, tail, token,
     },
     descriptors, dev,
     event_gateway::{self, Asked},

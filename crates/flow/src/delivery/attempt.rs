@@ -7,22 +7,21 @@ use futures_util::{FutureExt, future::join_all};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{OnFailure, RetryPolicy, Subscription, SystemEvent};
-use weir_domain::{AttributeValue, Event, SpaceName, error_chain};
-use weir_functions::{Call, CallError, CallMode, Invoke, Outcome};
+use weir_domain::{Event, SpaceName, error_chain};
+use weir_functions::{CallError, Outcome};
 use weir_log::NewEvent;
 
 use super::{
-    backoff,
+    backoff, calls,
     gate::Borrowed,
     lanes::Item,
     outcome::{self, Failure},
     records,
 };
 use crate::{
-    CallSpans, Calling, Happening, Purpose, REPLAY, Settled, TracedCall, Way,
-    flow::{Shared, UnderWay, kind_of},
+    CallSpans, Calling, Happening, Purpose, Settled, TracedCall, Way,
+    flow::{Shared, kind_of},
     progress::{ReplayOrder, Tried},
-    recorded_time,
     system_events::{self, About},
 };
 
@@ -30,9 +29,6 @@ use crate::{
 const PLATFORM_PAUSE: Duration = Duration::from_millis(500);
 /// See [`PLATFORM_PAUSE`].
 const PLATFORM_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How long a call that got no turn waits before it asks for one again, so that nobody who refuses at once is asked in a
-/// circle.
-const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// How much that is told of a delivery may wait for the log. Each may be as large as an event.
 const TOLD_MAX: usize = 8;
 
@@ -73,14 +69,14 @@ pub(crate) struct Delivery {
     /// attempt, and no attempt is made while many wait.
     pub(crate) told: Vec<NewEvent>,
     /// The spans of the present attempt, where it is traced. Apart, so that all others need no room for them.
-    trace: Option<Box<Trace>>,
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 /// The spans of an attempt, and what is measured for them.
-struct Trace {
-    spans: CallSpans,
+pub(super) struct Trace {
+    pub(super) spans: CallSpans,
     /// How long the call took, where one was made.
-    called: Option<Duration>,
+    pub(super) called: Option<Duration>,
 }
 
 /// What is left to do after a call: the function is not called again for it.
@@ -234,7 +230,7 @@ async fn attempt_batch(work: &Work, mut deliveries: Vec<Delivery>) -> Vec<(Deliv
         begin_trace(work, delivery);
     }
     let began = Instant::now();
-    let outcomes = AssertUnwindSafe(call_batch(work, &mut deliveries)).catch_unwind().await;
+    let outcomes = AssertUnwindSafe(calls::call_batch(work, &mut deliveries)).catch_unwind().await;
     let took = began.elapsed();
     let (outcomes, is_one) = match outcomes {
         Ok(Ok(called)) => called,
@@ -445,7 +441,7 @@ fn settled(work: &Work, delivery: &Delivery, is_given_up: bool) {
 async fn deliver(work: &Work, delivery: &mut Delivery) -> Result<Vec<Event>, Failure> {
     let events = match delivery.rest.take() {
         Some(Rest::Enter(events)) => events,
-        _ => call(work, delivery).await?,
+        _ => calls::call(work, delivery).await?,
     };
     enter(work, delivery, events).await
 }
@@ -466,107 +462,4 @@ async fn enter(work: &Work, delivery: &mut Delivery, events: Vec<Event>) -> Resu
             Err(failure)
         }
     }
-}
-
-fn function(work: &Work) -> Result<Arc<dyn Invoke>, Failure> {
-    let function = work.shared.state.borrow().function(&work.space, &work.subscription.function).cloned();
-    function.ok_or_else(|| Failure::of_platform(format!("function \"{}\" does not exist", work.subscription.function)))
-}
-
-fn call_of(work: &Work, delivery: &Delivery) -> Call {
-    let Work { subscription, replay, .. } = work;
-    let recorded = &delivery.item.recorded;
-    let mut event = recorded_time::given(&recorded.event, recorded.recorded);
-    if let Some(replay) = replay {
-        let marked = event.with_extensions(&[REPLAY], [(REPLAY, AttributeValue::String(&replay.id))]);
-        event = marked.unwrap_or(event);
-    }
-    Call {
-        event,
-        key: recorded.key.clone(),
-        function: subscription.function.clone(),
-        subscription: work.name.clone(),
-        attempt: delivery.attempt,
-        mode: CallMode::Async,
-        span: delivery.trace.as_ref().map(|trace| trace.spans.call),
-        timeout: subscription.delivery.timeout_ms.map(|limit| Duration::from_millis(u64::from(limit))),
-    }
-}
-
-/// Calls the function when it is its turn. Nobody waits for it and lanes bound how many calls there are, so that there is
-/// none is no reason to give up, but for a stop: the event is then delivered after the next start. Where the function was
-/// updated in the meantime, it is the turn of the present one.
-async fn in_turn(work: &Work, mut function: Arc<dyn Invoke>, call: &Call) -> Result<Outcome, CallError> {
-    loop {
-        let outcome = function.invoke(call).await;
-        if !matches!(outcome, Err(CallError::Busy)) {
-            return outcome;
-        }
-        let Some(present) = next_turn(work).await else { return outcome };
-        function = present;
-    }
-}
-
-/// Waits a moment and returns the function of then; `None` at a stop.
-async fn next_turn(work: &Work) -> Option<Arc<dyn Invoke>> {
-    tokio::select! {
-        biased;
-        () = work.stop.cancelled() => return None,
-        () = tokio::time::sleep(TURN_PAUSE) => {}
-    }
-    // One that is gone is noticed when the event is tried again.
-    function(work).ok()
-}
-
-async fn call(work: &Work, delivery: &mut Delivery) -> Result<Vec<Event>, Failure> {
-    let Work { shared, space, .. } = work;
-    let function = function(work)?;
-    let call = call_of(work, delivery);
-    let invoking = system_events::invoking(shared, &delivery.about(work)).into_iter().collect();
-    let began = delivery.trace.is_some().then(Instant::now);
-    let calling = in_turn(work, function, &call);
-    let under_way = UnderWay::begin(&shared.delivering);
-    let (outcome, told) = system_events::beside(shared, space, invoking, calling).await;
-    drop(under_way);
-    if let (Some(trace), Some(began)) = (&mut delivery.trace, began) {
-        trace.called = Some(began.elapsed());
-    }
-    delivery.told.extend(told);
-    outcome::digest(work, delivery, outcome.map_err(Failure::from)?).await
-}
-
-/// What became of each of several events, and whether all of them were one request.
-type Called = (Vec<Result<Outcome, CallError>>, bool);
-
-/// Calls the function once for several events.
-async fn call_batch(work: &Work, deliveries: &mut [Delivery]) -> Result<Called, Failure> {
-    let Work { shared, space, .. } = work;
-    let mut present = function(work)?;
-    let calls: Vec<Call> = deliveries.iter().map(|it| call_of(work, it)).collect();
-    let invoking = deliveries.iter().filter_map(|it| system_events::invoking(shared, &it.about(work))).collect();
-    let began = Instant::now();
-    let calling = async {
-        loop {
-            let outcomes = present.invoke_batch(&calls).await;
-            let is_one = present.takes_batches();
-            if !outcomes.iter().all(|it| matches!(it, Err(CallError::Busy))) {
-                return (outcomes, is_one);
-            }
-            let Some(next) = next_turn(work).await else { return (outcomes, is_one) };
-            present = next;
-        }
-    };
-    let under_way = UnderWay::begin(&shared.delivering);
-    let ((outcomes, is_one), told) = system_events::beside(shared, space, invoking, calling).await;
-    drop(under_way);
-    if let Some(first) = deliveries.first_mut() {
-        first.told.extend(told);
-    }
-    for trace in deliveries.iter_mut().filter_map(|it| it.trace.as_mut()) {
-        trace.called = Some(began.elapsed());
-    }
-    if outcomes.len() != deliveries.len() {
-        return Err(Failure::of_platform("a call with several events told of another number of them".into()));
-    }
-    Ok((outcomes, is_one))
 }

@@ -316,7 +316,11 @@ mod tests {
 
     #[test]
     fn a_function_means_its_only_async_subscription() {
-        let item = |id: &str, kind: &str, function: &str| json!({ "subscriptionId": id, "type": kind, "eventType": "a", "functionId": function });
+        let item = |id: &str, kind: &str, function: &str| {
+            let mut item = json!({ "subscriptionId": id, "type": kind, "eventType": "a" });
+            item["functionId"] = json!(function);
+            item
+        };
         let items = [
             item("s1", "async", "invoice"),
             item("s2", "sync", "invoice"),

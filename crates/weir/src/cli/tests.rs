@@ -73,6 +73,9 @@ fn a_subscription_is_paused_by_its_identifier() {
             "{verb}"
         );
     }
+}
+
+#[test]
 fn a_replay_begins_somewhere_or_is_looked_at() {
     assert!(parse("weir replay invoice --from 3d --to 17 --rate 100 --as again --with-effects --dry-run").is_ok());
     assert!(parse("weir replay invoice --from earliest --detach --space shop --json").is_ok());

@@ -1,3 +1,5 @@
+//! Lanes against a log of which everything is known.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
