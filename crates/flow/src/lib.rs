@@ -36,8 +36,9 @@ pub use authorizer::Sender;
 pub use compatibility::Compatibility;
 pub use condition::{Precondition, Unmet, Wanted};
 pub use dead_letters::{
-    DEADLETTER_DISCARDED, DEADLETTER_PATCHED, DEADLETTER_REDRIVEN, DeadLetter, LetterDecided, LetterDetails, LetterError,
-    LetterEvent, LetterPage, LetterPatch, LetterPatched, LetterQuery, LetterSelection, LetterState, LettersDecided,
+    DEADLETTER_DISCARDED, DEADLETTER_PATCHED, DEADLETTER_REDRIVEN, DeadLetter, LetterDecided, LetterDetails,
+    LetterError, LetterEvent, LetterPage, LetterPatch, LetterPatched, LetterQuery, LetterSelection, LetterState,
+    LettersDecided,
 };
 pub use delivery::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 pub use error::{CallFailure, ChangeError, OpenError};

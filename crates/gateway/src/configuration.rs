@@ -7,6 +7,7 @@
 mod components;
 mod conditions;
 mod cors;
+mod deadletters;
 mod described;
 mod documents;
 mod event_types;
@@ -76,6 +77,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(status::endpoints());
     all.extend(resource::endpoints::<cors::CorsConfigurations>());
     all.push(reading::endpoint());
+    all.extend(deadletters::endpoints());
     all.extend(spaces::endpoints());
     all.extend(tokens::endpoints());
     all.push(Endpoint::get("/v1/status", alive, told_of_alive));

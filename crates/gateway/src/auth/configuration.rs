@@ -5,6 +5,7 @@
 //! | `/v1/status`, `/openapi.json`, `/openapi/events.json`, `/docs`, `/docs/events` | nobody is asked | |
 //! | `/v1/tokens…` | `admin` in all spaces | the same |
 //! | `/v1/spaces/{space}/events` | `read`, narrowed to event types | |
+//! | `/v1/spaces/{space}/deadletters`, `/v1/spaces/{space}/deadletters/…` | the same: they show events | `config:write` |
 //! | `/v1/spaces/{space}`, `/v1/spaces/{space}/…` | `config:read` | `config:write` |
 //! | anything else, the list of spaces and the metrics among it | `config:read` in all spaces | `config:write` in all spaces |
 
@@ -93,7 +94,8 @@ impl Demand {
         };
         // Decoded as the router decodes it: both must mean the same space.
         let space = percent_decode_str(name).decode_utf8().ok().and_then(|name| SpaceName::new(&name).ok());
-        let action = if reads && rest == "events" { Action::Read } else { usual };
+        let shows_events = rest == "events" || rest.split('/').next() == Some("deadletters");
+        let action = if reads && shows_events { Action::Read } else { usual };
         Some(Self { action, space })
     }
 }
@@ -147,6 +149,12 @@ mod tests {
         check(get, "/v1/spaces/shop/events", Some((Action::Read, shop)));
         check(post, "/v1/spaces/shop/events", Some((Action::WriteConfig, shop)));
         check(get, "/v1/spaces/shop/events/7", Some((Action::ReadConfig, shop)));
+        for path in ["/v1/spaces/shop/deadletters", "/v1/spaces/shop/deadletters/7"] {
+            check(get, path, Some((Action::Read, shop)));
+            check(&Method::PATCH, path, Some((Action::WriteConfig, shop)));
+        }
+        check(post, "/v1/spaces/shop/deadletters/7/redrive", Some((Action::WriteConfig, shop)));
+        check(get, "/v1/spaces/shop/deadlettersx", Some((Action::ReadConfig, shop)));
         // What is no space is nobody's space.
         for path in
             ["/v1/spaces", "/v1/spaces/", "/v1/spaces//events", "/v1/spaces/a%2Fb/functions", "/", "//v1/status"]

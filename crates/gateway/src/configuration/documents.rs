@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use super::{
     cors::CorsConfigurations, described, event_types::EventTypes, functions::Functions, reading, replays,
     resource::Resource, schemas, spaces, status, subscriptions::Subscriptions, tokens,
+    cors::CorsConfigurations, deadletters, described, event_types::EventTypes, functions::Functions, reading,
+    resource::Resource, schemas, spaces, subscriptions::Subscriptions, tokens,
 };
 use crate::{
     answer, events,
@@ -80,6 +82,7 @@ fn document() -> Document {
     schemas.extend(status::schemas());
     schemas.extend(described::schemas::<CorsConfigurations>());
     schemas.extend(openapi::recorded_schemas());
+    schemas.extend(deadletters::schemas());
     schemas.extend(spaces::schemas());
     schemas.extend(tokens::schemas());
     schemas.extend(openapi::problem_schemas());
@@ -96,6 +99,7 @@ fn document() -> Document {
             (Subscriptions::PROFILE.tag, "They bind event types to functions."),
             (CorsConfigurations::PROFILE.tag, "Which other origins may call a route from a browser."),
             (reading::TAG, "What stands in the log."),
+            (deadletters::TAG, "Deliveries that were given up, and what is decided about them."),
             ("Spaces", "Names with a boundary: what is in one is invisible to others."),
             ("Tokens", "Who may do what. They are of the whole server; the scope `admin` is needed."),
             (TAG, "The server as a whole."),

@@ -38,17 +38,29 @@ pub(super) fn refuse_other_answers(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// Where `Content-Type` or `Content-Encoding` name something else: 415.
 pub(super) fn refuse_other_bodies(headers: &HeaderMap) -> Result<(), Problem> {
+    of_body(headers, &[JSON]).map(drop)
+}
+
+/// Returns which of these media types a body says it has; `None` where it says nothing.
+///
+/// # Errors
+/// Where `Content-Type` or `Content-Encoding` name something else: 415.
+pub(super) fn of_body(headers: &HeaderMap, known: &[&'static str]) -> Result<Option<&'static str>, Problem> {
     if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
         let coding = short(&String::from_utf8_lossy(coding.as_bytes()));
         return Err(unsupported(format!("the body has the content coding {coding:?}: send it without one")));
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(None) };
     let text = String::from_utf8_lossy(value.as_bytes());
     let media = text.split(';').next().unwrap_or_default().trim();
-    if media.is_empty() || [JSON, UNSAID].iter().any(|known| media.eq_ignore_ascii_case(known)) {
-        return Ok(());
+    if media.is_empty() || media.eq_ignore_ascii_case(UNSAID) {
+        return Ok(None);
     }
-    Err(unsupported(format!("the header Content-Type is {:?}: send JSON, and say {JSON}", short(media))))
+    let found = known.iter().find(|known| media.eq_ignore_ascii_case(known));
+    found.copied().map(Some).ok_or_else(|| {
+        let known = known.join(" or ");
+        unsupported(format!("the header Content-Type is {:?}: send JSON, and say {known}", short(media)))
+    })
 }
 
 fn unsupported(message: String) -> Problem {

@@ -113,16 +113,27 @@ impl Page {
 }
 
 /// Says where the next page is: at the same path, with everything else that the query says.
-pub(super) fn with_next(mut response: Response, path: &str, query: &str, next: Option<&str>) -> Response {
+pub(super) fn with_next(response: Response, path: &str, query: &str, next: Option<&str>) -> Response {
+    with_next_at(response, path, query, AFTER, next)
+}
+
+/// Says the same of a list that goes on by another parameter than [`AFTER`].
+pub(super) fn with_next_at(
+    mut response: Response,
+    path: &str,
+    query: &str,
+    parameter: &str,
+    next: Option<&str>,
+) -> Response {
     let Some(next) = next else { return response };
     let mut target = format!("<{path}?");
-    for (name, value) in query::pairs(query).filter(|(name, _)| name != AFTER) {
+    for (name, value) in query::pairs(query).filter(|(name, _)| name != parameter) {
         target.extend(utf8_percent_encode(&name, UNRESERVED));
         target.push('=');
         target.extend(utf8_percent_encode(&value, UNRESERVED));
         target.push('&');
     }
-    target.push_str(AFTER);
+    target.push_str(parameter);
     target.push('=');
     target.extend(utf8_percent_encode(next, UNRESERVED));
     target.push_str(">; rel=\"next\"");

@@ -47,6 +47,14 @@ impl Endpoint {
         Self { path: path.into(), method: "put", handler: routing::put(handler), told }
     }
 
+    pub(crate) fn patch<H, T>(path: impl Into<String>, handler: H, told: fn() -> Operation) -> Self
+    where
+        H: Handler<T, Arc<Shared>>,
+        T: 'static,
+    {
+        Self { path: path.into(), method: "patch", handler: routing::patch(handler), told }
+    }
+
     pub(crate) fn delete<H, T>(path: impl Into<String>, handler: H, told: fn() -> Operation) -> Self
     where
         H: Handler<T, Arc<Shared>>,
