@@ -13,6 +13,7 @@ mod access;
 pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod deadletter;
 pub(crate) mod delete;
 pub(crate) mod emit;
 pub(crate) mod get;
@@ -144,6 +145,9 @@ pub(crate) enum Command {
     /// Let a subscription deliver, or not
     #[command(subcommand)]
     Subscription(subscription::SubscriptionCommand),
+    /// Look at deliveries that were given up, and decide what becomes of them
+    #[command(subcommand)]
+    Deadletter(deadletter::DeadletterCommand),
     /// Make, list and revoke the tokens of a server
     #[command(subcommand)]
     Token(token::TokenCommand),

@@ -261,6 +261,21 @@ impl Client {
         self.send(request, path, body, timeout).await
     }
 
+    /// Sends a change of this media type to a path.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn patch(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Answer, ClientError> {
+        let request = Request::builder().method(Method::PATCH).header(header::CONTENT_TYPE, media_type);
+        self.send(request, path, body, timeout).await
+    }
+
     /// Sends a request with any method; a body is JSON.
     ///
     /// # Errors

@@ -22,7 +22,8 @@ use crate::{
     app::{App, Plan, Wanted},
     auth, aws,
     cli::{
-        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, delete, emit, get, init, log, man,
+        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, deadletter, delete, emit, get, init, log,
+        man,
         output::{Exit, Failure, Output},
         replay, status, subscription, tail, token,
     },
@@ -59,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Status(args) => in_runtime(status::run(args, &output)),
         Command::Delete(args) => in_runtime(delete::run(args, &output)),
         Command::Subscription(command) => in_runtime(subscription::run(command, &output)),
+        Command::Deadletter(command) => in_runtime(deadletter::run(command, &output, &SystemClock)),
         Command::Completions(args) => completions::run(&args, &output),
         Command::Man(args) => man::run(&args, &output),
         Command::Token(command) => in_runtime(token::run(command, &output, &SystemClock)),

@@ -19,6 +19,8 @@ use crate::{
     naming::noun,
 };
 
+pub(super) use shown::harmless;
+
 /// Flags of `weir get`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GetArgs {

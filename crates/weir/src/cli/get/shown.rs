@@ -77,7 +77,7 @@ pub(super) fn item(item: &Value, output: &Output) -> anyhow::Result<()> {
 }
 
 /// Makes sound JSON one line without characters that a terminal could take for a command. It says the same.
-pub(super) fn harmless(json: &str) -> String {
+pub(in crate::cli) fn harmless(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     for c in json.chars() {
         match c {
