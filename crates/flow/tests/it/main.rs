@@ -2,6 +2,7 @@
 //! of all that.
 
 mod authorizer;
+mod dead_letters;
 mod delivery;
 mod making;
 mod progress;
