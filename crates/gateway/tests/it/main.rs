@@ -8,6 +8,7 @@ mod configuration;
 mod configuration_changes;
 mod configuration_reads;
 mod cors;
+mod dead_letters;
 mod emit;
 mod legacy;
 mod openapi;

@@ -89,6 +89,19 @@ fn a_replay_begins_somewhere_or_is_looked_at() {
         assert_eq!(parse(&format!("weir replay a {both}")).map(drop), Err(ErrorKind::ArgumentConflict), "{both}");
     }
     assert!(parse("weir status").is_ok() && parse("weir status invoice --space shop").is_ok());
+fn dead_letters_are_named_or_selected() {
+    let check = |line: &str, expected: Result<(), ErrorKind>| assert_eq!(parse(line).map(drop), expected, "{line}");
+    check("weir deadletter list --state all --limit 7 --space shop", Ok(()));
+    check("weir deadletter redrive 7 8 --to s", Ok(()));
+    check("weir deadletter redrive --type a --key k --all", Ok(()));
+    check("weir deadletter redrive", Err(ErrorKind::MissingRequiredArgument));
+    check("weir deadletter discard --reason r", Err(ErrorKind::MissingRequiredArgument));
+    check("weir deadletter discard 7 --all", Err(ErrorKind::ArgumentConflict));
+    check("weir deadletter patch 7 --set a.b=1 --set c=2", Ok(()));
+    check("weir deadletter patch 7 --merge -", Ok(()));
+    check("weir deadletter patch 7", Err(ErrorKind::MissingRequiredArgument));
+    check("weir deadletter patch 7 --set a..b=1", Err(ErrorKind::ValueValidation));
+    check("weir deadletter patch 7 --set a=1 --event {}", Err(ErrorKind::ArgumentConflict));
 }
 
 #[test]

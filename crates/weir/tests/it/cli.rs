@@ -90,6 +90,16 @@ fn every_command_explains_itself_with_an_example() {
     check(&["tail", "--help"], &["-f, --follow", "--since <TIME>", "http://127.0.0.1:4001]"]);
     check(&["token", "create", "--help"], &["--scope <SCOPE>", "--days <N>", "--token-file <FILE>"]);
     check(&["token", "list", "--help"], &["http://127.0.0.1:4001]"]);
+    check(&["--help"], &["  deadletter "]);
+    check(&["deadletter", "list", "--help"], &["--subscription <ID>", "--state <STATE>", "--token-file <FILE>"]);
+    check(&["deadletter", "show", "--help"], &["<POSITION>"]);
+    check(&["deadletter", "diff", "--help"], &["<POSITION>"]);
+    check(
+        &["deadletter", "patch", "--help"],
+        &["--merge <JSON|@FILE|->", "--set <PATH=VALUE>", "--event <JSON|@FILE|->"],
+    );
+    check(&["deadletter", "redrive", "--help"], &["[POSITION]...", "--type <TYPE>", "--all", "--to <ID>"]);
+    check(&["deadletter", "discard", "--help"], &["[POSITION]...", "--key <KEY>", "--reason <TEXT>"]);
     check(&["token", "revoke", "--help"], &["<ID>"]);
     check(&["log", "verify", "--help"], &["--data-dir <DIR>"]);
     check(&["log", "inspect", "--help"], &["--position <POSITION>", "--frames"]);

@@ -8,6 +8,7 @@ mod access_log;
 mod cli;
 mod cli_resources;
 mod crash;
+mod deadletter;
 mod dev;
 mod drain;
 mod event_gateway;

@@ -231,6 +231,46 @@ async fn the_server_and_its_log_are_as_they_are_told() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_as_they_are_told() {
+    let at = Compared::new(door().await).await;
+    at.door.register("shop", &["a"]).await;
+    let retry = json!({ "attemptsMax": 1 });
+    at.door.subscribe("shop", "fails", json!({ "type": "async", "eventType": "a", "retry": retry })).await;
+    let of_shop = [("content-type", BATCH), ("weir-space", "shop")];
+    let batch = format!("[{},{}]", event("1", "a", r#","subject":"x","data":{"b":[1]}"#), event("2", "a", ""));
+    assert_eq!(at.door.request("POST", "/", &of_shop, &batch).await.status, 202);
+    let all = "/v1/spaces/shop/deadletters";
+    let (mut from, mut letters) = (1, Vec::new());
+    for _ in 0..2 {
+        let read = at.door.read("shop", &format!("type=weir.delivery.failed&from={from}&limit=1&wait=20")).await;
+        letters.push(read.json()[0]["weirposition"].as_str().expect("a letter").to_owned());
+        from = read.header("weir-next").and_then(|next| next.parse().ok()).expect("where to go on");
+    }
+    at.get(all, 200).await;
+    assert!(at.get(&format!("{all}?limit=1&state=all"), 200).await.header("link").is_some());
+    at.get(&format!("{all}?limit=0"), 400).await;
+    at.get("/v1/spaces/weir.system/deadletters", 403).await;
+    let one = format!("{all}/{}", letters[0]);
+    at.get(&one, 200).await;
+    at.get(&format!("{all}/1"), 404).await;
+    let merge = [("content-type", "application/merge-patch+json")];
+    at.ask("patch", &one, &merge, json!({ "data": { "b": 2 } }), 200).await;
+    at.ask("patch", &one, &merge, json!({ "id": "3" }), 400).await;
+    at.ask("patch", &one, &[("content-type", "text/plain")], json!({}), 415).await;
+    at.get(&one, 200).await;
+    at.post(&format!("{one}/redrive"), json!({}), 202).await;
+    at.post(&format!("{one}/redrive"), Value::Null, 202).await;
+    at.post(&format!("{one}/discard"), Value::Null, 409).await;
+    at.ask("patch", &one, &merge, json!({}), 409).await;
+    at.get(&one, 200).await;
+    at.post(&format!("{all}/{}/discard", letters[1]), json!({ "reason": "no" }), 200).await;
+    at.post(&format!("{all}/redrive"), json!({ "all": true }), 202).await;
+    at.post(&format!("{all}/discard"), json!({ "type": "b" }), 200).await;
+    at.post(&format!("{all}/discard"), json!({}), 400).await;
+    at.post(&format!("{all}/7000/redrive"), json!({}), 404).await;
+}
+
+#[tokio::test]
 async fn answers_of_the_events_api_are_as_they_are_told() {
     let door = door().await;
     let told = Told::of(&door, EVENTS).await;
