@@ -20,7 +20,7 @@ mod patching;
 mod reading;
 mod successors;
 
-use weir_domain::{Key, Position, SpaceName};
+use weir_domain::{Key, Limits, Position, SpaceName};
 
 use crate::Flow;
 use deciding::Verdict;
@@ -29,6 +29,7 @@ pub use error::LetterError;
 pub use letter::{DeadLetter, LetterDetails, LetterEvent, LetterPatched, LetterState};
 pub use patching::LetterPatch;
 pub use reading::LetterPage;
+pub(crate) use reading::is_decided;
 
 /// The type of the event that says in which other form a dead letter is to be delivered.
 pub const DEADLETTER_PATCHED: &str = "weir.deadletter.patched";
@@ -38,6 +39,16 @@ pub const DEADLETTER_REDRIVEN: &str = "weir.deadletter.redriven";
 
 /// The type of the event that says that a dead letter is not to be delivered.
 pub const DEADLETTER_DISCARDED: &str = "weir.deadletter.discarded";
+
+/// What was admitted once is read whatever the limits are now.
+pub(crate) const NO_LIMITS: Limits = Limits {
+    event_bytes_max: usize::MAX,
+    request_bytes_max: usize::MAX,
+    batch_events_max: usize::MAX,
+    extensions_max: usize::MAX,
+    attribute_bytes_max: usize::MAX,
+    hops_max: u32::MAX,
+};
 
 /// What a worker must know of.
 pub(crate) const DECISIONS: [&str; 2] = [DEADLETTER_REDRIVEN, DEADLETTER_DISCARDED];

@@ -23,8 +23,8 @@ pub(crate) mod man;
 pub(crate) mod output;
 pub(crate) mod replay;
 mod resources;
-pub(crate) mod subscription;
 pub(crate) mod status;
+pub(crate) mod subscription;
 pub(crate) mod tail;
 pub(crate) mod token;
 
@@ -135,8 +135,10 @@ pub(crate) enum Command {
                             weir get fn greet --space shop")]
     Get(get::GetArgs),
     /// Show how deliveries to the subscriptions of a space stand, and what waits for them
-    #[command(after_help = "Examples:\n  weir status\n  weir status invoice --space shop\n\nWhat waits is counted from the \
-                            index of the log: of events that were not read yet, a filter may take fewer.")]
+    #[command(
+        after_help = "Examples:\n  weir status\n  weir status invoice --space shop\n\nWhat waits is counted from the \
+                            index of the log: of events that were not read yet, a filter may take fewer."
+    )]
     Status(status::StatusArgs),
     /// Delete event types, functions, subscriptions or CORS configurations of a space
     #[command(after_help = "Examples:\n  weir delete function greet\n  weir delete cors 'GET /hello/:name'\n\n\

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use weir_catalog::{Arrival, DataFault, EventType, is_reserved};
 use weir_cloudevents::json as codec;
-use weir_domain::{Data, Event, Key, Limits, Position, SpaceName};
+use weir_domain::{Data, Event, Key, Position, SpaceName};
 use weir_log::LogError;
 
 use super::{
-    DEADLETTER_PATCHED, LetterDetails, LetterError, LetterPatched, LetterState, TRIES_MAX,
+    DEADLETTER_PATCHED, LetterDetails, LetterError, LetterPatched, LetterState, NO_LIMITS, TRIES_MAX,
     deciding::{append, event_about, told},
     reading::{self, PATCHES_MAX},
 };
@@ -31,16 +31,6 @@ const OF_THE_PLATFORM: [&str; 7] =
 
 /// The deepest nesting of the data: it stands in the data of other events, two levels deeper, and readers take 127.
 const DEPTH_MAX: usize = 125;
-
-/// What was admitted once is read whatever the limits are now.
-const NO_LIMITS: Limits = Limits {
-    event_bytes_max: usize::MAX,
-    request_bytes_max: usize::MAX,
-    batch_events_max: usize::MAX,
-    extensions_max: usize::MAX,
-    attribute_bytes_max: usize::MAX,
-    hops_max: u32::MAX,
-};
 
 pub(super) async fn patch(
     shared: &Shared,

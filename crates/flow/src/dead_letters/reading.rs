@@ -40,6 +40,17 @@ pub(super) fn identifier_of_patch(position: Position, number: u32) -> String {
     format!("{position}/patched/{number}")
 }
 
+/// Tells whether a dead letter is redriven or discarded.
+pub(crate) async fn is_decided(shared: &Shared, space: &SpaceName, position: Position) -> Result<bool, LogError> {
+    for state in [LetterState::Redriven, LetterState::Discarded] {
+        let found = shared.log.find(space.clone(), SOURCE.to_owned(), identifier(position, state)).await?;
+        if found.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 pub(super) async fn page(shared: &Shared, space: &SpaceName, query: &LetterQuery) -> Result<LetterPage, LetterError> {
     let mut page = LetterPage::default();
     let mut looked_at = 0;

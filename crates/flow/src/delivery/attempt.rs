@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     CallSpans, Calling, Happening, Purpose, Settled, TracedCall, Way,
+    dead_letters::is_decided,
     flow::{Shared, kind_of},
     progress::{ReplayOrder, Tried},
     system_events::{self, About},
@@ -369,10 +370,17 @@ async fn give_up(work: &Work, mut delivery: Delivery, failure: Failure) -> (Deli
         let letter = records::dead_letter(work, &delivery, &failure, held).await?;
         let told = delivery.told.clone();
         let appended = system_events::append(shared, &*shared.log, space.clone(), vec![letter], told).await;
-        appended.map(drop).map_err(|error| error_chain(&error))
+        let receipt = appended.map_err(|error| error_chain(&error))?;
+        // After a crash it may stand there already, with what was decided about it.
+        let known = receipt.events.first().filter(|entry| held && entry.duplicate);
+        match known {
+            Some(entry) => is_decided(shared, space, entry.position).await.map_err(|error| error_chain(&error)),
+            None => Ok(false),
+        }
     };
     match recorded.await {
-        Ok(()) => {
+        Ok(is_decided) => {
+            let held = held && !is_decided;
             delivery.told.clear();
             settled(work, &delivery, true);
             let cause = if failure.is_final { Cause::Event } else { Cause::Function(failure.text) };

@@ -325,13 +325,18 @@ impl Lanes {
         }
     }
 
-    /// Lets a key go on that this event holds.
-    pub(crate) fn release(&mut self, key: &Key, by: Position) {
+    /// Lets a key go on that this event holds, and says whether it did.
+    pub(crate) fn release(&mut self, key: &Key, by: Position) -> bool {
         let aside = self.lanes.get_mut(key).and_then(|it| it.aside.as_mut());
-        if let Some(aside) = aside.filter(|it| it.held == Some(by)) {
-            aside.held = None;
-            self.want(key.clone());
-        }
+        let Some(aside) = aside.filter(|it| it.held == Some(by)) else { return false };
+        aside.held = None;
+        self.want(key.clone());
+        true
+    }
+
+    /// Tells whether an event of a key is the one in flight, or waits for its next attempt.
+    pub(crate) fn is_open(&self, key: &Key, position: Position) -> bool {
+        self.lanes.get(key).is_some_and(|lane| lane.head == Some((Origin::Log, position)))
     }
 
     /// Puts lanes aside with the most behind them, until half of what is in memory is gone or there are `room` more of

@@ -8,7 +8,7 @@ mod keeping;
 mod reading;
 mod replaying;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     redrives_next: Position,
     /// What of that was done before the start.
     redrives_known: crate::progress::Mark,
+    /// Events that are in flight still, and whose dead letters were decided about already: they hold no key.
+    decided_early: BTreeSet<Position>,
     /// The pass over history, before which the other rests.
     replay: Option<Replaying>,
     /// How many replays there were.
@@ -154,6 +156,7 @@ impl Worker {
             log: Course::begin(weir_catalog::Order::Key, crate::progress::Course::default()),
             redrives_next: Position::ORIGIN,
             redrives_known: crate::progress::Mark::default(),
+            decided_early: BTreeSet::new(),
             replay: None,
             replays: 0,
             calls: JoinSet::new(),
@@ -210,6 +213,7 @@ impl Worker {
         self.log = Course::begin(order, progress.log);
         self.redrives_next = progress.redrives.done.next();
         self.redrives_known = progress.redrives;
+        self.decided_early.clear();
         self.replays += 1;
         self.replay = progress.replay.and_then(|replay| Replaying::resume(*replay, self.replays, order, &self.log));
     }

@@ -15,10 +15,8 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{
-    cors::CorsConfigurations, described, event_types::EventTypes, functions::Functions, reading, replays,
+    cors::CorsConfigurations, deadletters, described, event_types::EventTypes, functions::Functions, reading, replays,
     resource::Resource, schemas, spaces, status, subscriptions::Subscriptions, tokens,
-    cors::CorsConfigurations, deadletters, described, event_types::EventTypes, functions::Functions, reading,
-    resource::Resource, schemas, spaces, subscriptions::Subscriptions, tokens,
 };
 use crate::{
     answer, events,

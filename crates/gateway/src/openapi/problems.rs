@@ -40,8 +40,8 @@ const STATUSES: [(u16, &str, &str); 17] = [
     (
         409,
         "Conflict",
-        "It exists already, the space has as many as it may, or a replay is under way, or over, so that this cannot be.",
-        "It exists already, the space has as many as it may, or something else was decided about a dead letter before.",
+        "It exists already, the space has as many as it may, a replay is under way, or over, so that this cannot be, or \
+         something else was decided about a dead letter before.",
     ),
     (
         412,

@@ -89,6 +89,9 @@ fn a_replay_begins_somewhere_or_is_looked_at() {
         assert_eq!(parse(&format!("weir replay a {both}")).map(drop), Err(ErrorKind::ArgumentConflict), "{both}");
     }
     assert!(parse("weir status").is_ok() && parse("weir status invoice --space shop").is_ok());
+}
+
+#[test]
 fn dead_letters_are_named_or_selected() {
     let check = |line: &str, expected: Result<(), ErrorKind>| assert_eq!(parse(line).map(drop), expected, "{line}");
     check("weir deadletter list --state all --limit 7 --space shop", Ok(()));

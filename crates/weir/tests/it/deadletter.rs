@@ -36,7 +36,7 @@ impl Rig {
         let retry = json!({ "attemptsMax": 2, "backoffFirstMs": 1, "backoffMaxMs": 1 });
         let subscription = json!({
             "type": "async", "eventType": "order", "functionId": "till", "retry": retry,
-            "delivery": { "onFailure": "hold-key" },
+            "onFailure": "hold-key",
         });
         server.configure("subscriptions", &subscription);
         Self { server, _data: data }

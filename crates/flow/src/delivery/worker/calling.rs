@@ -298,7 +298,12 @@ impl Worker {
             (None, true) => return None,
         };
         let (more, is_behind) = left.next(&delivery.item);
+        let is_decided = self.decided_early.remove(&delivery.item.recorded.position);
         match how {
+            Ended::GivenUp { held: true, .. } if is_decided => {
+                course.done(&delivery.item);
+                course.lanes.settle(&delivery.item, more || is_behind);
+            }
             Ended::Delivered | Ended::GivenUp { held: false, .. } => {
                 if let Some(counts) = counts {
                     counts.note(matches!(how, Ended::Delivered));

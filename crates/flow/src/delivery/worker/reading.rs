@@ -1,11 +1,15 @@
 //! What a worker reads: its events, those of lanes that go on, and what is to be delivered again.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
 use weir_cloudevents::json as codec;
-use weir_domain::{Data, Event, Key, Limits, Position, error_chain};
+use weir_domain::{Data, Event, Key, Position, error_chain};
 use weir_log::{Filter, Page, Read, Recorded};
 
 use super::{Signals, Wanted, Worker};
-use crate::dead_letters::{DEADLETTER_REDRIVEN, DECISIONS};
+use crate::dead_letters::{DEADLETTER_REDRIVEN, DECISIONS, NO_LIMITS};
 
 /// Lanes that may be aside at the same time. With more of them nothing is read any further.
 const ASIDE_MAX: usize = 4096;
@@ -153,7 +157,7 @@ impl Worker {
 
     async fn decide(&mut self, recorded: &Recorded) -> Result<(), weir_log::LogError> {
         let at = recorded.position;
-        let Some(decision) = decision(recorded, &self.shared.options.limits) else {
+        let Some(decision) = decision(recorded) else {
             tracing::error!(space = %self.cursor.space, position = %at, "what was decided about a dead letter cannot be read");
             return Ok(());
         };
@@ -174,23 +178,29 @@ impl Worker {
             original.event = decision.patched.unwrap_or(original.event);
             self.log.lanes.redrive(original, at);
         }
-        if let Some(key) = key {
-            self.log.lanes.release(&key, decision.position);
+        if let Some(key) = key
+            && !self.log.lanes.release(&key, decision.position)
+            && self.log.lanes.is_open(&key, decision.position)
+        {
+            // That it was given up is in the log, and not known here yet.
+            self.decided_early.insert(decision.position);
         }
         Ok(())
     }
 }
 
-fn decision(recorded: &Recorded, limits: &Limits) -> Option<Decision> {
+fn decision(recorded: &Recorded) -> Option<Decision> {
     let Data::Json(data) = recorded.event.data() else { return None };
-    let data: serde_json::Value = serde_json::from_str(data).ok()?;
-    let patched = match data.get("patched").filter(|it| !it.is_null()) {
+    // As text, so that every number stays as it was written, and however deep it is.
+    let data: BTreeMap<String, &RawValue> = serde_json::from_str(data).ok()?;
+    let patched = match data.get("patched").filter(|it| it.get() != "null") {
         None => None,
-        Some(event) => Some(codec::decode(&event.to_string().into(), limits).ok()?),
+        Some(event) => Some(codec::decode(&Bytes::copy_from_slice(event.get().as_bytes()), &NO_LIMITS).ok()?),
     };
+    let event: BTreeMap<String, &RawValue> = serde_json::from_str(data.get("event")?.get()).ok()?;
     Some(Decision {
-        subscription: data.get("subscriptionId")?.as_str()?.to_owned(),
-        position: Position::new(data.get("event")?.get("position")?.as_u64()?),
+        subscription: serde_json::from_str(data.get("subscriptionId")?.get()).ok()?,
+        position: Position::new(event.get("position")?.get().parse().ok()?),
         is_redrive: recorded.event.event_type() == DEADLETTER_REDRIVEN,
         patched,
     })
