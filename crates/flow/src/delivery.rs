@@ -38,7 +38,7 @@ mod worker;
 pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
 pub(crate) use gate::Gate;
-pub(crate) use records::about;
+pub(crate) use records::{SOURCE as RECORDS_SOURCE, about, key_of_attempts};
 pub(crate) use standing::{Order, Present};
 pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 use worker::Worker;

@@ -14,6 +14,7 @@ mod cursors;
 mod dead_letters;
 mod delivery;
 mod error;
+mod explain;
 mod flow;
 mod lineage;
 mod live;
@@ -42,6 +43,11 @@ pub use dead_letters::{
 };
 pub use delivery::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
 pub use error::{CallFailure, ChangeError, OpenError};
+pub use explain::{
+    AskedEvent, Cut, EventLink, ExplainError, ExplainedAttempt, ExplainedChange, ExplainedDelivery, ExplainedEffect,
+    ExplainedEvent, ExplainedLetter, ExplainedReplay, ExplainedRoute, ExplainedType, Explanation, Fate, FilterTerm,
+    LetterStanding, Mismatch, Quarantined, Question, TypeStanding, Wait,
+};
 pub use flow::{Backlog, Flow, Options, Runner};
 pub use live::{Changed, system_space};
 pub use making::{MakeError, MakeFunction};

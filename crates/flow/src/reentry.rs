@@ -95,7 +95,7 @@ fn one(cause: &Cause<'_>, index: usize, mut draft: Draft, hops: i32, correlation
         .retain(|(name, _)| ![Arrival::METHOD, Arrival::PATH, RECORDED_TIME, REPLAY].contains(&name.as_str()));
     let source = format!("/spaces/{}/functions/{}", cause.space, cause.function);
     let is_timed = draft.time.is_some();
-    let mut builder = draft.into_builder(&seed.to_hex()[..32], &source);
+    let mut builder = draft.into_builder(&id_by(&seed), &source);
     if !is_timed {
         builder = builder.time(&time::format(cause.now));
     }
@@ -136,8 +136,19 @@ fn derive(
     index: usize,
     derivation: Option<&str>,
 ) -> blake3::Hash {
+    derive_of(space, subscription, (cause.source(), cause.id()), index, derivation)
+}
+
+/// The same of an event of which only source and id are known.
+fn derive_of(
+    space: &SpaceName,
+    subscription: &str,
+    (source, id): (&str, &str),
+    index: usize,
+    derivation: Option<&str>,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    for part in [space.as_str(), cause.source(), cause.id(), subscription] {
+    for part in [space.as_str(), source, id, subscription] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     hasher.update(&(index as u64).to_le_bytes());
@@ -145,6 +156,21 @@ fn derive(
         hasher.update(derivation.as_bytes());
     }
     hasher.finalize()
+}
+
+/// Returns the id that a returned event has which says none itself: source and id of its cause tell that.
+pub(crate) fn returned_id(
+    space: &SpaceName,
+    subscription: &str,
+    cause: (&str, &str),
+    index: usize,
+    derivation: Option<&str>,
+) -> String {
+    id_by(&derive_of(space, subscription, cause, index, derivation))
+}
+
+fn id_by(seed: &blake3::Hash) -> String {
+    seed.to_hex()[..32].to_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::{
 /// The type of the event that keeps another one whose data break the schema of its type.
 pub const EVENT_QUARANTINED: &str = "weir.event.quarantined";
 
-const SOURCE: &str = "/weir/quarantine";
+/// The source of events that keep others in quarantine.
+pub(crate) const SOURCE: &str = "/weir/quarantine";
 
 /// How many violations are kept with an event; a batch of small events must not become a large one by them.
 const VIOLATIONS_MAX: usize = 8;
@@ -100,7 +101,7 @@ fn quarantine(event_type: &EventType, event: &Event, violations: &Violations) ->
     };
     let correlation = event.extension_text(CORRELATION_ID).unwrap_or(event.id());
     let (parent, state) = reentry::trace_of(event);
-    Event::builder(&identifier(event), SOURCE, EVENT_QUARANTINED)
+    Event::builder(&identifier(event.source(), event.id()), SOURCE, EVENT_QUARANTINED)
         .subject(event.id())
         .datacontenttype("application/json")
         .extension(CAUSATION_ID, AttributeValue::String(event.id()))
@@ -113,8 +114,8 @@ fn quarantine(event_type: &EventType, event: &Event, violations: &Violations) ->
 }
 
 /// The same for every event of one source and id, which the log therefore takes once.
-fn identifier(event: &Event) -> String {
+pub(crate) fn identifier(source: &str, id: &str) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(event.source().as_bytes()).update(&[0]).update(event.id().as_bytes());
+    hasher.update(source.as_bytes()).update(&[0]).update(id.as_bytes());
     hasher.finalize().to_hex().to_string()
 }

@@ -4,6 +4,7 @@
 mod authorizer;
 mod dead_letters;
 mod delivery;
+mod explain;
 mod making;
 mod progress;
 mod replays;
