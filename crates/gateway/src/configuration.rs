@@ -11,6 +11,7 @@ mod deadletters;
 mod described;
 mod documents;
 mod event_types;
+mod explain;
 mod fields;
 mod functions;
 mod guard;
@@ -78,6 +79,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(resource::endpoints::<cors::CorsConfigurations>());
     all.push(reading::endpoint());
     all.extend(deadletters::endpoints());
+    all.push(explain::endpoint());
     all.extend(spaces::endpoints());
     all.extend(tokens::endpoints());
     all.push(Endpoint::get("/v1/status", alive, told_of_alive));

@@ -16,6 +16,7 @@ pub(crate) mod config;
 pub(crate) mod deadletter;
 pub(crate) mod delete;
 pub(crate) mod emit;
+pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod init;
 pub(crate) mod log;
@@ -121,6 +122,9 @@ pub(crate) enum Command {
     /// Deliver history to one subscription once more, before it goes on with what is new
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArgs),
+    /// Tell why an event did or did not reach somebody: from the log, and the configuration as it was
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Make a space of a running server what a manifest or a JSON file says
     #[command(after_help = "Examples:\n  weir apply examples/hello --dry-run\n  \
                             weir apply shop/weir.toml --config-url http://weir.internal:4001\n  \

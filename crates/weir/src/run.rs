@@ -22,8 +22,8 @@ use crate::{
     app::{App, Plan, Wanted},
     auth, aws,
     cli::{
-        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, deadletter, delete, emit, get, init, log,
-        man,
+        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, deadletter, delete, emit, explain, get, init,
+        log, man,
         output::{Exit, Failure, Output},
         replay, status, subscription, tail, token,
     },
@@ -55,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Emit(args) => in_runtime(emit::run(args, &output, &RandomIds, &SystemClock)),
         Command::Tail(args) => in_runtime(tail::run(args, &output, &RandomIds)),
         Command::Replay(args) => in_runtime(replay::run(args, &output, &RandomIds)),
+        Command::Explain(args) => in_runtime(explain::run(args, &output)),
         Command::Apply(args) => in_runtime(apply::run(args, &output)),
         Command::Get(args) => in_runtime(get::run(args, &output)),
         Command::Status(args) => in_runtime(status::run(args, &output)),

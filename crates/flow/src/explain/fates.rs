@@ -16,7 +16,7 @@ use super::{
 use crate::{flow::Shared, progress::Progress, snapshot::Snapshot};
 
 /// How many subscriptions are told of.
-const DELIVERIES_MAX: usize = 1000;
+const DELIVERIES_MAX: usize = 256;
 
 /// What is told of the subscriptions.
 pub(super) struct Fates {

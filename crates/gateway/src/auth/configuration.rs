@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `/v1/status`, `/openapi.json`, `/openapi/events.json`, `/docs`, `/docs/events` | nobody is asked | |
 //! | `/v1/tokens…` | `admin` in all spaces | the same |
-//! | `/v1/spaces/{space}/events` | `read`, narrowed to event types | |
+//! | `/v1/spaces/{space}/events`, `/v1/spaces/{space}/events/{id}/explain` | `read`, narrowed to event types | |
 //! | `/v1/spaces/{space}/deadletters`, `/v1/spaces/{space}/deadletters/…` | the same: they show events | `config:write` |
 //! | `/v1/spaces/{space}`, `/v1/spaces/{space}/…` | `config:read` | `config:write` |
 //! | anything else, the list of spaces and the metrics among it | `config:read` in all spaces | `config:write` in all spaces |
@@ -94,10 +94,17 @@ impl Demand {
         };
         // Decoded as the router decodes it: both must mean the same space.
         let space = percent_decode_str(name).decode_utf8().ok().and_then(|name| SpaceName::new(&name).ok());
-        let shows_events = rest == "events" || rest.split('/').next() == Some("deadletters");
+        let is_letter = rest.split('/').next() == Some("deadletters");
+        let shows_events = rest == "events" || is_explanation(rest) || is_letter;
         let action = if reads && shows_events { Action::Read } else { usual };
         Some(Self { action, space })
     }
+}
+
+/// Tells whether a path within a space is that of the explanation of an event.
+fn is_explanation(path: &str) -> bool {
+    let mut parts = path.split('/');
+    (parts.next(), parts.nth(1), parts.next()) == (Some("events"), Some("explain"), None)
 }
 
 #[cfg(test)]
@@ -155,6 +162,9 @@ mod tests {
         }
         check(post, "/v1/spaces/shop/deadletters/7/redrive", Some((Action::WriteConfig, shop)));
         check(get, "/v1/spaces/shop/deadlettersx", Some((Action::ReadConfig, shop)));
+        check(get, "/v1/spaces/shop/events/a%2Fb/explain", Some((Action::Read, shop)));
+        check(get, "/v1/spaces/shop/events/7/explain/more", Some((Action::ReadConfig, shop)));
+        check(post, "/v1/spaces/shop/events/7/explain", Some((Action::WriteConfig, shop)));
         // What is no space is nobody's space.
         for path in
             ["/v1/spaces", "/v1/spaces/", "/v1/spaces//events", "/v1/spaces/a%2Fb/functions", "/", "//v1/status"]

@@ -15,8 +15,8 @@ use http::{
 use serde_json::{Value, json};
 
 use super::{
-    cors::CorsConfigurations, deadletters, described, event_types::EventTypes, functions::Functions, reading, replays,
-    resource::Resource, schemas, spaces, status, subscriptions::Subscriptions, tokens,
+    cors::CorsConfigurations, deadletters, described, event_types::EventTypes, explain, functions::Functions, reading,
+    replays, resource::Resource, schemas, spaces, status, subscriptions::Subscriptions, tokens,
 };
 use crate::{
     answer, events,
@@ -81,6 +81,7 @@ fn document() -> Document {
     schemas.extend(described::schemas::<CorsConfigurations>());
     schemas.extend(openapi::recorded_schemas());
     schemas.extend(deadletters::schemas());
+    schemas.extend(explain::schemas());
     schemas.extend(spaces::schemas());
     schemas.extend(tokens::schemas());
     schemas.extend(openapi::problem_schemas());

@@ -10,6 +10,7 @@ mod configuration_reads;
 mod cors;
 mod dead_letters;
 mod emit;
+mod explain;
 mod legacy;
 mod openapi;
 mod reading;

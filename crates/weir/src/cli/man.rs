@@ -79,6 +79,7 @@ mod tests {
             "weir-emit.1",
             "weir-tail.1",
             "weir-replay.1",
+            "weir-explain.1",
             "weir-apply.1",
             "weir-get.1",
             "weir-status.1",

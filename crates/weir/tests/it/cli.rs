@@ -88,6 +88,11 @@ fn every_command_explains_itself_with_an_example() {
     );
     check(&["emit", "--help"], &["--type <TYPE>", "--ext <NAME=VALUE>", "http://127.0.0.1:4000]", "--in-flight <N>"]);
     check(&["tail", "--help"], &["-f, --follow", "--since <TIME>", "http://127.0.0.1:4001]"]);
+    check(&["--help"], &["  explain "]);
+    check(
+        &["explain", "--help"],
+        &["<EVENT>", "--subscription <ID|FUNCTION>", "--source <URI>", "--token-file <FILE>"],
+    );
     check(&["token", "create", "--help"], &["--scope <SCOPE>", "--days <N>", "--token-file <FILE>"]);
     check(&["token", "list", "--help"], &["http://127.0.0.1:4001]"]);
     check(&["--help"], &["  deadletter "]);

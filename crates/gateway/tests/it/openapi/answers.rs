@@ -217,6 +217,13 @@ async fn the_server_and_its_log_are_as_they_are_told() {
     at.get("/v1/spaces/shop/events?unknown=1", 400).await;
     at.get("/v1/spaces/shop/events?at-least=9999", 503).await;
     at.get("/v1/spaces/weir.system/events", 403).await;
+    at.door.subscribe("shop", "notice", json!({ "type": "async", "eventType": "a" })).await;
+    assert_eq!(at.door.request("POST", "/", &of_shop, &format!("[{}]", event("3", "a", ""))).await.status, 202);
+    let told = at.get("/v1/spaces/shop/events/3/explain?source=%2Ftest&subscription=notice", 200).await.json();
+    assert_eq!(told["deliveries"].as_array().map(Vec::len), Some(1), "{told}");
+    at.get("/v1/spaces/shop/events/nothing/explain", 404).await;
+    at.get("/v1/spaces/shop/events/3/explain?at=1", 400).await;
+    at.ask("get", "/v1/spaces/shop/events/3/explain", &[("accept", "text/html")], Value::Null, 406).await;
 
     let allowed_hosts = vec!["weir.internal".to_owned()];
     let options = Options { local_names_only: true, allowed_hosts, ..Options::default() };
