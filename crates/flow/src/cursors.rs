@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use weir_catalog::SubscriptionId;
 use weir_domain::{Position, SpaceName, error_chain};
@@ -24,6 +24,9 @@ use crate::{delivery::Departed, progress::Progress};
 const WRITE_PAUSE: Duration = Duration::from_millis(250);
 /// See [`WRITE_PAUSE`].
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long somebody waits for a write.
+const STORE_MAX: Duration = Duration::from_secs(5);
 
 /// What a cursor is called: the subscription that it was made for, and where that was made. Who takes the place of another
 /// subscription takes its cursor over, name and all; who is made again has a new one.
@@ -49,6 +52,8 @@ pub(crate) struct Cursors {
     end: Position,
     state: Mutex<State>,
     changed: Notify,
+    /// The last time that what had moved was written.
+    written: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -59,6 +64,8 @@ struct State {
     moved: BTreeSet<CursorName>,
     /// Those whose checkpoints are to be removed.
     finished: BTreeSet<CursorName>,
+    /// How often what had moved was taken to be written.
+    rounds: u64,
     /// Those whose subscriptions are gone, until delivery takes them.
     departed: Vec<Departed>,
 }
@@ -66,7 +73,7 @@ struct State {
 impl Cursors {
     /// Reads cursors from a log that ends here.
     pub(crate) fn new(end: Position) -> Self {
-        Self { end, state: Mutex::default(), changed: Notify::new() }
+        Self { end, state: Mutex::default(), changed: Notify::new(), written: watch::channel(0).0 }
     }
 
     /// Returns how far a cursor is; `None` where that was never written down.
@@ -130,19 +137,19 @@ impl Cursors {
         self.changed.notify_one();
     }
 
-    /// Writes down how far one is, and returns when that is done.
-    ///
-    /// # Errors
-    /// Where it cannot be written; then nothing is noted.
-    pub(crate) async fn store_now(
-        &self,
-        log: &dyn LogEngine,
-        name: &CursorName,
-        progress: Progress,
-    ) -> Result<(), LogError> {
-        log.store_checkpoints(vec![(name.checkpoint(), progress.encode())]).await?;
-        self.state.lock().known.insert(name.clone(), progress);
-        Ok(())
+    /// Takes note of how far one is, and says whether it was written down in the time that may take.
+    pub(crate) async fn store_now(&self, name: &CursorName, progress: Progress) -> bool {
+        let mut written = self.written.subscribe();
+        let round = {
+            let mut state = self.state.lock();
+            state.known.insert(name.clone(), progress);
+            state.moved.insert(name.clone());
+            // What is taken next has it.
+            state.rounds + 1
+        };
+        self.changed.notify_one();
+        let written = written.wait_for(|last| *last >= round);
+        tokio::time::timeout(STORE_MAX, written).await.is_ok_and(|seen| seen.is_ok())
     }
 
     /// Returns how far a cursor is that was used since the start.
@@ -191,7 +198,7 @@ impl Cursors {
 
     /// Writes down what has moved, and says whether that is done.
     async fn write(&self, log: &dyn LogEngine) -> bool {
-        let (moved, finished) = self.take();
+        let (round, moved, finished) = self.take();
         let stored = store(log, &moved, &finished).await;
         if let Err(error) = &stored {
             // Not fatal: it is written next time, and what lies between would merely be delivered again.
@@ -204,16 +211,21 @@ impl Cursors {
             state.finished.extend(finished);
             drop(state);
             self.changed.notify_one();
+        } else {
+            self.written.send_replace(round);
         }
         stored.is_ok()
     }
 
-    fn take(&self) -> (Vec<(CursorName, Progress)>, Vec<CursorName>) {
+    /// Takes what is to be written, and says which time this is.
+    fn take(&self) -> (u64, Vec<(CursorName, Progress)>, Vec<CursorName>) {
         let mut state = self.state.lock();
+        state.rounds += 1;
+        let round = state.rounds;
         let moved = std::mem::take(&mut state.moved);
         let with_position = |name: CursorName| state.known.get(&name).map(|known| (name.clone(), known.clone()));
         let moved = moved.into_iter().filter_map(with_position).collect();
-        (moved, std::mem::take(&mut state.finished).into_iter().collect())
+        (round, moved, std::mem::take(&mut state.finished).into_iter().collect())
     }
 }
 

@@ -339,17 +339,22 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
         ChangeKind::SubscriptionCreated(it) if it.kind == SubscriptionKind::Async => {
             let (space, subscription) = (change.space.clone(), it.id.clone());
             let cursor = CursorName { space: space.clone(), subscription: subscription.clone(), created: position };
+            next.former.remove(&(space.clone(), subscription.clone()));
             next.cursors.insert((space, subscription), cursor);
         }
         ChangeKind::SubscriptionUpdated(it) => {
             let name = (change.space.clone(), it.id.clone());
             if it.activity == Activity::Draining {
-                next.drains.insert(name, position);
+                // An update of another part leaves the bound where it was.
+                next.drains.entry(name).or_insert(position);
             } else {
                 next.drains.remove(&name);
             }
         }
         ChangeKind::SubscriptionReplaced { id, subscription } => {
+            let mut former = next.former.remove(&(change.space.clone(), id.clone())).unwrap_or_default();
+            former.push(id.clone());
+            next.former.insert((change.space.clone(), subscription.id.clone()), former);
             if let Some(drain) = next.drains.remove(&(change.space.clone(), id.clone())) {
                 next.drains.insert((change.space.clone(), subscription.id.clone()), drain);
             }
@@ -360,6 +365,7 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
         ChangeKind::SubscriptionDeleted(id) => {
             next.cursors.remove(&(change.space.clone(), id.clone()));
             next.drains.remove(&(change.space.clone(), id.clone()));
+            next.former.remove(&(change.space.clone(), id.clone()));
         }
         ChangeKind::FunctionCreated(it) | ChangeKind::FunctionUpdated(it) => {
             next.changed.insert((change.space.clone(), it.id.clone()), position);
@@ -373,6 +379,7 @@ fn note(next: &mut Snapshot, change: &Change, position: Position) {
         ChangeKind::SpaceDeleted => {
             next.cursors.retain(|(space, _), _| *space != change.space);
             next.drains.retain(|(space, _), _| *space != change.space);
+            next.former.retain(|(space, _), _| *space != change.space);
             next.functions.remove(&change.space);
         }
         _ => {}

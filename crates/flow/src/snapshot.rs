@@ -17,6 +17,8 @@ pub(crate) struct Snapshot {
     pub(crate) functions: HashMap<SpaceName, HashMap<FunctionId, Arc<dyn Invoke>>>,
     /// The cursor of each async subscription.
     pub(crate) cursors: HashMap<(SpaceName, SubscriptionId), CursorName>,
+    /// The subscriptions in whose place each one stands, the last one last.
+    pub(crate) former: HashMap<(SpaceName, SubscriptionId), Vec<SubscriptionId>>,
     /// Up to where subscriptions are delivered that are draining.
     pub(crate) drains: HashMap<(SpaceName, SubscriptionId), Position>,
     pub(crate) versions: Versions,

@@ -22,8 +22,8 @@ use crate::{
     app::{App, Plan, Wanted},
     auth, aws,
     cli::{
-        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, deadletter, delete, emit, explain, get, init,
-        log, man,
+        Cli, Command, DevArgs, ServeArgs, When, apply, completions, config, deadletter, delete, emit, explain, get,
+        init, log, man,
         output::{Exit, Failure, Output},
         replay, status, subscription, tail, token,
     },

@@ -44,6 +44,8 @@ pub(crate) struct Parked {
     /// When the next probe may be made.
     pub(crate) probe: Instant,
     pause: Duration,
+    /// A probe is under way. What else fails now was called before it was parked.
+    is_probing: bool,
 }
 
 /// What has become of it with a result.
@@ -72,6 +74,9 @@ impl Circuit {
     /// A call failed.
     pub(crate) fn failed(&mut self, item: ItemId, cause: &str, now: Instant, time: Timestamp) -> Turned {
         if let Some(parked) = &mut self.parked {
+            if !std::mem::take(&mut parked.is_probing) {
+                return Turned::Same;
+            }
             parked.pause = (parked.pause * 2).min(PROBE_PAUSE_MAX);
             (parked.probe, parked.cause) = (now + parked.pause, cause.to_owned());
             return Turned::Same;
@@ -86,14 +91,15 @@ impl Circuit {
             return Turned::Same;
         }
         let cause = cause.to_owned();
-        self.parked = Some(Parked { since: time, cause, probe: now + PROBE_PAUSE, pause: PROBE_PAUSE });
+        self.parked =
+            Some(Parked { since: time, cause, probe: now + PROBE_PAUSE, pause: PROBE_PAUSE, is_probing: false });
         Turned::Parked
     }
 
     /// A probe is under way: the next one is made when its result is known, and no sooner than this.
     pub(crate) fn probing(&mut self, now: Instant) {
         if let Some(parked) = &mut self.parked {
-            parked.probe = now + parked.pause;
+            (parked.probe, parked.is_probing) = (now + parked.pause, true);
         }
     }
 }
@@ -127,9 +133,13 @@ mod tests {
         assert_eq!(circuit.failed(item(21), "why", at(10_000), time), Turned::Parked);
         let probe = |circuit: &Circuit| circuit.parked().expect("parked").probe;
         assert_eq!(probe(&circuit), at(11_000));
+        circuit.failed(item(23), "late", at(10_500), time);
+        assert_eq!(probe(&circuit), at(11_000), "a call of before is no probe");
+        circuit.probing(at(11_000));
         assert_eq!(circuit.failed(item(22), "again", at(11_000), time), Turned::Same);
         assert_eq!((probe(&circuit), circuit.parked().expect("parked").cause.as_str()), (at(13_000), "again"));
         for _ in 0..10 {
+            circuit.probing(at(20_000));
             circuit.failed(item(22), "again", at(20_000), time);
         }
         assert_eq!(probe(&circuit), at(50_000), "the pause is bounded");

@@ -89,6 +89,8 @@ pub(crate) struct Lanes {
     /// Before this position more was known to be done at the begin than was read since: until it is read up to there, no
     /// lane that was aside then is over.
     floor: Position,
+    /// About how many events of lanes that are aside are not in memory.
+    unread: u64,
     /// How many events are in memory.
     waiting: usize,
     bytes: usize,
@@ -105,6 +107,7 @@ impl Lanes {
             aside: BTreeSet::new(),
             wanting: VecDeque::new(),
             floor: Position::ORIGIN,
+            unread: 0,
             waiting: 0,
             bytes: 0,
         }
@@ -117,19 +120,33 @@ impl Lanes {
             let aside = Aside { from: *from, next: *from, unread: *events, held: *held, is_wanting: false };
             self.lanes.insert(key.clone(), Lane { aside: Some(aside), ..Lane::default() });
             self.aside.insert(key.clone());
+            self.unread += events;
             self.want(key.clone());
         }
     }
 
+    /// Tells by which order they are delivered.
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Returns the key whose order an event is kept in. A lane that was put aside before the order was given up goes on as
+    /// one until it is over.
     fn key_of<'a>(&self, recorded: &'a Recorded) -> Option<&'a Key> {
-        recorded.key.as_ref().filter(|_| self.order == Order::Key)
+        let is_ordered = |key: &&Key| self.order == Order::Key || self.aside.contains(*key);
+        recorded.key.as_ref().filter(is_ordered)
     }
 
     /// Adds the next event of the log.
     pub(crate) fn add(&mut self, recorded: Recorded) {
         if let Some(aside) = self.key_of(&recorded).and_then(|key| self.lanes.get_mut(key)?.aside.as_mut()) {
             // It is read again with those before it.
-            aside.unread += u64::from(recorded.position >= aside.next);
+            let is_more = u64::from(recorded.position >= aside.next);
+            (aside.unread, self.unread) = (aside.unread + is_more, self.unread + is_more);
+            if recorded.position < aside.from {
+                // It is not known to be done.
+                (aside.from, aside.next) = (recorded.position, aside.next.min(recorded.position));
+            }
             if let Some(key) = recorded.key {
                 self.want(key);
             }
@@ -204,15 +221,16 @@ impl Lanes {
     }
 
     /// An event is done: the next one of its lane may be called. `more` says that others of its lane were in the same call
-    /// and are not looked at yet.
-    pub(crate) fn settle(&mut self, item: &Item, more: bool) {
+    /// and are not looked at yet, `is_behind` that one before it in that call is not done.
+    pub(crate) fn settle(&mut self, item: &Item, more: bool, is_behind: bool) {
         self.forget(item);
         let Some(key) = self.key_of(&item.recorded).cloned() else { return };
         let Some(lane) = self.lanes.get_mut(&key) else { return };
-        if let (Some(aside), Origin::Log) = (&mut lane.aside, item.origin) {
+        // Where one before it is not done, it comes again after a start: that is better than to lose that one.
+        if let (Some(aside), Origin::Log, false) = (&mut lane.aside, item.origin, is_behind) {
             aside.from = aside.from.max(item.recorded.position.next());
         }
-        if !more {
+        if !more && !is_behind {
             self.advance(key);
         }
     }
@@ -283,12 +301,14 @@ impl Lanes {
             return;
         }
         self.wanting.retain(|it| it != key);
-        (aside.is_wanting, aside.next) = (false, next);
-        aside.unread = aside.unread.saturating_sub(events.len() as u64);
+        (aside.is_wanting, aside.next) = (false, next.max(aside.from));
+        let read = aside.unread.min(events.len() as u64);
+        (aside.unread, self.unread) = (aside.unread - read, self.unread - read);
         let is_over = whole && events.is_empty() && lane.behind.is_empty() && lane.head.is_none();
         if is_over {
             // Else it waits for more of it.
             if next >= self.floor {
+                self.unread -= aside.unread;
                 self.lanes.remove(key);
                 self.aside.remove(key);
             }
@@ -314,6 +334,7 @@ impl Lanes {
                 aside.from = aside.from.max(item.recorded.position.next());
             }
             aside.held = aside.held.or(Some(item.recorded.position));
+            aside.is_wanting = false;
             // Of what was read again nothing is delivered now: it is read once more.
             let again = lane.behind.iter().find(|it| it.origin == Origin::Log).map(|it| it.recorded.position);
             aside.next = again.unwrap_or(aside.next);
@@ -336,29 +357,33 @@ impl Lanes {
 
     /// Tells whether an event of a key is the one in flight, or waits for its next attempt.
     pub(crate) fn is_open(&self, key: &Key, position: Position) -> bool {
-        self.lanes.get(key).is_some_and(|lane| lane.head == Some((Origin::Log, position)))
+        self.lanes.get(key).and_then(|lane| lane.head).is_some_and(|(_, at)| at == position)
     }
 
-    /// Puts lanes aside with the most behind them, until half of what is in memory is gone or there are `room` more of
-    /// them. Says whether there were any.
+    /// Puts lanes aside with the most behind them, until half of what is in memory is gone; at most `room` that are not
+    /// aside yet. Says whether there were any.
     pub(crate) fn make_room(&mut self, room: usize, next: Position) -> bool {
-        let mut fat: Vec<(usize, &Key)> = self.lanes.iter().map(|(key, lane)| (lane.behind.len(), key)).collect();
+        let of_log = |lane: &Lane| lane.behind.iter().filter(|it| it.origin == Origin::Log).count();
+        let mut fat: Vec<(usize, &Key)> = self.lanes.iter().map(|(key, lane)| (of_log(lane), key)).collect();
         fat.retain(|(behind, _)| *behind > 0);
         fat.sort_unstable_by(|a, b| b.cmp(a));
-        let keys: Vec<Key> = fat.into_iter().take(room).map(|(_, key)| key.clone()).collect();
-        let half = self.waiting / 2;
+        let keys: Vec<Key> = fat.into_iter().map(|(_, key)| key.clone()).collect();
+        let (before, mut left) = (self.waiting, room);
         for key in &keys {
-            if self.waiting <= half {
+            if self.waiting <= before / 2 {
                 break;
             }
-            if self.lanes.get(key).is_some_and(|lane| lane.aside.is_none()) {
+            if self.lanes.get(key).is_some_and(|lane| lane.aside.is_some()) {
+                self.read_later(key);
+            } else if left > 0 {
+                left -= 1;
                 self.put_aside(key, next);
             } else {
-                self.read_later(key);
+                continue;
             }
             self.drop_behind(key);
         }
-        !keys.is_empty()
+        self.waiting < before
     }
 
     /// Makes a lane one that is aside; what was read of it is dropped next.
@@ -390,7 +415,7 @@ impl Lanes {
             std::mem::take(&mut lane.behind).into_iter().partition(|it| it.origin != Origin::Log);
         lane.behind = stay;
         if let Some(aside) = &mut lane.aside {
-            aside.unread += go.len() as u64;
+            (aside.unread, self.unread) = (aside.unread + go.len() as u64, self.unread + go.len() as u64);
         }
         for item in &go {
             self.undone.remove(&item.recorded.position);
@@ -451,8 +476,7 @@ impl Lanes {
 
     /// Returns about how many events of lanes that are aside are not in memory.
     pub(crate) fn unread_aside(&self) -> u64 {
-        let unread = |key: &Key| self.lanes.get(key).and_then(|it| it.aside.as_ref()).map_or(0, |it| it.unread);
-        self.aside.iter().map(unread).sum()
+        self.unread
     }
 
     /// Tells whether nothing is left to do.

@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     pace: Option<Pace>,
     /// Set while a place for another call is wanted and none is free.
     gate: Option<Waiting>,
+    /// Since when too much is open to read on and nothing of it can be called.
+    starved: Option<Instant>,
     /// Since when events wait until they are enough for one call.
     gathering: Option<Instant>,
     rate: Rate,
@@ -166,6 +168,7 @@ impl Worker {
             circuit: Circuit::default(),
             pace: None,
             gate: None,
+            starved: None,
             gathering: None,
             rate: Rate::default(),
             keeping: keeping::Keeping::default(),
@@ -186,6 +189,7 @@ impl Worker {
             self.adapt(&subscription);
             let hindrance = self.start_calls(&subscription);
             self.show();
+            self.keep(false);
             match self.next_incident(&subscription, &mut signals, hindrance).await {
                 Incident::Stop => break,
                 Incident::Ended(group) => self.take_in(group).await,
@@ -220,6 +224,11 @@ impl Worker {
 
     /// Makes what hangs on the subscription anew where that was changed.
     fn adapt(&mut self, subscription: &Arc<Subscription>) {
+        if self.is_reordered(subscription) && self.calls.is_empty() {
+            let progress = self.progress();
+            self.begin(subscription, progress);
+            (self.keeping.has_settled, self.keeping.is_urgent) = (true, true);
+        }
         let order = self.replay.as_ref().map(|replay| replay.order.clone());
         let is_same = |work: &Arc<Work>| {
             let same_replay = match (&work.replay, &order) {
@@ -231,6 +240,8 @@ impl Worker {
         if self.work.as_ref().is_some_and(is_same) {
             return;
         }
+        // Its class may be another one now.
+        self.gate = None;
         let rate = order.as_ref().and_then(|order| order.rate).into_iter().chain(subscription.delivery.rate).min();
         if self.pace.as_ref().map(Pace::rate) != rate {
             self.pace = rate.map(|rate| Pace::new(rate, Instant::now()));
@@ -243,6 +254,12 @@ impl Worker {
             replay: order,
             stop: self.stop.clone(),
         }));
+    }
+
+    /// Tells whether lanes are made by another order than is wanted now: they are made anew when no call is in flight.
+    fn is_reordered(&self, subscription: &Subscription) -> bool {
+        let course = self.replay.as_ref().map_or(&self.log, |replay| &replay.course);
+        course.lanes.order() != subscription.delivery.order
     }
 
     fn subscription(&mut self) -> Option<Arc<Subscription>> {
@@ -279,10 +296,14 @@ impl Worker {
         let is_active = subscription.activity != Activity::Paused;
         let bound = self.bound(subscription);
         let is_replay = self.replay.is_some();
+        if !is_active {
+            self.starved = None;
+        }
         let has_room = is_active && self.make_room();
+        let has_memory = is_active && self.has_memory();
         let course = self.course();
         let next = course.next;
-        let wants_refill = has_room && course.lanes.wanting().is_some();
+        let wants_refill = has_memory && course.lanes.wanting().is_some();
         let may_read = has_room && next <= bound;
         let behind = is_replay || *signals.events.borrow() >= next;
         let redrives_behind = *signals.redrives.borrow() >= self.redrives_next;
@@ -291,6 +312,9 @@ impl Worker {
             Hindrance::Until(at) => Some(at),
             _ => None,
         };
+        // What was done behind an event that waits is to be known after a kill, also where nothing else happens.
+        let starved = self.starved.map(|since| since + reading::STARVED);
+        let at = at.into_iter().chain(self.keeping.due()).chain(starved).min();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Incident::Stop,
@@ -318,6 +342,8 @@ impl Worker {
         let Some(subscription) = self.subscription() else { return };
         let progress = self.progress();
         self.begin(&subscription, progress);
+        // Lanes may be aside of which nothing is written down yet.
+        (self.keeping.has_settled, self.keeping.is_urgent) = (true, true);
     }
 
     /// Waits a moment before what failed is tried again, but not longer than until a stop.
@@ -331,6 +357,7 @@ impl Worker {
 
     /// Waits for the calls in flight; what waits for a retry is delivered after the next start.
     async fn drain(&mut self) {
+        self.gate = None;
         while let Some(joined) = self.calls.join_next().await {
             if let Incident::Ended(group) = ended(joined) {
                 // Not only at the end: a call that takes longer than the stop may must not cost the others theirs.

@@ -20,11 +20,7 @@ impl<'a> Told<'a> {
 
     /// Returns a member; `null` is as good as absent.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|raw| raw.get()).filter(|text| *text != "null")
-    }
-
-    pub(super) fn object(&self, name: &str) -> Option<Self> {
-        Self::read(self.raw(name)?)
+        self.0.get(name).copied().map(RawValue::get).filter(|text| *text != "null")
     }
 
     pub(super) fn objects(&self, name: &str) -> Vec<Self> {

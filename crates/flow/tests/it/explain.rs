@@ -149,7 +149,7 @@ async fn what_waits_says_what_for_and_what_was_dropped_that() {
         })
     };
     let running = start(memory(), &functions([("slow", function)]), Options::default()).await;
-    running.declare(&["job"], "slow", "job", quick_retry(1_000_000)).await;
+    running.declare(&["job"], "slow", "job", quick_retry(1000)).await;
     let last = running.emit([event("1", "job", "k"), event("2", "job", "k")]).await;
     until(&running, "1", |fate| matches!(fate, Fate::Retrying { due: Some(_) })).await;
     let behind = Fate::Waiting(Wait::Behind { position: last.previous() });

@@ -375,7 +375,7 @@ async fn a_replay_goes_on_after_a_crash() {
     let after = journal.all().iter().position(|it| !it.2 && it.1 == "0020").expect("it is delivered");
     let last = journal.all().iter().rposition(|it| it.2).expect("some were delivered again");
     assert!(last < after, "what is new comes after all of it");
-    let new: Vec<String> = journal.ids(false).into_iter().filter(|it| *it >= "0020".to_owned()).collect();
+    let new: Vec<String> = journal.ids(false).into_iter().filter(|it| it.as_str() >= "0020").collect();
     assert_eq!(new, ids(20..25), "each once");
 }
 

@@ -210,7 +210,7 @@ async fn begin(
     let mut following = Following::new(replays.client, path, output, Backoff::new(&ids.unique()), &begun);
     let bar = following.bar();
     let ended = tokio::select! {
-        ended = following.to_end(begun) => Some(ended),
+        ended = following.until_end(begun) => Some(ended),
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.context("Ctrl-C cannot be waited for")?;
             None

@@ -28,6 +28,13 @@ enum Step {
     Refill(usize),
     /// What is known is written down and everything else forgotten.
     Restart,
+    /// Several of a key go into one call, of which some are done and one fails: the first so many succeed, and whether those
+    /// behind the one that failed do as well.
+    Together {
+        most: usize,
+        good: usize,
+        rest: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..3).prop_map(Step::MakeRoom),
         2 => (1usize..4).prop_map(Step::Refill),
         1 => Just(Step::Restart),
+        2 => (2usize..5, 0usize..4, any::<bool>()).prop_map(|(most, good, rest)| Step::Together { most, good, rest }),
     ]
 }
 
@@ -51,6 +59,8 @@ struct World {
     flying: Vec<Item>,
     /// What was delivered or given up, in this order; after a restart some of it comes again.
     done: Vec<u64>,
+    /// What was done although one of its key before it was not.
+    loose: BTreeSet<u64>,
     held: BTreeSet<(u8, u64)>,
     known: Course,
 }
@@ -58,7 +68,8 @@ struct World {
 impl World {
     fn new(keys: Vec<Option<u8>>) -> Self {
         let (lanes, known) = (Lanes::new(Order::Key), Course::default());
-        Self { keys, lanes, next: 1, flying: Vec::new(), done: Vec::new(), held: BTreeSet::new(), known }
+        let (loose, held) = (BTreeSet::new(), BTreeSet::new());
+        Self { keys, lanes, next: 1, flying: Vec::new(), done: Vec::new(), loose, held, known }
     }
 
     fn key(&self, position: u64) -> Option<u8> {
@@ -88,17 +99,55 @@ impl World {
         }
     }
 
-    fn call(&mut self) {
-        let Some(item) = self.lanes.take() else { return };
+    /// Takes one that may be called.
+    fn take(&mut self) -> Option<Item> {
+        let item = self.lanes.take()?;
         let of_key = |it: &Item| it.recorded.key == item.recorded.key && it.recorded.key.is_some();
         assert!(!self.flying.iter().any(of_key), "one of a key is in flight at a time");
         let position = item.recorded.position.get();
         for earlier in (1..position).filter(|it| self.key(*it).is_some() && self.key(*it) == self.key(position)) {
-            assert!(self.done.contains(&earlier), "{earlier} of the same key comes before {position}");
+            let is_done = self.done.contains(&earlier) || self.loose.contains(&earlier);
+            assert!(is_done, "{earlier} of the same key comes before {position}");
         }
         let is_held = |(key, by): &(u8, u64)| Some(*key) == self.key(position) && *by < position;
         assert!(!self.held.iter().any(is_held), "{position} is of a key that is held");
-        self.flying.push(item);
+        let key = item.recorded.key.as_ref();
+        assert!(!self.known.is_done(item.recorded.position, key), "{position} was known to be done");
+        Some(item)
+    }
+
+    fn call(&mut self) {
+        let item = self.take();
+        self.flying.extend(item);
+    }
+
+    fn together(&mut self, most: usize, good: usize, rest: bool) {
+        let Some(first) = self.take() else { return };
+        let mut group = vec![first.clone()];
+        while group.len() < most {
+            let Some(behind) = self.lanes.take_behind(&first) else { break };
+            group.push(behind);
+        }
+        let count = group.len();
+        let (mut back, mut failed) = (Vec::new(), None);
+        for (index, item) in group.into_iter().enumerate() {
+            if index == good {
+                self.lanes.stays(&item);
+                failed = Some(item);
+            } else if index < good || rest {
+                // What was done although one before it was not may come again.
+                if failed.is_none() {
+                    self.done.push(item.recorded.position.get());
+                } else {
+                    self.loose.insert(item.recorded.position.get());
+                }
+                self.lanes.settle(&item, index + 1 < count, failed.is_some());
+            } else {
+                back.push(item);
+            }
+        }
+        back.into_iter().rev().for_each(|item| self.lanes.put_back(item));
+        self.flying.extend(failed);
     }
 
     fn refill(&mut self, most: usize) {
@@ -126,7 +175,8 @@ impl World {
         for position in 1..=self.keys.len() as u64 {
             let key = self.key(position).and_then(|key| Key::new(key.to_string()));
             let is_done = stock.is_done(Position::new(position), key.as_ref());
-            assert!(!is_done || self.done.contains(&position), "{position} counts as done: {stock:?}");
+            let was_done = self.done.contains(&position) || self.loose.contains(&position);
+            assert!(!is_done || was_done, "{position} counts as done: {stock:?}");
         }
         let in_memory: usize = self.lanes.ready.len()
             + self.flying.len()
@@ -141,7 +191,7 @@ impl World {
             Step::End(index) if !self.flying.is_empty() => {
                 let item = self.flying.swap_remove(index.index(self.flying.len()));
                 self.done.push(item.recorded.position.get());
-                self.lanes.settle(&item, false);
+                self.lanes.settle(&item, false, false);
             }
             Step::Hold(index) if !self.flying.is_empty() => {
                 let item = self.flying.swap_remove(index.index(self.flying.len()));
@@ -160,6 +210,7 @@ impl World {
             }
             Step::Refill(most) => self.refill(*most),
             Step::Restart => self.restart(),
+            Step::Together { most, good, rest } => self.together(*most, *good, *rest),
             Step::End(_) | Step::Hold(_) | Step::Release(_) => {}
         }
     }
@@ -175,10 +226,10 @@ impl World {
             self.call();
             if let Some(item) = self.flying.pop() {
                 self.done.push(item.recorded.position.get());
-                self.lanes.settle(&item, false);
+                self.lanes.settle(&item, false, false);
             }
         }
-        let done: BTreeSet<u64> = self.done.iter().copied().collect();
+        let done: BTreeSet<u64> = self.done.iter().chain(&self.loose).copied().collect();
         assert_eq!(done, (1..=self.keys.len() as u64).collect(), "everything is done");
         assert!(self.lanes.is_idle());
         assert_eq!((self.lanes.bytes(), self.lanes.waiting(), self.lanes.aside_len()), (0, 0, 0));
@@ -217,10 +268,10 @@ fn redrives_come_first() {
     lanes.release(&Key::new("1").expect("a key"), Position::new(1));
     assert!(lanes.take().is_none() && lanes.wanting().is_none());
     assert_eq!(lanes.redrives_done_up_to(Position::new(11)), Position::new(9));
-    lanes.settle(&again, false);
+    lanes.settle(&again, false, false);
     let last = lanes.take().expect("the second one");
     assert_eq!(last.origin, Origin::Redrive { at: Position::new(11) });
-    lanes.settle(&last, false);
+    lanes.settle(&last, false, false);
     let (key, from) = lanes.wanting().expect("then it goes on");
     assert_eq!(from, Position::new(2));
     lanes.resume(&key, vec![recorded(2, Some(1))], Position::new(5), true);
@@ -235,15 +286,15 @@ fn a_call_with_several_of_a_key_ends_in_the_middle() {
     (1..=4).for_each(|position| lanes.add(recorded(position, Some(1))));
     let first = lanes.take().expect("ready");
     let behind: Vec<Item> = (0..2).map(|_| lanes.take_behind(&first).expect("behind")).collect();
-    lanes.settle(&first, true);
+    lanes.settle(&first, true, false);
     lanes.stays(&behind[0]);
     lanes.put_back(behind[1].clone());
     assert!(lanes.take().is_none(), "the second one waits for its next attempt");
-    lanes.settle(&behind[0], false);
+    lanes.settle(&behind[0], false, false);
     let rest: Vec<u64> = (0..2)
         .map(|_| {
             let next = lanes.take().expect("in their order");
-            lanes.settle(&next, false);
+            lanes.settle(&next, false, false);
             next.recorded.position.get()
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::{
         circuit::Turned,
         course::Due,
         gate::OWN,
-        lanes::{Item, ItemId},
+        lanes::{Item, ItemId, Origin},
         records,
         standing::ParkedSince,
     },
@@ -79,7 +79,8 @@ impl Worker {
     pub(super) fn start_calls(&mut self, subscription: &Arc<Subscription>) -> Hindrance {
         // One pass at a time: what is in flight of the other may be of the same keys.
         let of_other = if self.replay.is_some() { self.calls_of_log } else { self.calls.len() - self.calls_of_log };
-        if subscription.activity == Activity::Paused || of_other > 0 {
+        if subscription.activity == Activity::Paused || of_other > 0 || self.is_reordered(subscription) {
+            self.gate = None;
             return Hindrance::None;
         }
         let hindrance = self.start_while_possible(subscription);
@@ -175,7 +176,8 @@ impl Worker {
         let takes_behind = is_batch && policy.order == Order::Key && policy.on_failure != OnFailure::HoldKey;
         let shared = self.shared.clone();
         let micros = || shared.clock.now().unix_micros();
-        let longest = Duration::from_millis(u64::from(subscription.retry.backoff_max_ms));
+        let retry = &subscription.retry;
+        let longest = Duration::from_millis(u64::from(retry.backoff_max_ms).max(retry.retry_after_max_ms));
         let course = self.course();
         let mut group: Vec<Delivery> = Vec::with_capacity(most.min(ready));
         let mut has_behind = false;
@@ -196,7 +198,7 @@ impl Worker {
                 course.retries.push(std::cmp::Reverse(Due { at: now, delivery }));
                 continue;
             }
-            while takes_behind && group.len() + 1 < most {
+            while takes_behind && delivery.item.origin == Origin::Log && group.len() + 1 < most {
                 let Some(behind) = course.lanes.take_behind(&delivery.item) else { break };
                 has_behind = true;
                 group.push(delivery);
@@ -302,14 +304,14 @@ impl Worker {
         match how {
             Ended::GivenUp { held: true, .. } if is_decided => {
                 course.done(&delivery.item);
-                course.lanes.settle(&delivery.item, more || is_behind);
+                course.lanes.settle(&delivery.item, more, is_behind);
             }
             Ended::Delivered | Ended::GivenUp { held: false, .. } => {
                 if let Some(counts) = counts {
                     counts.note(matches!(how, Ended::Delivered));
                 }
                 course.done(&delivery.item);
-                course.lanes.settle(&delivery.item, more || is_behind);
+                course.lanes.settle(&delivery.item, more, is_behind);
             }
             Ended::GivenUp { held: true, .. } => {
                 course.done(&delivery.item);

@@ -37,6 +37,11 @@ impl Default for Keeping {
 }
 
 impl Keeping {
+    /// Returns when all that is open is to be noted, if anything became of it since.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.has_settled || self.is_urgent).then(|| self.noted + STOCK_PAUSE)
+    }
+
     pub(super) fn begin(&mut self, progress: &Progress) {
         *self = Self { kept: progress.log.mark.done, ..Self::default() };
     }
@@ -136,7 +141,7 @@ impl Worker {
         standing.retrying.store(retrying, Ordering::Relaxed);
         standing.calls.store(calls, Ordering::Relaxed);
         standing.is_full.store(is_full, Ordering::Relaxed);
-        show(&standing.aside, if lanes.aside_len() > 0 { lanes.unread_aside() } else { 0 });
+        show(&standing.aside, lanes.unread_aside());
         show(&standing.next, self.log.next.get());
         show(&standing.done, self.log.done_up_to().get());
         show(&standing.oldest_micros, lanes.oldest_micros().unwrap_or_default());

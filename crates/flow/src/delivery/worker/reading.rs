@@ -1,9 +1,11 @@
 //! What a worker reads: its events, those of lanes that go on, and what is to be delivered again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
+use weir_catalog::SubscriptionId;
 use weir_cloudevents::json as codec;
 use weir_domain::{Data, Event, Key, Position, error_chain};
 use weir_log::{Filter, Page, Read, Recorded};
@@ -13,6 +15,8 @@ use crate::dead_letters::{DEADLETTER_REDRIVEN, DECISIONS, NO_LIMITS};
 
 /// Lanes that may be aside at the same time. With more of them nothing is read any further.
 const ASIDE_MAX: usize = 4096;
+/// How long nothing could be called before lanes are put aside.
+pub(super) const STARVED: Duration = Duration::from_millis(200);
 /// How many events of a lane that goes on are read at once.
 const REFILL_EVENTS: usize = 256;
 /// How many dead letters of a subscription are under way again at the same time.
@@ -35,22 +39,34 @@ impl Worker {
     /// Tells whether too much is open to read on.
     pub(super) fn is_full(&self) -> bool {
         let course = self.replay.as_ref().map_or(&self.log, |replay| &replay.course);
-        let options = &self.shared.options;
-        course.lanes.waiting() >= options.window_events_max
-            || course.lanes.bytes() >= self.shared.window_bytes()
-            || course.lanes.aside_len() >= ASIDE_MAX
+        !self.has_memory() || course.lanes.aside_len() >= ASIDE_MAX
     }
 
-    /// Tells whether there is room to read on; where there is none although nothing can be called, lanes with much behind
-    /// them are put aside.
+    /// Tells whether more may be taken into memory, whatever is aside.
+    pub(super) fn has_memory(&self) -> bool {
+        let course = self.replay.as_ref().map_or(&self.log, |replay| &replay.course);
+        let options = &self.shared.options;
+        course.lanes.waiting() < options.window_events_max && course.lanes.bytes() < self.shared.window_bytes()
+    }
+
+    /// Tells whether there is room to read on; where there is none although nothing can be called for a while, lanes with
+    /// much behind them are put aside.
     pub(super) fn make_room(&mut self) -> bool {
         if !self.is_full() {
+            self.starved = None;
             return true;
         }
-        let course = self.course();
-        if course.lanes.ready() > 0 {
+        if self.course().lanes.ready() > 0 {
+            self.starved = None;
             return false;
         }
+        // A function that is quick gives the room back by itself, and each lane that is put aside is read once more.
+        let since = *self.starved.get_or_insert_with(Instant::now);
+        if since.elapsed() < STARVED {
+            return false;
+        }
+        self.starved = None;
+        let course = self.course();
         let (room, next) = (ASIDE_MAX.saturating_sub(course.lanes.aside_len()), course.next);
         let made = course.lanes.make_room(room, next);
         self.keeping.is_urgent |= made;
@@ -58,7 +74,10 @@ impl Worker {
     }
 
     pub(super) fn may_redrive(&self) -> bool {
-        self.log.lanes.redrives().take(REDRIVES_MAX).count() < REDRIVES_MAX
+        let lanes = &self.log.lanes;
+        let open = lanes.redrives().take(REDRIVES_MAX).count();
+        // Beside what is read ahead, which they may wait behind, and which gives no room for them.
+        open == 0 || (open < REDRIVES_MAX && lanes.bytes() < 2 * self.shared.window_bytes())
     }
 
     fn read_bytes(&self) -> usize {
@@ -155,13 +174,28 @@ impl Worker {
         self.keep(false);
     }
 
+    /// Tells whether something that stands at a position is addressed to this subscription, or to one in whose place it
+    /// stands: that may have been made again since.
+    fn is_addressed(&self, subscription: &str, at: Position) -> bool {
+        if subscription == self.id.as_str() {
+            return true;
+        }
+        let state = self.state.borrow();
+        let space = &self.cursor.space;
+        let former = state.former.get(&(space.clone(), self.id.clone())).map(Vec::as_slice).unwrap_or_default();
+        let former = former.iter().find(|it| it.as_str() == subscription);
+        let is_again =
+            |it: &SubscriptionId| state.cursors.get(&(space.clone(), it.clone())).is_some_and(|it| it.created < at);
+        former.is_some_and(|it| !is_again(it))
+    }
+
     async fn decide(&mut self, recorded: &Recorded) -> Result<(), weir_log::LogError> {
         let at = recorded.position;
         let Some(decision) = decision(recorded) else {
             tracing::error!(space = %self.cursor.space, position = %at, "what was decided about a dead letter cannot be read");
             return Ok(());
         };
-        if decision.subscription != self.id.as_str() {
+        if !self.is_addressed(&decision.subscription, at) {
             return Ok(());
         }
         let read = Read::forward(self.cursor.space.clone(), decision.position).events_max(1);
@@ -174,13 +208,14 @@ impl Worker {
             return Ok(());
         };
         let key = original.key.clone();
+        let is_open = key.as_ref().is_some_and(|key| self.log.lanes.is_open(key, decision.position));
         if decision.is_redrive {
             original.event = decision.patched.unwrap_or(original.event);
             self.log.lanes.redrive(original, at);
         }
         if let Some(key) = key
             && !self.log.lanes.release(&key, decision.position)
-            && self.log.lanes.is_open(&key, decision.position)
+            && is_open
         {
             // That it was given up is in the log, and not known here yet.
             self.decided_early.insert(decision.position);

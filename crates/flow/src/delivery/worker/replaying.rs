@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_cloudevents::time;
-use weir_domain::{Data, Event, Position, Timestamp, error_chain};
+use weir_domain::{Data, Event, Position, Timestamp};
 use weir_log::{NewEvent, Recorded};
 use weir_routing::Filter;
 
@@ -14,7 +14,7 @@ use crate::{
         course::Course,
         standing::{ReplayRefusal, ReplayStanding, ReplayState, Standing},
     },
-    progress::{self, Mark, Replay, ReplayOrder},
+    progress::{self, Mark, Progress, Replay, ReplayOrder},
     replays::SOURCE,
 };
 
@@ -134,6 +134,10 @@ impl Worker {
         if let Some(replay) = &self.replay {
             return Err(ReplayRefusal::UnderWay { id: replay.order.id.clone() });
         }
+        // Of one that was cancelled: what it calls still may be of the same keys.
+        if self.calls.len() > self.calls_of_log {
+            return Err(ReplayRefusal::Away);
+        }
         filter(&order)?;
         order.to = order.to.min(self.log.next.previous());
         if order.from > order.to {
@@ -144,9 +148,11 @@ impl Worker {
         let mut progress = self.progress();
         progress.replay = Some(Box::new(Replay { order, course, delivered: 0, given_up: 0 }));
         // What is answered is to be carried out, whatever happens after that.
-        let cursors = &self.shared.cursors;
-        let stored = cursors.store_now(&*self.shared.log, &self.cursor, progress.clone()).await;
-        stored.map_err(|error| ReplayRefusal::Log { detail: error_chain(&error) })?;
+        if !self.shared.cursors.store_now(&self.cursor, progress.clone()).await {
+            let before = Progress { replay: None, ..progress };
+            self.shared.cursors.note(&self.cursor, before.log.mark.done, Some(before.clone()));
+            return Err(ReplayRefusal::Log { detail: "cursors cannot be written at this moment".into() });
+        }
         let Some(subscription) = self.subscription() else { return Err(ReplayRefusal::Away) };
         self.replays += 1;
         let (pass, order) = (self.replays, subscription.delivery.order);
@@ -178,8 +184,12 @@ impl Worker {
         self.shown.standing.detail.lock().replay = Some(standing.clone());
         let event_type = if state == ReplayState::Finished { REPLAY_FINISHED } else { REPLAY_CANCELLED };
         self.untold.extend(told(&standing, self.id.as_str(), event_type, &self.shared));
+        // The log has how it ended before the cursor forgets it: else nobody could tell after a kill.
+        self.tell().await;
+        if !self.shared.cursors.store_now(&self.cursor, self.progress()).await {
+            tracing::warn!(space = %self.cursor.space, subscription = %self.id, "the end of a replay is written down later");
+        }
         (self.keeping.has_settled, self.keeping.is_urgent) = (true, true);
-        self.keep(true);
         standing
     }
 }

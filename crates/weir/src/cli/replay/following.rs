@@ -43,7 +43,7 @@ impl<'a> Following<'a> {
     }
 
     /// Shows how far it is until it is over.
-    pub(super) async fn to_end(&mut self, mut replay: Replay) -> anyhow::Result<Replay> {
+    pub(super) async fn until_end(&mut self, mut replay: Replay) -> anyhow::Result<Replay> {
         loop {
             self.show(&replay)?;
             if !replay.is_running() {
