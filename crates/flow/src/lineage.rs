@@ -7,7 +7,7 @@ use weir_log::{LogEngine, LogError, Read, Recorded};
 use crate::{delivery::Work, reentry::CAUSATION_ID};
 
 /// How many events are looked through for the causes of one. They stand close before it where functions are quick.
-const SCANNED_MAX: usize = 20_000;
+pub(crate) const SCANNED_MAX: usize = 20_000;
 
 /// Returns the event that caused one, the event that caused that one, and so on, at most so many. It ends where a cause is
 /// not found among the events close before.

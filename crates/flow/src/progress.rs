@@ -25,6 +25,17 @@ pub(crate) struct Progress {
     pub(crate) redrives: Mark,
     /// The replay that is under way.
     pub(crate) replay: Option<Box<Replay>>,
+    /// Since when and why it is parked.
+    pub(crate) parked: Option<Parked>,
+}
+
+/// That a subscription is parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// Since when, in microseconds since the Unix epoch.
+    pub(crate) since_micros: u64,
+    /// The last failure.
+    pub(crate) cause: String,
 }
 
 /// Up to where everything is done, and what is done behind that.
@@ -297,25 +308,29 @@ impl Progress {
     /// Returns the progress of a subscription that begins after a position.
     pub(crate) fn at(done: Position) -> Self {
         let log = Course { mark: Mark::at(done), ..Course::default() };
-        Self { log, redrives: Mark::at(done), replay: None }
+        Self { log, redrives: Mark::at(done), ..Self::default() }
     }
 
     /// Returns what of it counts in a log that ends at a position: what stands behind that is other events.
     pub(crate) fn until(self, end: Position) -> Self {
-        let Self { log, redrives, replay } = self;
+        let Self { log, redrives, replay, parked } = self;
         let replay = replay.map(|replay| Box::new(Replay { course: replay.course.until(end), ..*replay }));
-        Self { log: log.until(end), redrives: redrives.until(end), replay }
+        Self { log: log.until(end), redrives: redrives.until(end), replay, parked }
     }
 
     /// Writes it down, see `docs/log-format.md`.
     pub(crate) fn encode(&self) -> Bytes {
-        let Self { log, redrives, replay } = self;
+        let Self { log, redrives, replay, parked } = self;
         let mut out = Writer::begin(log.mark.done);
         log.write(&mut out);
         redrives.write(&mut out);
         out.number(u64::from(replay.is_some()));
         if let Some(replay) = replay {
             replay.write(&mut out);
+        }
+        out.number(parked.as_ref().map_or(0, |parked| parked.since_micros.max(1)));
+        if let Some(parked) = parked {
+            out.text(&parked.cause);
         }
         out.finish()
     }
@@ -337,7 +352,11 @@ impl Progress {
                     0 => None,
                     _ => Some(Box::new(Replay::read(&mut input)?)),
                 };
-                (input.is_empty() && log.mark.done == done).then_some(Self { log, redrives, replay })
+                let parked = match input.number()? {
+                    0 => None,
+                    since_micros => Some(Parked { since_micros, cause: input.text()?.to_owned() }),
+                };
+                (input.is_empty() && log.mark.done == done).then_some(Self { log, redrives, replay, parked })
             }
             _ => None,
         }
@@ -416,7 +435,8 @@ mod tests {
         };
         let replay = Replay { order, course: course.clone(), delivered: 4, given_up: 1 };
         let redrives = Mark { done: position(100), ahead: Ahead { up_to: position(200), open: vec![position(150)] } };
-        let whole = Progress { log: course, redrives, replay: Some(Box::new(replay)) };
+        let parked = Some(Parked { since_micros: 5, cause: "it is down".into() });
+        let whole = Progress { log: course, redrives, replay: Some(Box::new(replay)), parked };
         let bytes = whole.encode();
         assert_eq!(Progress::decode(&bytes).as_ref(), Some(&whole));
         for end in 9..bytes.len() {

@@ -60,6 +60,12 @@ pub(crate) enum Turned {
 }
 
 impl Circuit {
+    /// Goes on where it was parked before a start: it is probed at once.
+    pub(crate) fn resume(since: Timestamp, cause: String, now: Instant) -> Self {
+        let parked = Parked { since, cause, probe: now, pause: PROBE_PAUSE, is_probing: false };
+        Self { failing: None, parked: Some(parked) }
+    }
+
     /// Tells whether it is parked, and since when.
     pub(crate) fn parked(&self) -> Option<&Parked> {
         self.parked.as_ref()

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use weir_catalog::{Activity, Entrance, Subscription, SubscriptionId};
-use weir_domain::{Event, Position};
+use weir_domain::{Event, Position, Timestamp};
 use weir_log::NewEvent;
 use weir_routing::Filter;
 
@@ -27,7 +27,7 @@ use super::{
     course::Course,
     gate::Waiting,
     pace::Pace,
-    standing::{Order, Shown},
+    standing::{Order, ParkedSince, Shown},
 };
 use crate::{cursors::CursorName, flow::Shared, progress::Progress, snapshot::Snapshot};
 use calling::Rate;
@@ -184,6 +184,12 @@ impl Worker {
         let wanted = Wanted::by(&subscription);
         let mut signals = self.signals(&wanted);
         let Some(progress) = self.load_cursor(&subscription).await else { return };
+        if let Some(parked) = &progress.parked {
+            let since = Timestamp::from_unix_micros(parked.since_micros);
+            self.circuit = Circuit::resume(since, parked.cause.clone(), Instant::now());
+            let shown = ParkedSince { since, cause: parked.cause.clone() };
+            self.shown.standing.detail.lock().parked = Some(shown);
+        }
         self.begin(&subscription, progress);
         while let Some(subscription) = self.subscription() {
             self.adapt(&subscription);

@@ -53,7 +53,9 @@ pub(super) async fn causes(
         let Some(cause) = last.event.extension_text(CAUSATION_ID) else { break };
         // It stands further back: where a function returned it, it is found all the same.
         let Some(further) = returned(shared, space, cause, last.position, history).await? else {
-            cut = Some(Cut::Scan);
+            // Where nothing is further back than was looked through, the cause is none that was ever kept.
+            let is_all = last.position.get() <= lineage::SCANNED_MAX as u64;
+            cut = (!is_all).then_some(Cut::Scan);
             break;
         };
         found.push(further);

@@ -13,6 +13,7 @@ use serde::{
 use serde_json::value::RawValue;
 use weir_catalog::Detail;
 
+use super::parameter::short;
 use crate::openapi::Member;
 
 const CURE: &str = "send a JSON object whose members have the types of the documentation";
@@ -46,6 +47,17 @@ impl<'a> Fields<'a> {
         let Some(value) = self.members.remove(&name.to_ascii_lowercase()) else { return Ok(None) };
         serde_json::from_str(value.get())
             .map_err(|error| Detail::new(format!("{}{name}: {}", self.context, reason(&error)), CURE))
+    }
+
+    /// Refuses members that nobody took, for a request in which a misspelt one would do harm.
+    ///
+    /// # Errors
+    /// Where there are any.
+    pub(super) fn refuse_others(&self) -> Result<(), Detail> {
+        let Some(other) = self.members.keys().next() else { return Ok(()) };
+        let names: Vec<&str> = self.told.iter().map(|member| member.name).collect();
+        let message = format!("{}member {:?} is not known", self.context, short(other));
+        Err(Detail::new(message, format!("use {}", names.join(", "))))
     }
 
     /// Takes a text; empty where it is absent.

@@ -20,7 +20,7 @@ use super::{
     ItemPath,
     described::{AT_THE_DOOR, OF_BODIES, SPACE_NAME, identifier},
     media,
-    parameter::flag,
+    parameter::{flag, short},
     resource::{Resource, utf8},
     subscriptions::Subscriptions,
 };
@@ -29,7 +29,7 @@ use crate::{
     gateway::Shared,
     openapi::{self, Answer, Endpoint, Member, Operation},
     problem::Problem,
-    space,
+    query, space,
 };
 
 /// Where true, it is only said what the replay would do.
@@ -325,7 +325,12 @@ async fn start(State(shared): State<Arc<Shared>>, path: ItemPath, request: Reque
     let space = space::named(&space)?;
     media::refuse_other_answers(request.headers())?;
     media::refuse_other_bodies(request.headers())?;
-    let is_rehearsal = flag(request.uri().query().unwrap_or_default(), DRY_RUN)?;
+    let parameters = request.uri().query().unwrap_or_default();
+    // Who misspells it would begin what was only to be looked at.
+    if let Some((other, _)) = query::pairs(parameters).find(|(name, _)| name.as_ref() != DRY_RUN) {
+        return Err(Problem::invalid(format!("parameter {:?} is not known: use {DRY_RUN}", short(&other))));
+    }
+    let is_rehearsal = flag(parameters, DRY_RUN)?;
     let body = shared.read_configuration_body(request.into_body(), &mut place).await?;
     let wanted = utf8(&body).and_then(|text| request::read(text, shared.clock.now()));
     let wanted = wanted.map_err(|detail| Problem::invalid(detail.message().to_owned()).cured_by(detail.cure()))?;

@@ -252,6 +252,7 @@ impl Worker {
             }
         }
         if turned != Turned::Same {
+            self.keeping.is_urgent = true;
             self.tell_turned(turned);
         }
         self.tell().await;

@@ -10,13 +10,16 @@ use weir_log::LogError;
 use super::Worker;
 use crate::{
     delivery::standing::show,
-    progress::{Ahead, Mark, Progress},
+    progress::{Ahead, Mark, Parked, Progress},
 };
 
 /// Positions by which the cursor may move on before that is worth a write, while there is nothing to deliver.
 const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
 /// The least time between two looks at all that is open.
 const STOCK_PAUSE: Duration = Duration::from_millis(250);
+
+/// How much is kept of why a subscription is parked, in characters.
+const PARKED_CAUSE_MAX: usize = 256;
 
 /// What was noted last, and what has changed since.
 #[derive(Debug)]
@@ -126,7 +129,11 @@ impl Worker {
         let redrives =
             Mark { done: self.log.lanes.redrives_done_up_to(read), ahead: Ahead::of(undone, read.max(before.up_to())) };
         let replay = self.replay.as_ref().map(|replay| Box::new(replay.stock()));
-        Progress { log: self.log.stock(), redrives, replay }
+        let parked = self.circuit.parked().map(|it| {
+            let cause = it.cause.chars().take(PARKED_CAUSE_MAX).collect();
+            Parked { since_micros: it.since.unix_micros(), cause }
+        });
+        Progress { log: self.log.stock(), redrives, replay, parked }
     }
 
     /// Shows others what is going on.

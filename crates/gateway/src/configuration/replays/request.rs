@@ -71,15 +71,16 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<ReplayRequest, Detail> 
         Value::String(word) if word == EARLIEST => Place::Earliest,
         given => named("from", given, now)?,
     };
-    let to = fields.take::<Value>("to")?.map(|given| named("to", &given, now)).transpose()?;
-    Ok(ReplayRequest {
+    let request = ReplayRequest {
         from,
-        to,
+        to: fields.take::<Value>("to")?.map(|given| named("to", &given, now)).transpose()?,
         filter: fields.take::<Value>("filter")?.map(|given| filter(&given)).transpose()?,
         rate: fields.take("rate")?,
         derivation: fields.optional("as")?,
         with_effects: fields.take("withEffects")?.unwrap_or_default(),
-    })
+    };
+    fields.refuse_others()?;
+    Ok(request)
 }
 
 fn filter(given: &Value) -> Result<Filter, Detail> {
@@ -180,6 +181,8 @@ mod tests {
             let text = text.replacen('{', r#"{"from":1,"#, usize::from(!text.contains("\"from\"")));
             read(&text, NOW).is_err()
         });
+        let told = read(r#"{"from":1,"rat":3}"#, NOW).expect_err("it would go at full speed");
+        assert_eq!(told.message(), "member \"rat\" is not known");
         let told = read(r#"{"from":1,"filter":{"exact":{}}}"#, NOW).expect_err("no filter");
         assert!(told.message().starts_with("filter: "), "{}", told.message());
     }
