@@ -382,14 +382,20 @@ fn answers(told: &Explanation, output: &Output, out: &mut String) {
         out.push('\n');
     };
     if told.deliveries.is_empty() {
-        let text = format!("no async subscription listened to events of type {}", safe(&told.event.link.event_type));
+        // Which of the two it is, only who asked knows.
+        let event_type = safe(&told.event.link.event_type);
+        let text = format!("no async subscription, or none of that name, listened to events of type {event_type}");
         say(Paint::Warn, text);
     }
     if told.deliveries_left > 0 {
         say(Paint::Warn, format!("… and {} subscriptions more: ask for one with --subscription", told.deliveries_left));
     }
     if told.other_subscriptions > 0 {
-        say(Paint::Dim, format!("{} async subscriptions listened to other types", told.other_subscriptions));
+        let others = match told.other_subscriptions {
+            1 => "1 async subscription".to_owned(),
+            count => format!("{count} async subscriptions"),
+        };
+        say(Paint::Dim, format!("{others} listened to other types"));
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Following<'a> {
     path: String,
     output: &'a Output,
     bar: ProgressBar,
+    /// How many events there are, where that is known: what was read runs ahead of what was delivered.
+    events: Option<u64>,
     backoff: Backoff,
     /// What was shown last: position, events that were delivered and that were given up.
     shown: Option<(u64, u64, u64)>,
@@ -33,8 +35,9 @@ pub(super) struct Following<'a> {
 
 impl<'a> Following<'a> {
     pub(super) fn new(client: &'a Client, path: String, output: &'a Output, backoff: Backoff, begun: &Replay) -> Self {
-        let steps = begun.to.saturating_sub(begun.from).saturating_add(1);
-        Self { client, path, output, bar: output.steps("replaying", steps), backoff, shown: None }
+        let events = begun.events;
+        let steps = events.unwrap_or_else(|| begun.to.saturating_sub(begun.from).saturating_add(1));
+        Self { client, path, output, bar: output.steps("replaying", steps), events, backoff, shown: None }
     }
 
     /// Returns the bar, which somebody else clears where this ends early.
@@ -64,7 +67,8 @@ impl<'a> Following<'a> {
         if self.output.is_json() {
             return Ok(self.output.json(replay)?);
         }
-        self.bar.set_position(replay.position.saturating_add(1).saturating_sub(replay.from));
+        let read = replay.position.saturating_add(1).saturating_sub(replay.from);
+        self.bar.set_position(self.events.map_or(read, |_| replay.delivered.saturating_add(replay.given_up)));
         self.bar.set_message(format!("replaying, {} delivered", HumanCount(replay.delivered)));
         Ok(())
     }

@@ -94,6 +94,9 @@ pub(in crate::cli) struct Replay {
     pub(super) position: u64,
     pub(super) delivered: u64,
     pub(super) given_up: u64,
+    /// How many there are, as it was counted before; only told of one that was begun just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) events: Option<u64>,
     requested: String,
 }
 
