@@ -4,22 +4,19 @@
 //! A filter is read once, which is in `parse`, and asked for each event, which is in `evaluate`. What an expression of
 //! SQL would be is not known here.
 
-mod attribute;
 mod evaluate;
 mod parse;
-mod pointer;
-mod spelling;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use weir_domain::Event;
 
-use self::attribute::Attribute;
 pub use self::{
     evaluate::{Explained, Term},
     parse::FilterFault,
 };
+use crate::attribute::Attribute;
 
 /// A filter over the attributes of events. Immutable, and cheap to clone.
 ///

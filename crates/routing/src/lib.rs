@@ -7,12 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod attribute;
+mod cover;
 mod filter;
 mod matcher;
 mod method;
 mod params;
+mod pointer;
 mod router;
+mod spelling;
 mod tree;
+mod type_pattern;
 
 pub use arrival::{Arrival, Entrance, Matching};
 pub use filter::{Explained, Filter, FilterFault, Term};
@@ -21,3 +26,4 @@ pub use method::{Method, MethodSet};
 pub use params::{Params, decoded};
 pub use router::Router;
 pub use tree::{Found, PathTree, ROUTE_BYTES_MAX, RouteError};
+pub use type_pattern::{TypePattern, TypePatternError};

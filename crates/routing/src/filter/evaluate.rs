@@ -5,10 +5,8 @@
 
 use weir_domain::Event;
 
-use super::{
-    Comparison, Node, Pair,
-    pointer::{Pointer, Step},
-};
+use super::{Comparison, Node, Pair};
+use crate::pointer::{Pointer, Step};
 
 /// What a filter said of an event, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::{error::Error, fmt};
 
 use serde_json::Value;
 
-use super::{
-    Comparison, Filter, Node, Pair,
+use super::{Comparison, Filter, Node, Pair};
+use crate::{
     attribute::Attribute,
     pointer::{Pointer, Step},
     spelling,

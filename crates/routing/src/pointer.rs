@@ -2,7 +2,7 @@
 
 /// One part of a pointer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// The member of an object with this name.
     Member(&'a str),
     /// The item of an array at this place.
@@ -11,12 +11,12 @@ pub(super) enum Step<'a> {
 
 /// A pointer that goes down and up again.
 #[derive(Debug, Default)]
-pub(super) struct Pointer {
+pub(crate) struct Pointer {
     text: String,
 }
 
 impl Pointer {
-    pub(super) fn enter(&mut self, step: Step<'_>) {
+    pub(crate) fn enter(&mut self, step: Step<'_>) {
         self.text.push('/');
         match step {
             Step::Item(index) => self.text.push_str(&index.to_string()),
@@ -29,12 +29,12 @@ impl Pointer {
     }
 
     /// Goes back to where it was before the last step.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         // Slashes within names are escaped: the last one is that of the last step.
         self.text.truncate(self.text.rfind('/').unwrap_or(0));
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.text.clone()
     }
 }

@@ -6,8 +6,8 @@ use weir_domain::Event;
 const NAME_BYTES_MAX: usize = 64;
 
 /// A context attribute, by what it is found.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) enum Attribute {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Attribute {
     Id,
     Source,
     SpecVersion,
@@ -22,7 +22,7 @@ pub(super) enum Attribute {
 
 impl Attribute {
     /// Reads a name. The problem of one that no attribute can have continues the sentence that begins with it.
-    pub(super) fn parse(name: &str) -> Result<Self, String> {
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
         if let Some(known) = Self::defined(name) {
             return Ok(known);
         }
@@ -40,7 +40,7 @@ impl Attribute {
     }
 
     /// Finds an attribute that CloudEvents itself defines.
-    pub(super) fn defined(name: &str) -> Option<Self> {
+    pub(crate) fn defined(name: &str) -> Option<Self> {
         match name {
             "id" => Some(Self::Id),
             "source" => Some(Self::Source),
@@ -54,7 +54,7 @@ impl Attribute {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Id => "id",
             Self::Source => "source",
@@ -69,7 +69,7 @@ impl Attribute {
     }
 
     /// Returns the canonical text that an event has of it: of a number or a truth what a header would show.
-    pub(super) fn of<'e>(&self, event: &'e Event) -> Option<&'e str> {
+    pub(crate) fn of<'e>(&self, event: &'e Event) -> Option<&'e str> {
         match self {
             Self::Id => Some(event.id()),
             Self::Source => Some(event.source()),

@@ -6,7 +6,7 @@ use std::mem;
 const BYTES_MAX: usize = 32;
 
 /// Returns the known word that differs least, where it does not differ much; capital letters do not count.
-pub(super) fn nearest(given: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn nearest(given: &str, known: &[&'static str]) -> Option<&'static str> {
     if given.len() > BYTES_MAX {
         return None;
     }
