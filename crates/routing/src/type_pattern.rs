@@ -35,7 +35,7 @@ impl TypePattern {
         if text.is_empty() {
             return refuse("is empty: give a name of an event type, or a wildcard such as \"order.*\"".into());
         }
-        if Self::has_wildcard(text) {
+        if text.contains(['*', '>']) {
             let mut parts = text.split('.').peekable();
             while let Some(part) = parts.next() {
                 match part {
@@ -46,7 +46,7 @@ impl TypePattern {
                         );
                     }
                     ONE | REST => {}
-                    _ if Self::has_wildcard(part) => {
+                    _ if part.contains(['*', '>']) => {
                         return refuse(format!(
                             "has \"{part}\" between two dots: a wildcard stands alone there; a prefix or a suffix is a filter"
                         ));
@@ -58,16 +58,16 @@ impl TypePattern {
         Ok(Self { text: text.into() })
     }
 
-    /// Takes a name as it is.
+    /// Takes a name as it is; `None` where it is empty or a wildcard. A name may have `*` or `>` in it beside other letters.
     #[must_use]
     pub fn exact(name: &str) -> Option<Self> {
         (!name.is_empty() && !Self::has_wildcard(name)).then(|| Self { text: name.into() })
     }
 
-    /// Tells whether a text has a sign of a wildcard in it.
+    /// Tells whether one of the parts of a text stands for others.
     #[must_use]
     pub fn has_wildcard(text: &str) -> bool {
-        text.contains(['*', '>'])
+        text.split('.').any(|part| part == ONE || part == REST)
     }
 
     /// Returns it as it was written.
@@ -159,5 +159,6 @@ mod tests {
             assert!(TypePattern::parse(text).is_err(), "{text}");
         }
         assert_eq!(TypePattern::exact("order.*"), None);
+        assert!(TypePattern::exact("order.a*").is_some_and(|it| it.matches("order.a*") && !it.matches("order.ab")));
     }
 }
