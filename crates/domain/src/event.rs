@@ -7,6 +7,7 @@ mod builder;
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 pub use builder::EventBuilder;
@@ -155,6 +156,19 @@ impl Event {
         let own = self.extensions().filter(|(name, _)| !names.contains(name));
         let extensions: Vec<_> = own.chain(given).collect();
         Self::assemble(self.fixed_values(), extensions.iter().copied(), self.data.clone())
+    }
+
+    /// Returns the event in memory of its own. One that came out of a log or a request may be a slice of a larger buffer, and
+    /// keeps all of it: this is for who keeps the event for long and not what stood beside it.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let data = match &self.data {
+            Data::None => Data::None,
+            Data::Json(text) => Data::Json((&**text).into()),
+            Data::Text(text) => Data::Text((&**text).into()),
+            Data::Binary(bytes) => Data::Binary(Bytes::copy_from_slice(bytes)),
+        };
+        Self { text: (&*self.text).into(), layout: self.layout.clone(), data }
     }
 
     fn fixed(&self, which: Fixed) -> &str {

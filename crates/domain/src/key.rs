@@ -19,6 +19,12 @@ impl Key {
         (!text.is_empty() && text.len() <= Self::BYTES_MAX).then_some(Self(text))
     }
 
+    /// Returns the key in memory of its own, as [`Event::compact`](crate::Event::compact) does.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self((&*self.0).into())
+    }
+
     /// Returns the text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,6 +4,8 @@
 //! stop another. A cursor has one worker at a time: where one subscription takes the place of another, its worker begins
 //! when that of the other has finished its calls, so that the order of a key is kept. The same holds where a subscription
 //! is deleted and made again, although that has another cursor.
+//!
+//! What is new is read once for each space, by its [`fan_out`]; a worker reads the log by itself for what is older.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +29,9 @@ mod calls;
 mod circuit;
 mod course;
 mod departure;
+mod fan_out;
 mod gate;
+mod inbox;
 mod lanes;
 mod outcome;
 mod pace;
@@ -38,9 +42,11 @@ mod worker;
 pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
 pub(crate) use gate::Gate;
+pub(crate) use inbox::Feed;
 pub(crate) use records::{SOURCE as RECORDS_SOURCE, about, key_of_attempts};
 pub(crate) use standing::{Order, Present};
 pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
+use fan_out::FanOut;
 use worker::Worker;
 
 /// How many cursors whose subscriptions are gone are looked at together: each reads the log.
@@ -56,6 +62,7 @@ const RESTART_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Supervisor {
     shared: Arc<Shared>,
     workers: JoinSet<()>,
+    fan_outs: FanOuts,
     running: BTreeMap<CursorName, Running>,
     /// Cursors whose last worker ended in a panic.
     broken: BTreeMap<CursorName, Broken>,
@@ -81,8 +88,9 @@ struct Broken {
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let (workers, departures) = (JoinSet::new(), JoinSet::new());
+        let fan_outs = FanOuts::default();
         let (running, broken) = (BTreeMap::new(), BTreeMap::new());
-        Self { shared, workers, running, broken, departed: Vec::new(), departures }
+        Self { shared, workers, fan_outs, running, broken, departed: Vec::new(), departures }
     }
 
     /// Runs from when `begin` is done until told to stop; then no new event is taken, the calls in flight are waited for, and
@@ -120,6 +128,9 @@ impl Supervisor {
                 }
                 Some(ended) = self.workers.join_next_with_id(), if !self.workers.is_empty() => self.ended(ended),
                 Some(ended) = self.departures.join_next(), if !self.departures.is_empty() => note_end(ended),
+                Some(ended) = self.fan_outs.tasks.join_next_with_id(), if !self.fan_outs.tasks.is_empty() => {
+                    self.fan_outs.ended(ended);
+                }
             }
             state.mark_unchanged();
         }
@@ -128,6 +139,9 @@ impl Supervisor {
         }
         while let Some(ended) = self.departures.join_next().await {
             note_end(ended);
+        }
+        while let Some(ended) = self.fan_outs.tasks.join_next_with_id().await {
+            self.fan_outs.ended(ended);
         }
     }
 
@@ -146,6 +160,7 @@ impl Supervisor {
         }
         self.shared.workers_max.store(wanted.len(), std::sync::atomic::Ordering::Relaxed);
         self.broken.retain(|cursor, _| wanted.contains_key(cursor));
+        let due = self.fan_outs.adjust(&self.shared, wanted.keys().map(|it| &it.space), stop, now);
         let ending = self.running.iter().filter(|(_, worker)| worker.stop.is_cancelled());
         let ending: BTreeSet<(SpaceName, SubscriptionId)> =
             ending.map(|(cursor, worker)| (cursor.space.clone(), worker.subscription.clone())).collect();
@@ -168,7 +183,7 @@ impl Supervisor {
             let departed = self.departed.swap_remove(index);
             self.departures.spawn(departure::settle(self.shared.clone(), departed, stop.clone()));
         }
-        self.broken.values().map(|it| it.until).filter(|until| *until > now).min()
+        self.broken.values().map(|it| it.until).filter(|until| *until > now).chain(due).min()
     }
 
     /// A worker has ended because its subscription is gone, or it is broken: then it is started again after a pause, so that
@@ -194,6 +209,51 @@ impl Supervisor {
         let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::error!(%error, %space, subscription = %id, retry_in_ms, "a delivery worker ended in a panic and starts again");
         self.broken.insert(cursor, Broken { pause, until: now + pause });
+    }
+}
+
+/// The fan-outs of the spaces that have subscriptions, or had some.
+#[derive(Default)]
+struct FanOuts {
+    tasks: JoinSet<()>,
+    running: BTreeMap<SpaceName, Id>,
+    /// Those that ended in a panic, until they are started again.
+    broken: BTreeMap<SpaceName, Instant>,
+}
+
+impl FanOuts {
+    /// Starts those that are not there; returns when the first of those is to be started that wait after a panic.
+    fn adjust<'a>(
+        &mut self,
+        shared: &Arc<Shared>,
+        spaces: impl Iterator<Item = &'a SpaceName>,
+        stop: &CancellationToken,
+        now: Instant,
+    ) -> Option<Instant> {
+        for space in spaces {
+            if self.running.contains_key(space) || self.broken.get(space).is_some_and(|until| *until > now) {
+                continue;
+            }
+            self.broken.remove(space);
+            let fan_out = FanOut::new(shared.clone(), space.clone(), stop.child_token());
+            let task = self.tasks.spawn(fan_out.run()).id();
+            self.running.insert(space.clone(), task);
+        }
+        self.broken.values().copied().min()
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let (task, error) = match ended {
+            Ok((task, ())) => (task, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let space = self.running.iter().find_map(|(space, it)| (*it == task).then(|| space.clone()));
+        let Some(space) = space else { return };
+        self.running.remove(&space);
+        if let Some(error) = error {
+            tracing::error!(%error, %space, "the fan-out of new events ended in a panic and starts again");
+            self.broken.insert(space, Instant::now() + RESTART_PAUSE);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     authorizer::Decisions,
     call,
     cursors::{CursorName, Cursors},
-    delivery::{Gate, Present, Supervisor},
+    delivery::{Feed, Gate, Present, Supervisor},
     live::{Proposal, Registrar, Request},
     snapshot::Snapshot,
     system_events,
@@ -108,6 +108,8 @@ pub(crate) struct Shared {
     pub(crate) decisions: Decisions,
     /// What can be seen of the workers.
     pub(crate) workers: Mutex<BTreeMap<CursorName, Present>>,
+    /// What the fan-out of each space gives them.
+    pub(crate) feeds: Mutex<BTreeMap<SpaceName, Arc<Feed>>>,
     /// How many there are.
     pub(crate) workers_max: AtomicUsize,
     /// How many calls of them may be in flight together.
@@ -119,13 +121,18 @@ pub(crate) struct Shared {
 }
 
 /// The least that a subscription may read ahead, in bytes, however many there are.
-const WINDOW_BYTES_MIN: usize = 256 * 1024;
+const WINDOW_BYTES_MIN: usize = 64 * 1024;
 
 impl Shared {
     /// Returns how many bytes of events one subscription may read ahead now.
     pub(crate) fn window_bytes(&self) -> usize {
         let part = self.options.windows_bytes_max / self.workers_max.load(Ordering::Relaxed).max(1);
         part.clamp(WINDOW_BYTES_MIN.min(self.options.window_bytes_max), self.options.window_bytes_max)
+    }
+
+    /// Returns what the fan-out of a space gives the workers of its subscriptions.
+    pub(crate) fn feed(&self, space: &SpaceName) -> Arc<Feed> {
+        self.feeds.lock().entry(space.clone()).or_default().clone()
     }
 }
 
@@ -203,6 +210,7 @@ impl Flow {
             delivering,
             decisions,
             workers: Mutex::default(),
+            feeds: Mutex::default(),
             workers_max: AtomicUsize::new(0),
             gate,
             cursors,

@@ -223,6 +223,8 @@ struct Seen {
 impl Seen {
     fn of(worker: Option<&Present>, cursor: &CursorName, known: Option<&Progress>) -> Self {
         let next = worker.map_or(0, |it| it.standing.next.load(Ordering::Relaxed));
+        // Before all else: what the worker took until then is shown.
+        let next = worker.filter(|_| next > 0).map_or(0, |it| it.inbox.passed(Position::new(next)).get());
         // A worker that has not begun shows nothing.
         let Some(standing) = worker.map(|it| &*it.standing).filter(|_| next > 0) else {
             let done = known.map_or(cursor.created, |known| known.log.mark.done);

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use weir_catalog::SubscriptionId;
 use weir_domain::Timestamp;
 
+use super::inbox::{Feed, Inbox};
 use crate::{cursors::CursorName, flow::Shared, progress::ReplayOrder};
 
 /// What a worker is doing, written by it alone.
@@ -144,12 +145,16 @@ pub(crate) struct Present {
     pub(crate) subscription: SubscriptionId,
     pub(crate) standing: Arc<Standing>,
     pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 /// Shows a worker to others until this is dropped.
 pub(crate) struct Shown {
     shared: Arc<Shared>,
     cursor: CursorName,
+    id: SubscriptionId,
+    feed: Arc<Feed>,
+    pub(crate) inbox: Arc<Inbox>,
     pub(crate) standing: Arc<Standing>,
 }
 
@@ -161,14 +166,17 @@ impl Shown {
         orders: mpsc::Sender<Order>,
     ) -> Self {
         let standing = Arc::<Standing>::default();
-        let present = Present { subscription: id.clone(), standing: standing.clone(), orders };
+        let feed = shared.feed(&cursor.space);
+        let inbox = feed.enter(id);
+        let present = Present { subscription: id.clone(), standing: standing.clone(), orders, inbox: inbox.clone() };
         shared.workers.lock().insert(cursor.clone(), present);
-        Self { shared: shared.clone(), cursor: cursor.clone(), standing }
+        Self { shared: shared.clone(), cursor: cursor.clone(), id: id.clone(), feed, inbox, standing }
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
+        self.feed.leave(&self.id, &self.inbox);
         self.shared.workers.lock().remove(&self.cursor);
     }
 }

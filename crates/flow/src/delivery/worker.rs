@@ -25,6 +25,7 @@ use super::{
     attempt::{Delivery, Ended, Work},
     circuit::Circuit,
     course::Course,
+    fan_out,
     gate::Waiting,
     pace::Pace,
     standing::{Order, ParkedSince, Shown},
@@ -140,7 +141,7 @@ enum Hindrance {
 /// What wakes the worker beside its calls.
 struct Signals {
     /// Its events.
-    events: watch::Receiver<Position>,
+    events: watch::Receiver<()>,
     /// What is to be delivered again.
     redrives: watch::Receiver<Position>,
 }
@@ -182,7 +183,7 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         let Some(subscription) = self.subscription() else { return };
         let wanted = Wanted::by(&subscription);
-        let mut signals = self.signals(&wanted);
+        let mut signals = self.signals();
         let Some(progress) = self.load_cursor(&subscription).await else { return };
         if let Some(parked) = &progress.parked {
             let since = Timestamp::from_unix_micros(parked.since_micros);
@@ -211,10 +212,10 @@ impl Worker {
         self.drain().await;
     }
 
-    fn signals(&self, wanted: &Wanted) -> Signals {
-        let of = |types: &[String]| self.shared.log.arrivals(&self.cursor.space, types);
-        let redrives = crate::dead_letters::DECISIONS.map(str::to_owned);
-        Signals { events: of(std::slice::from_ref(&wanted.event_type)), redrives: of(&redrives) }
+    fn signals(&self) -> Signals {
+        let decisions = crate::dead_letters::DECISIONS.map(str::to_owned);
+        let redrives = self.shared.log.arrivals(&self.cursor.space, &decisions);
+        Signals { events: self.shown.inbox.watch(), redrives }
     }
 
     fn begin(&mut self, subscription: &Subscription, progress: Progress) {
@@ -311,7 +312,7 @@ impl Worker {
         let next = course.next;
         let wants_refill = has_memory && course.lanes.wanting().is_some();
         let may_read = has_room && next <= bound;
-        let behind = is_replay || *signals.events.borrow() >= next;
+        let behind = is_replay || self.shown.inbox.has_for(next, fan_out::STRIDE);
         let redrives_behind = *signals.redrives.borrow() >= self.redrives_next;
         let may_redrive = is_active && !is_replay && self.may_redrive();
         let at = match hindrance {

@@ -9,12 +9,12 @@ use weir_log::LogError;
 
 use super::Worker;
 use crate::{
-    delivery::standing::show,
+    delivery::{fan_out, standing::show},
     progress::{Ahead, Mark, Parked, Progress},
 };
 
 /// Positions by which the cursor may move on before that is worth a write, while there is nothing to deliver.
-const CURSOR_STRIDE_IDLE: u64 = 64 * 1024;
+const CURSOR_STRIDE_IDLE: u64 = fan_out::STRIDE;
 /// The least time between two looks at all that is open.
 const STOCK_PAUSE: Duration = Duration::from_millis(250);
 
@@ -156,5 +156,6 @@ impl Worker {
         if let Some(replay) = &mut self.replay {
             replay.show(&standing);
         }
+        self.shown.inbox.shown();
     }
 }

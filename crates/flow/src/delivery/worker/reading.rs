@@ -11,7 +11,10 @@ use weir_domain::{Data, Event, Key, Position, error_chain};
 use weir_log::{Filter, Page, Read, Recorded};
 
 use super::{Signals, Wanted, Worker};
-use crate::dead_letters::{DEADLETTER_REDRIVEN, DECISIONS, NO_LIMITS};
+use crate::{
+    dead_letters::{DEADLETTER_REDRIVEN, DECISIONS, NO_LIMITS},
+    delivery::inbox::{Room, Taken},
+};
 
 /// Lanes that may be aside at the same time. With more of them nothing is read any further.
 const ASIDE_MAX: usize = 4096;
@@ -86,15 +89,26 @@ impl Worker {
 
     pub(super) async fn read(&mut self, wanted: &Wanted, signals: &mut Signals) {
         let Some(subscription) = self.subscription() else { return };
+        let bound = self.bound(&subscription);
         if self.replay.is_none() {
             signals.events.mark_unchanged();
+            let room = Room { events: self.shared.options.window_events_max, bytes: self.read_bytes() };
+            if let Taken::Events { events, next } = self.shown.inbox.take(self.log.next, bound, room) {
+                self.add_new(events.into_iter(), next);
+                return self.keep(false);
+            }
         }
-        let bound = self.bound(&subscription);
         let types = Filter::Types(vec![wanted.event_type.clone()]);
         let mut read = Read::forward(self.cursor.space.clone(), self.course().next).filter(types);
         read.bytes_max = self.read_bytes();
         match self.shared.log.read(read).await {
-            Ok(page) => self.add(wanted, page, bound),
+            Ok(page) => {
+                let is_end = page.end;
+                self.add(wanted, page, bound);
+                if is_end && self.replay.is_none() {
+                    self.shown.inbox.ask();
+                }
+            }
             Err(error) => self.cannot_read(&error).await,
         }
         self.keep(false);
@@ -107,15 +121,18 @@ impl Worker {
         let takes = |recorded: &Recorded| recorded.position <= bound && wanted.takes(&recorded.event, matching);
         let taken = events.into_iter().filter(takes);
         match &mut self.replay {
-            None => {
-                let course = &mut self.log;
-                // What was done before the start, or before everything open was read again.
-                let taken = taken.filter(|it| !course.known.is_done(it.position, it.key.as_ref()));
-                taken.for_each(|recorded| course.lanes.add(recorded));
-                course.read_up_to(next);
-            }
+            None => self.add_new(taken, next),
             Some(replay) => replay.add(taken, next),
         }
+    }
+
+    /// Adds events that the subscription takes to those that are new.
+    fn add_new(&mut self, taken: impl Iterator<Item = Recorded>, next: Position) {
+        let course = &mut self.log;
+        // What was done before the start, or before everything open was read again.
+        let taken = taken.filter(|it| !course.known.is_done(it.position, it.key.as_ref()));
+        taken.for_each(|recorded| course.lanes.add(recorded));
+        course.read_up_to(next);
     }
 
     /// Reads more of a lane that goes on.
