@@ -41,12 +41,12 @@ mod worker;
 
 pub(crate) use attempt::Work;
 pub(crate) use departure::Departed;
+use fan_out::FanOut;
 pub(crate) use gate::Gate;
 pub(crate) use inbox::Feed;
 pub(crate) use records::{SOURCE as RECORDS_SOURCE, about, key_of_attempts};
 pub(crate) use standing::{Order, Present};
 pub use standing::{ParkedSince, ReplayRefusal, ReplayStanding, ReplayState};
-use fan_out::FanOut;
 use worker::Worker;
 
 /// How many cursors whose subscriptions are gone are looked at together: each reads the log.
@@ -129,7 +129,7 @@ impl Supervisor {
                 Some(ended) = self.workers.join_next_with_id(), if !self.workers.is_empty() => self.ended(ended),
                 Some(ended) = self.departures.join_next(), if !self.departures.is_empty() => note_end(ended),
                 Some(ended) = self.fan_outs.tasks.join_next_with_id(), if !self.fan_outs.tasks.is_empty() => {
-                    self.fan_outs.ended(ended);
+                    self.fan_outs.ended(&self.shared, ended);
                 }
             }
             state.mark_unchanged();
@@ -141,7 +141,7 @@ impl Supervisor {
             note_end(ended);
         }
         while let Some(ended) = self.fan_outs.tasks.join_next_with_id().await {
-            self.fan_outs.ended(ended);
+            self.fan_outs.ended(&self.shared, ended);
         }
     }
 
@@ -242,7 +242,7 @@ impl FanOuts {
         self.broken.values().copied().min()
     }
 
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+    fn ended(&mut self, shared: &Shared, ended: Result<(Id, ()), JoinError>) {
         let (task, error) = match ended {
             Ok((task, ())) => (task, None),
             Err(error) => (error.id(), Some(error)),
@@ -250,6 +250,7 @@ impl FanOuts {
         let space = self.running.iter().find_map(|(space, it)| (*it == task).then(|| space.clone()));
         let Some(space) = space else { return };
         self.running.remove(&space);
+        shared.feed(&space).set_up(false);
         if let Some(error) = error {
             tracing::error!(%error, %space, "the fan-out of new events ended in a panic and starts again");
             self.broken.insert(space, Instant::now() + RESTART_PAUSE);

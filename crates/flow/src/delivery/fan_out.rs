@@ -56,7 +56,7 @@ enum Woken {
 impl FanOut {
     pub(super) fn new(shared: Arc<Shared>, space: SpaceName, stop: CancellationToken) -> Self {
         let feed = shared.feed(&space);
-        feed.begin();
+        feed.set_up(true);
         Self { shared, space, feed, stop, next: Position::ORIGIN, told: Position::ORIGIN, kept: None }
     }
 

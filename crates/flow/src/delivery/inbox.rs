@@ -2,7 +2,8 @@
 //!
 //! A worker that has read the log to its end asks to be given what comes, and is given each event that its subscription
 //! takes from some position on. One that cannot keep up is given nothing further, and what it was given is forgotten: it
-//! reads the log until it is at the end again. So memory is bounded, and nothing hangs on what is kept here.
+//! reads the log until it is at the end again. So memory is bounded, and nothing hangs on what is kept here. Where there is
+//! no fan-out, every worker reads the log as its events come.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -29,14 +30,21 @@ type Inboxes = HashMap<SubscriptionId, Arc<Inbox>, BuildHasherDefault<DefaultHas
 #[derive(Default)]
 pub(crate) struct Feed {
     inboxes: Mutex<Inboxes>,
-    /// Who wants to be given what comes.
-    asking: Mutex<Vec<Arc<Inbox>>>,
+    asking: Mutex<Asking>,
     /// Wakes the fan-out for them.
     asked: Notify,
     /// How many are given something.
     given: AtomicUsize,
     /// All events before this position were given to those whom they are for.
     routed: AtomicU64,
+}
+
+#[derive(Default)]
+struct Asking {
+    /// There is a fan-out that can be asked.
+    is_up: bool,
+    /// Who wants to be given what comes.
+    inboxes: Vec<Arc<Inbox>>,
 }
 
 /// What one worker is given.
@@ -110,7 +118,7 @@ impl Feed {
 
     /// Returns who asks for what comes, each once.
     pub(super) fn take_asking(&self) -> Vec<Arc<Inbox>> {
-        std::mem::take(&mut *self.asking.lock())
+        std::mem::take(&mut self.asking.lock().inboxes)
     }
 
     /// Tells whether anybody is given anything: where nobody is, nothing need be read.
@@ -133,9 +141,9 @@ impl Feed {
         self.routed.store(next.get(), Ordering::Release);
     }
 
-    /// Begins anew: everybody reads the log. That is for a fan-out whose predecessor ended in the middle.
-    pub(super) fn begin(&self) {
-        self.take_asking();
+    /// A fan-out begins, or there is none any more: everybody reads the log, and asks in the first case.
+    pub(super) fn set_up(&self, is_up: bool) {
+        *self.asking.lock() = Asking { is_up, inboxes: Vec::new() };
         for inbox in self.inboxes.lock().values() {
             inbox.part();
             inbox.tell();
@@ -147,6 +155,11 @@ impl Inbox {
     /// Shows that there may be something to read.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.told.subscribe()
+    }
+
+    /// Tells whether nobody would give anything: then its events in the log are what the worker waits for.
+    pub(crate) fn is_alone(&self) -> bool {
+        !self.feed.asking.lock().is_up
     }
 
     /// Tells whether there is anything for a worker that reads on at a position. That nothing but others' events came by
@@ -219,11 +232,11 @@ impl Inbox {
 
     /// Asks to be given what comes, of a worker that has read the log to its end.
     pub(crate) fn ask(self: &Arc<Self>) {
+        let mut asking = self.feed.asking.lock();
         let mut held = self.held.lock();
-        if held.state == State::Apart {
+        if asking.is_up && held.state == State::Apart {
             held.state = State::Asking;
-            drop(held);
-            self.feed.asking.lock().push(self.clone());
+            asking.inboxes.push(self.clone());
             self.feed.asked.notify_one();
         }
     }

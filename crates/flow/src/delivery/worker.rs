@@ -140,8 +140,10 @@ enum Hindrance {
 
 /// What wakes the worker beside its calls.
 struct Signals {
-    /// Its events.
+    /// What it is given.
     events: watch::Receiver<()>,
+    /// Its events in the log, for while nobody gives it any.
+    arrivals: watch::Receiver<Position>,
     /// What is to be delivered again.
     redrives: watch::Receiver<Position>,
 }
@@ -183,7 +185,7 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         let Some(subscription) = self.subscription() else { return };
         let wanted = Wanted::by(&subscription);
-        let mut signals = self.signals();
+        let mut signals = self.signals(&wanted);
         let Some(progress) = self.load_cursor(&subscription).await else { return };
         if let Some(parked) = &progress.parked {
             let since = Timestamp::from_unix_micros(parked.since_micros);
@@ -212,10 +214,11 @@ impl Worker {
         self.drain().await;
     }
 
-    fn signals(&self) -> Signals {
-        let decisions = crate::dead_letters::DECISIONS.map(str::to_owned);
-        let redrives = self.shared.log.arrivals(&self.cursor.space, &decisions);
-        Signals { events: self.shown.inbox.watch(), redrives }
+    fn signals(&self, wanted: &Wanted) -> Signals {
+        let of = |types: &[String]| self.shared.log.arrivals(&self.cursor.space, types);
+        let redrives = of(&crate::dead_letters::DECISIONS.map(str::to_owned));
+        let arrivals = of(std::slice::from_ref(&wanted.event_type));
+        Signals { events: self.shown.inbox.watch(), arrivals, redrives }
     }
 
     fn begin(&mut self, subscription: &Subscription, progress: Progress) {
@@ -312,7 +315,13 @@ impl Worker {
         let next = course.next;
         let wants_refill = has_memory && course.lanes.wanting().is_some();
         let may_read = has_room && next <= bound;
-        let behind = is_replay || self.shown.inbox.has_for(next, fan_out::STRIDE);
+        let inbox = &self.shown.inbox;
+        let is_alone = inbox.is_alone();
+        let behind = match is_replay {
+            true => true,
+            false if is_alone => *signals.arrivals.borrow() >= next,
+            false => inbox.has_for(next, fan_out::STRIDE),
+        };
         let redrives_behind = *signals.redrives.borrow() >= self.redrives_next;
         let may_redrive = is_active && !is_replay && self.may_redrive();
         let at = match hindrance {
@@ -335,7 +344,8 @@ impl Worker {
             () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => Incident::Look,
             () = over(self.gate.as_ref()), if hindrance == Hindrance::Gate => Incident::Look,
             () = std::future::ready(()), if may_read && behind => Incident::MoreToRead,
-            Ok(()) = signals.events.changed(), if may_read && !behind => Incident::MoreToRead,
+            Ok(()) = signals.events.changed(), if may_read && !behind => Incident::Look,
+            Ok(()) = signals.arrivals.changed(), if may_read && !behind && is_alone => Incident::MoreToRead,
         }
     }
 

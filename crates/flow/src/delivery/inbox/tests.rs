@@ -62,6 +62,7 @@ impl World {
     fn new() -> Self {
         let feed = Arc::<Feed>::default();
         let inbox = feed.enter(&SubscriptionId::parse("s").expect("an identifier"));
+        feed.set_up(true);
         let first = Position::new(1);
         Self { log: Vec::new(), feed, inbox, routed: first, next: first, bound: Position::MAX, seen: Vec::new() }
     }
@@ -86,7 +87,7 @@ impl World {
             }
             Step::Bound => self.bound = self.end(),
             Step::Free => self.bound = Position::MAX,
-            Step::Restart => self.feed.begin(),
+            Step::Restart => self.feed.set_up(true),
         }
     }
 

@@ -92,6 +92,7 @@ impl Worker {
         let bound = self.bound(&subscription);
         if self.replay.is_none() {
             signals.events.mark_unchanged();
+            signals.arrivals.mark_unchanged();
             let room = Room { events: self.shared.options.window_events_max, bytes: self.read_bytes() };
             if let Taken::Events { events, next } = self.shown.inbox.take(self.log.next, bound, room) {
                 self.add_new(events.into_iter(), next);
