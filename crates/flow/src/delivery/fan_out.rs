@@ -15,7 +15,7 @@ use super::inbox::{Feed, Inbox};
 use crate::flow::Shared;
 
 /// With more types than these, events of all types are read.
-const TYPES_MAX: usize = 64;
+const TYPES_MAX: usize = 1024;
 /// How long a fan-out waits after the log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// After how many positions of others' events workers note that they came by.

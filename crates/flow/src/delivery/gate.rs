@@ -20,8 +20,8 @@ pub(crate) const OWN: usize = 4;
 pub(crate) struct Gate {
     total: usize,
     state: Mutex<State>,
-    /// Wakes who waits when a place is given back.
-    freed: Notify,
+    /// Wakes one of each class that waits when a place is given back.
+    freed: [Notify; 3],
     waiters: AtomicUsize,
 }
 
@@ -45,25 +45,27 @@ pub(crate) struct Waiting {
     class: usize,
 }
 
+/// The class that never has more than half.
+const LOWEST: usize = 2;
+
 fn class(priority: Priority) -> usize {
     match priority {
         Priority::High => 0,
         Priority::Normal => 1,
-        Priority::Low => 2,
+        Priority::Low => LOWEST,
     }
 }
 
 impl Gate {
     pub(crate) fn new(total: usize) -> Self {
-        Self { total, state: Mutex::default(), freed: Notify::new(), waiters: AtomicUsize::new(0) }
+        Self { total, state: Mutex::default(), freed: Default::default(), waiters: AtomicUsize::new(0) }
     }
 
     /// Borrows a place, unless none is free or one of a higher class waits for it.
     pub(crate) fn borrow(self: &Arc<Self>, priority: Priority) -> Option<Borrowed> {
         let class = class(priority);
-        let bound = if priority == Priority::Low { self.total / 2 } else { self.total };
         let mut state = self.state.lock();
-        if state.used >= bound || state.waiting[..class].iter().any(|waiting| *waiting > 0) {
+        if state.used >= self.bound(class) || state.waiting[..class].iter().any(|waiting| *waiting > 0) {
             return None;
         }
         state.used += 1;
@@ -71,10 +73,13 @@ impl Gate {
         Some(Borrowed { gate: self.clone() })
     }
 
+    fn bound(&self, class: usize) -> usize {
+        if class == LOWEST { self.total / 2 } else { self.total }
+    }
+
     fn is_open(&self, class: usize) -> bool {
-        let bound = if class == 2 { self.total / 2 } else { self.total };
         let state = self.state.lock();
-        state.used < bound && state.waiting[..class].iter().all(|waiting| *waiting == 0)
+        state.used < self.bound(class) && state.waiting[..class].iter().all(|waiting| *waiting == 0)
     }
 
     /// Takes note that a subscription waits for a place.
@@ -86,8 +91,14 @@ impl Gate {
     }
 
     fn wake(&self) {
-        if self.waiters.load(Ordering::SeqCst) > 0 {
-            self.freed.notify_waiters();
+        if self.waiters.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let state = self.state.lock();
+        let first = (0..state.waiting.len()).find(|class| state.waiting[*class] > 0);
+        // Those of lower classes get nothing while one of this waits, and one place is for one.
+        if let Some(class) = first.filter(|class| state.used < self.bound(*class)) {
+            self.freed[class].notify_one();
         }
     }
 }
@@ -103,7 +114,7 @@ impl Waiting {
     /// Resolves when a place may be free.
     pub(crate) async fn over(&self) {
         loop {
-            let mut freed = std::pin::pin!(self.gate.freed.notified());
+            let mut freed = std::pin::pin!(self.gate.freed[self.class].notified());
             // From now on none is missed that is given back.
             freed.as_mut().enable();
             if self.gate.is_open(self.class) {
@@ -125,7 +136,39 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Each place that comes back is for somebody: none is left while one waits, whoever takes it.
+    #[tokio::test(start_paused = true)]
+    async fn everybody_who_waits_comes_to_a_place() {
+        let gate = Arc::new(Gate::new(2));
+        let held: Vec<_> = (0..2).filter_map(|_| gate.borrow(Priority::Normal)).collect();
+        let waiting = |priority| {
+            let gate = gate.clone();
+            async move {
+                let waiting = gate.wait(priority);
+                let place = loop {
+                    waiting.over().await;
+                    if let Some(place) = gate.borrow(priority) {
+                        break place;
+                    }
+                };
+                drop(waiting);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                drop(place);
+            }
+        };
+        let all = [Priority::Low, Priority::Normal, Priority::High];
+        let mut tasks: tokio::task::JoinSet<()> = (0..30).map(|index| waiting(all[index % 3])).collect();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(held);
+        while let Some(ended) = tokio::time::timeout(Duration::from_secs(1), tasks.join_next()).await.expect("in time")
+        {
+            ended.expect("no panic");
+        }
+    }
 
     #[test]
     fn higher_classes_come_first_and_the_lowest_has_half_at_most() {

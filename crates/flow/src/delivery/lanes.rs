@@ -204,6 +204,19 @@ impl Lanes {
         self.ready.len()
     }
 
+    /// Counts up to `most` events that may go into one call where those behind the first of a key may go with it.
+    pub(crate) fn ready_together(&self, most: usize) -> usize {
+        let mut count = 0;
+        for item in self.ready.iter().take(most) {
+            let lane = self.key_of(&item.recorded).and_then(|key| self.lanes.get(key));
+            count += 1 + lane.map_or(0, |lane| lane.behind.len());
+            if count >= most {
+                return most;
+            }
+        }
+        count
+    }
+
     /// Puts an event back which was in a call but not tried, because one of its key before it failed: it waits behind that
     /// one. Those of one call are put back from the last to the first.
     pub(crate) fn put_back(&mut self, item: Item) {

@@ -4,9 +4,11 @@
 //! most of this memory is wanted. Where little of it is, one small event would keep a whole buffer for as long as somebody
 //! holds it, and no bound of a caller counts that: such events get memory of their own.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use weir_domain::Position;
-use weir_log::{Page, Read, Recorded, record};
+use weir_log::{Filter, Page, Read, Recorded, record};
 
 use crate::frame::Frame;
 
@@ -15,10 +17,14 @@ mod tests;
 
 /// Events keep at most about so many times their own bytes in memory: beyond that they are copied.
 const HELD_TIMES_MAX: usize = 4;
+/// So many types are compared one after the other.
+const TYPES_COMPARED_MAX: usize = 8;
 
 /// Collects one page.
 pub(super) struct Collector<'a> {
     pub(super) read: &'a Read,
+    /// The types that are wanted, where they are too many to be compared one after the other.
+    types: Option<HashSet<&'a str>>,
     pub(super) end: Position,
     /// Bytes that were gone over on the disk.
     pub(super) scanned: usize,
@@ -44,7 +50,13 @@ struct Buffer {
 
 impl<'a> Collector<'a> {
     pub(super) fn new(read: &'a Read, end: Position) -> Self {
-        Self { read, end, scanned: 0, events: Vec::new(), bytes: 0, buffer: Buffer::default() }
+        let types = match &read.filter {
+            Filter::Types(types) if types.len() > TYPES_COMPARED_MAX => {
+                Some(types.iter().map(String::as_str).collect())
+            }
+            _ => None,
+        };
+        Self { read, types, end, scanned: 0, events: Vec::new(), bytes: 0, buffer: Buffer::default() }
     }
 
     fn full(&self) -> bool {
@@ -108,7 +120,12 @@ impl<'a> Collector<'a> {
     pub(super) fn take(&mut self, frame: &Frame, record: Bytes, position: Position) -> Result<bool, String> {
         let bytes = record.len();
         let recorded = decode(frame, record, position)?;
-        if !self.read.filter.matches(recorded.key.as_ref(), recorded.event.event_type()) {
+        let event_type = recorded.event.event_type();
+        let is_wanted = match &self.types {
+            Some(types) => types.contains(event_type),
+            None => self.read.filter.matches(recorded.key.as_ref(), event_type),
+        };
+        if !is_wanted {
             return Ok(true);
         }
         let fits = self.add(recorded);

@@ -73,6 +73,12 @@ impl Rate {
     }
 }
 
+/// Tells whether events of one key may go into one call. Where a key may be held nothing of it goes with what may fail.
+fn takes_behind(subscription: &Subscription) -> bool {
+    let policy = &subscription.delivery;
+    policy.batch_size > 1 && policy.order == Order::Key && policy.on_failure != OnFailure::HoldKey
+}
+
 impl Worker {
     /// Calls what may be called, up to the bounds: by turns what is to be tried again now and what comes for the first time,
     /// so that neither waits until there is nothing left of the other. Says what keeps it from calling more.
@@ -149,7 +155,11 @@ impl Worker {
     /// Returns until when events are waited for, where there are fewer than go into one call.
     fn gathers_until(&mut self, subscription: &Subscription, ready: usize, now: Instant) -> Option<Instant> {
         let policy = &subscription.delivery;
-        if policy.batch_wait_ms == 0 || ready >= policy.batch_size as usize || self.circuit.parked().is_some() {
+        let most = policy.batch_size as usize;
+        if policy.batch_wait_ms == 0 || ready >= most || self.circuit.parked().is_some() {
+            return None;
+        }
+        if takes_behind(subscription) && self.course().lanes.ready_together(most) >= most {
             return None;
         }
         let since = *self.gathering.get_or_insert(now);
@@ -172,8 +182,7 @@ impl Worker {
         };
         let most = self.pace.as_ref().map_or(most, |pace| most.min(pace.allowed(now).max(1)));
         self.gathering = None;
-        // Where a key may be held nothing of it goes with what may fail.
-        let takes_behind = is_batch && policy.order == Order::Key && policy.on_failure != OnFailure::HoldKey;
+        let takes_behind = takes_behind(subscription);
         let shared = self.shared.clone();
         let micros = || shared.clock.now().unix_micros();
         let retry = &subscription.retry;
