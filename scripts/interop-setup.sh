@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests of crates/weir/tests/it/interop.rs run against Weir: the official CloudEvents SDKs for Python
-# and JavaScript, and the Node client of the Event Gateway, each in the version that is written down beside the tests.
+# and JavaScript, and the Node client of the Event Gateway; and moto, with whose event patterns those of Weir are compared
+# in crates/routing/tests/it/moto.rs. Each is in the version that is written down beside the tests.
 #
 #   scripts/interop-setup.sh [FOLDER]     FOLDER is `interop` in the build folder where nothing is said
 #
@@ -20,15 +21,15 @@ installed() {
     [ -f "$stamp" ] && cat "$@" | cmp -s - "$stamp"
 }
 
+# python NAME LIST: an environment of this name with the packages of a list.
 python() {
-    if installed venv "$lists/requirements.txt"; then
+    if installed "$1" "$2"; then
         return
     fi
-    rm -rf "$folder/venv" "$folder/venv.installed"
-    python3 -m venv "$folder/venv" &&
-        "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
-            --requirement "$lists/requirements.txt" &&
-        cp "$lists/requirements.txt" "$folder/venv.installed"
+    rm -rf "${folder:?}/$1" "$folder/$1.installed"
+    python3 -m venv "$folder/$1" &&
+        "$folder/$1/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$2" &&
+        cp "$2" "$folder/$1.installed"
 }
 
 javascript() {
@@ -43,7 +44,8 @@ javascript() {
 
 # One may lack what the other does not need. Called in a condition, where `set -e` sleeps: hence the `&&` above.
 failed=0
-python || failed=1
+python venv "$lists/requirements.txt" || failed=1
+python moto crates/routing/tests/requirements.txt || failed=1
 javascript || failed=1
 [ "$failed" -eq 0 ] && echo "installed in $folder"
 exit "$failed"

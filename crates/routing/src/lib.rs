@@ -9,10 +9,12 @@
 mod arrival;
 mod attribute;
 mod cover;
+mod document;
 mod filter;
 mod matcher;
 mod method;
 mod params;
+mod pattern;
 mod pointer;
 mod router;
 mod spelling;
