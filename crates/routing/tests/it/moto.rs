@@ -73,7 +73,7 @@ fn conditions() -> impl Strategy<Value = Value> {
         1 => select(vec!["10.0.0.0/24", "10.0.0.0/8"]).prop_map(|network| json!({ "cidr": network })),
         1 => any::<bool>().prop_map(|wanted| json!({ "exists": wanted })),
     ];
-    vec(condition, 1..3).prop_map(Value::from)
+    vec(condition, 1..5).prop_map(Value::from)
 }
 
 /// What is asked of the truth that events have at `flag`.
@@ -199,5 +199,5 @@ fn patterns_are_as_those_of_moto() {
         assert_eq!(filter.matches(&event), expected, "{pattern} {data} {kind} {subject:?}");
     }
     let held = answers.iter().filter(|held| **held).count();
-    assert!((CASES / 20..CASES).contains(&held), "{held} of {CASES} hold: these say little");
+    assert!((CASES / 50..CASES).contains(&held), "{held} of {CASES} hold: these say little");
 }
