@@ -17,7 +17,7 @@ use crate::{
 pub struct Catalog {
     spaces: BTreeMap<SpaceName, Arc<SpaceCatalog>>,
     empty: Arc<SpaceCatalog>,
-    tokens: Arc<Map<Token>>,
+    tokens: Map<Token>,
 }
 
 impl PartialEq for Catalog {
@@ -63,7 +63,7 @@ impl Catalog {
         self.tokens.values()
     }
 
-    /// Returns the catalog after a change, ready to be asked; this one stays as it is.
+    /// Returns the catalog after a change; this one stays as it is.
     ///
     /// The same change on an equal catalog gives an equal catalog, always and everywhere.
     ///
@@ -72,7 +72,6 @@ impl Catalog {
     pub fn apply(&self, change: &Change) -> Result<Self, ApplyError> {
         let mut next = self.clone();
         next.fold(change)?;
-        next.space_or_empty(&change.space).prepare();
         Ok(next)
     }
 

@@ -1,19 +1,16 @@
 //! What one space has: its event types, functions and subscriptions, and the indexes that are derived from them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::Arc;
 
 use weir_domain::{Event, FunctionId};
-use weir_routing::{Arrival, Entrance, Matcher, Matching, Method, MethodSet, Params, RouteError, Router};
+use weir_routing::{Arrival, Entrance, Matcher, Matching, Method, MethodSet, Params, RouteError, Router, Scratch};
 
 use crate::{
     ApplyError, ChangeKind, Cors, EventType, Function, HTTP_REQUEST, Resource, Subscription, SubscriptionKind,
 };
 
-/// Resources by name or identifier. Whole maps are shared between catalogs, and copied when one of them changes.
-pub(crate) type Map<T> = BTreeMap<Arc<str>, Arc<T>>;
+/// Resources by name or identifier. Catalogs share what they have in common: a change copies the way to what it changes.
+pub(crate) type Map<T> = imbl::OrdMap<Arc<str>, Arc<T>>;
 
 /// CORS configurations are for a method and a path, whatever the type of the event.
 const ANY_TYPE: &str = "";
@@ -21,22 +18,16 @@ const ANY_TYPE: &str = "";
 /// What one space has. Equal where the resources are equal; everything else is derived from them.
 #[derive(Clone, Debug, Default)]
 pub struct SpaceCatalog {
-    event_types: Arc<Map<EventType>>,
+    event_types: Map<EventType>,
     /// How many of them have an authorizer.
     authorized: usize,
-    functions: Arc<Map<Function>>,
-    subscriptions: Arc<Map<Subscription>>,
-    cors: Arc<Map<Cors>>,
+    functions: Map<Function>,
+    subscriptions: Map<Subscription>,
+    cors: Map<Cors>,
     origins: Arc<Router<Arc<Cors>>>,
     routes: Arc<Router<Arc<Subscription>>>,
-    listeners: OnceLock<Arc<Listeners>>,
-}
-
-/// The async subscriptions in the order of their identifiers, and who of them wants what.
-#[derive(Debug)]
-struct Listeners {
-    subscriptions: Vec<Arc<Subscription>>,
-    matcher: Matcher,
+    /// The async subscriptions.
+    listeners: Matcher<Arc<Subscription>>,
 }
 
 /// The sync subscription that a request is for.
@@ -165,45 +156,36 @@ impl SpaceCatalog {
 
     /// Returns the async subscriptions in the order of their identifiers.
     pub fn async_subscriptions(&self) -> impl Iterator<Item = &Arc<Subscription>> {
-        self.listeners().subscriptions.iter()
+        self.subscriptions.values().filter(|each| each.kind == SubscriptionKind::Async)
     }
 
-    /// Returns the async subscriptions that are given events of one type which come in so, in the order of their
-    /// identifiers. What filters let through is not asked: those that have one may be given none of these.
+    /// Returns what finds the async subscriptions that are given an event: for who asks of many events.
+    #[must_use]
+    pub fn listeners(&self) -> &Matcher<Arc<Subscription>> {
+        &self.listeners
+    }
+
+    /// Returns the async subscriptions that are given events of one type which come in so, in no particular order. What
+    /// filters let through is not asked: those that have one may be given none of these.
     pub fn async_of<'a>(
         &'a self,
         event_type: &str,
         arrival: Arrival<'a>,
         matching: Matching,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
-        let listeners = self.listeners();
-        let found = listeners.matcher.could_match(event_type, arrival, matching);
-        found.map(move |index| &listeners.subscriptions[index])
+        self.listeners.could_match(event_type, arrival, matching)
     }
 
     /// Returns the async subscriptions that are given an event, in the order of their identifiers.
     pub fn async_for<'a>(
         &'a self,
-        event: &'a Event,
+        event: &Event,
         matching: Matching,
     ) -> impl Iterator<Item = &'a Arc<Subscription>> + use<'a> {
-        let listeners = self.listeners();
-        let found = listeners.matcher.matches(event, matching);
-        found.map(move |index| &listeners.subscriptions[index])
-    }
-
-    /// Compiled once for each state, on first use or when a change is applied.
-    pub(crate) fn prepare(&self) {
-        self.listeners();
-    }
-
-    fn listeners(&self) -> &Listeners {
-        self.listeners.get_or_init(|| {
-            let is_async = |each: &&Arc<Subscription>| each.kind == SubscriptionKind::Async;
-            let subscriptions: Vec<_> = self.subscriptions.values().filter(is_async).cloned().collect();
-            let matcher = Matcher::compile(subscriptions.iter().map(|each| each.rule()));
-            Arc::new(Listeners { subscriptions, matcher })
-        })
+        let mut found = Vec::new();
+        self.listeners.matches(event, matching, &mut Scratch::default(), &mut found);
+        found.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        found.into_iter()
     }
 
     /// Tells whether a subscription could be added: a sync one beside those that are there; an async one is in nobody's
@@ -308,13 +290,14 @@ impl SpaceCatalog {
                 let routes = Arc::make_mut(&mut self.routes);
                 routes.insert(it.method, it.event_type.as_str(), &it.path, Arc::clone(it))?;
             }
-            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+            SubscriptionKind::Async => self.listen(it),
         }
         create(&mut self.subscriptions, it.id.as_str(), it)
     }
 
     fn resubscribe(&mut self, it: &Arc<Subscription>) -> Result<(), ApplyError> {
-        present(&self.subscriptions, it.id.as_str())?;
+        let former = self.subscriptions.get(it.id.as_str()).map(Arc::clone);
+        let former = former.ok_or_else(|| ApplyError::Missing { id: it.id.to_string() })?;
         match it.kind {
             SubscriptionKind::Sync => {
                 let routes = Arc::make_mut(&mut self.routes);
@@ -322,7 +305,10 @@ impl SpaceCatalog {
                     .replace(it.method, it.event_type.as_str(), &it.path, Arc::clone(it))
                     .ok_or_else(|| ApplyError::Missing { id: it.id.to_string() })?;
             }
-            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+            SubscriptionKind::Async => {
+                self.unlisten(&former);
+                self.listen(it);
+            }
         }
         update(&mut self.subscriptions, it.id.as_str(), it)
     }
@@ -333,9 +319,21 @@ impl SpaceCatalog {
             SubscriptionKind::Sync => {
                 Arc::make_mut(&mut self.routes).remove(gone.method, gone.event_type.as_str(), &gone.path);
             }
-            SubscriptionKind::Async => self.listeners = OnceLock::new(),
+            SubscriptionKind::Async => self.unlisten(&gone),
         }
         Ok(())
+    }
+
+    fn listen(&mut self, it: &Arc<Subscription>) {
+        if let Some(event_type) = it.events() {
+            self.listeners.insert(&it.rule(&event_type), Arc::clone(it));
+        }
+    }
+
+    fn unlisten(&mut self, it: &Arc<Subscription>) {
+        if let Some(event_type) = it.events() {
+            self.listeners.remove(&it.rule(&event_type), it);
+        }
     }
 }
 
@@ -347,20 +345,18 @@ fn present<T>(map: &Map<T>, id: &str) -> Result<(), ApplyError> {
     if map.contains_key(id) { Ok(()) } else { Err(ApplyError::Missing { id: id.to_owned() }) }
 }
 
-pub(crate) fn create<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
+pub(crate) fn create<T>(map: &mut Map<T>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
     absent(map, id)?;
-    Arc::make_mut(map).insert(id.into(), Arc::clone(value));
+    map.insert(id.into(), Arc::clone(value));
     Ok(())
 }
 
-fn update<T>(map: &mut Arc<Map<T>>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
+fn update<T>(map: &mut Map<T>, id: &str, value: &Arc<T>) -> Result<(), ApplyError> {
     present(map, id)?;
-    Arc::make_mut(map).insert(id.into(), Arc::clone(value));
+    map.insert(id.into(), Arc::clone(value));
     Ok(())
 }
 
-pub(crate) fn delete<T>(map: &mut Arc<Map<T>>, id: &str) -> Result<Arc<T>, ApplyError> {
-    // Looked up first, so that a map that does not change is not copied.
-    present(map, id)?;
-    Arc::make_mut(map).remove(id).ok_or_else(|| ApplyError::Missing { id: id.to_owned() })
+pub(crate) fn delete<T>(map: &mut Map<T>, id: &str) -> Result<Arc<T>, ApplyError> {
+    map.remove(id).ok_or_else(|| ApplyError::Missing { id: id.to_owned() })
 }

@@ -1,9 +1,13 @@
 //! The declaration of a subscription: which events a function is given, and how.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use weir_domain::{Event, FunctionId};
-use weir_routing::{Entrance, Filter, Method, Rule};
+use weir_routing::{Entrance, Filter, Method, Rule, TypePattern};
 
 use crate::{Activity, DeliveryPolicy, Detail, EventTypeName, RetryPolicy, Start, SubscriptionId};
 
@@ -180,10 +184,14 @@ impl Subscription {
         SubscriptionId::derive(*kind, event_type, function, *method, path, filter.as_ref())
     }
 
-    /// Returns which events an async subscription wants.
-    pub(crate) fn rule(&self) -> Rule<'_> {
-        let (event_type, filter) = (self.event_type.as_str(), self.filter.as_ref());
-        Rule { event_type, method: self.method, path: &self.path, filter }
+    /// Returns the types of events that an async subscription wants; none where what it names can be no type.
+    pub(crate) fn events(&self) -> Option<TypePattern> {
+        TypePattern::exact(self.event_type.as_str())
+    }
+
+    /// Returns which events of these types an async subscription wants.
+    pub(crate) fn rule<'a>(&'a self, event_type: &'a TypePattern) -> Rule<'a> {
+        Rule { event_type, method: self.method, path: &self.path, filter: self.filter.as_ref() }
     }
 
     /// Tells whether the identifier is that of the rest.
@@ -246,5 +254,12 @@ impl Subscription {
         ]
         .into_iter()
         .find_map(|(field, differs)| differs.then_some(field))
+    }
+}
+
+/// The identifier tells subscriptions apart: all of the rest need not be read.
+impl Hash for Subscription {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
     }
 }

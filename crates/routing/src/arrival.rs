@@ -4,6 +4,8 @@
 //! than `POST` and `/`. An event without them came by these: so did those that functions returned, those that the platform
 //! made, and all that were kept before there were these attributes.
 
+use std::hash::{Hash, Hasher};
+
 use weir_domain::{AttributeValue, Event};
 
 use crate::{Method, PathTree, RouteError};
@@ -69,7 +71,7 @@ pub enum Matching {
     Exact,
 }
 
-/// The method and path of one async subscription, compiled.
+/// The method and path of one async subscription, compiled. Two are equal where these are.
 #[derive(Clone, Debug)]
 pub struct Entrance {
     method: Method,
@@ -125,6 +127,20 @@ impl Entrance {
             (Some(route), Matching::Pattern) => route.contains(arrival.path),
             _ => *self.path == *arrival.path,
         }
+    }
+}
+
+impl PartialEq for Entrance {
+    fn eq(&self, other: &Self) -> bool {
+        (self.method, &self.path) == (other.method, &other.path)
+    }
+}
+
+impl Eq for Entrance {}
+
+impl Hash for Entrance {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.method, &self.path).hash(state);
     }
 }
 

@@ -23,7 +23,7 @@ mod type_pattern;
 
 pub use arrival::{Arrival, Entrance, Matching};
 pub use filter::{Explained, Filter, FilterFault, Term};
-pub use matcher::{Matcher, Rule};
+pub use matcher::{Matcher, Rule, Scratch};
 pub use method::{Method, MethodSet};
 pub use params::{Params, decoded};
 pub use router::Router;

@@ -1,20 +1,41 @@
 //! Which asynchronous subscriptions an event is for.
 //!
-//! Rules are compiled once for each state of the catalog and asked once for each event. A rule names one event type, a
-//! method and a path by which the event came in, and perhaps a filter; all but the type are looked at on the few
-//! candidates that the event type leaves.
+//! A rule names an event type or a wildcard, a method and a path by which events come in, and perhaps a filter. Rules of
+//! one type or wildcard stand in one `bucket`: those without a filter as a list, and the others by what their filters
+//! promise of the events that they let through (`index`), so that few filters are asked of which the answer is no.
+//!
+//! Everything is persistent: a clone shares all with the one that it is of, and a change copies the way to what it changes.
+//! Readers take no lock.
 
-use std::collections::HashMap;
+mod bucket;
+mod index;
+mod listeners;
+mod question;
+mod shared;
+mod spans;
+mod table;
+mod wildcards;
+
+use std::{fmt, hash::Hash, sync::Arc};
 
 use weir_domain::Event;
 
-use crate::{Arrival, Entrance, Filter, Matching, Method};
+pub use self::question::Scratch;
+use self::{
+    bucket::Bucket,
+    listeners::Came,
+    question::{MembersOf, Question},
+    shared::Shared,
+    table::Table,
+    wildcards::{Buckets, Wildcards},
+};
+use crate::{Arrival, Filter, Matching, Method, TypePattern};
 
 /// What one subscription wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule<'a> {
-    /// The event type, compared exactly.
-    pub event_type: &'a str,
+    /// The event type, or a wildcard over such.
+    pub event_type: &'a TypePattern,
     /// The method by which an event comes in, see [`Matching`].
     pub method: Method,
     /// The path at which an event comes in, likewise.
@@ -23,121 +44,132 @@ pub struct Rule<'a> {
     pub filter: Option<&'a Filter>,
 }
 
-/// The compiled rules of one space.
-#[derive(Clone, Debug, Default)]
-pub struct Matcher {
-    // Never iterated, so the order of a hash map cannot show.
-    by_type: HashMap<Box<str>, Vec<usize>>,
-    /// Of each rule.
-    conditions: Vec<Condition>,
+/// The rules of one space, each with a value: usually who wants the events.
+///
+/// A clone is cheap, and stays as it is whatever happens to the one that it is of. Clones share what makes equal filters
+/// one: only changes take the lock of that.
+#[derive(Clone)]
+pub struct Matcher<T> {
+    names: Table<Arc<str>, Arc<Bucket<T>>>,
+    wildcards: Wildcards<T>,
+    len: usize,
+    shared: Shared,
 }
 
-/// What a rule asks of an event beside its type.
-#[derive(Clone, Debug)]
-struct Condition {
-    entrance: Entrance,
-    filter: Option<Filter>,
+impl<T> Default for Matcher<T> {
+    fn default() -> Self {
+        Self { names: Table::default(), wildcards: Wildcards::default(), len: 0, shared: Shared::default() }
+    }
 }
 
-impl Matcher {
-    /// Compiles rules; a rule is known by its place in the order given.
+impl<T> fmt::Debug for Matcher<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Matcher").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl<T> Matcher<T> {
+    /// Makes a matcher without rules.
     #[must_use]
-    pub fn compile<'a>(rules: impl IntoIterator<Item = Rule<'a>>) -> Self {
-        let mut by_type: HashMap<Box<str>, Vec<usize>> = HashMap::new();
-        let mut conditions = Vec::new();
-        for (index, rule) in rules.into_iter().enumerate() {
-            let entrance = Entrance::new(rule.method, rule.path);
-            conditions.push(Condition { entrance, filter: rule.filter.cloned() });
-            match by_type.get_mut(rule.event_type) {
-                Some(indices) => indices.push(index),
-                None => {
-                    by_type.insert(rule.event_type.into(), vec![index]);
-                }
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns how many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Tells whether there are no rules.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends the value of each rule that an event matches, in no particular order. A rule that stands in several places
+    /// of the index is there once.
+    ///
+    /// What it costs is decided by the rules that match and those that nearly do, and not by how many there are. Allocates
+    /// nothing where these are few.
+    pub fn matches<'m>(&'m self, event: &Event, matching: Matching, scratch: &mut Scratch, found: &mut Vec<&'m T>) {
+        let came = Came::new(Arrival::of(event), matching);
+        let buckets = self.buckets(event.event_type());
+        let mut members = MembersOf::new();
+        let mut has_filters = false;
+        for bucket in &buckets {
+            found.extend(bucket.plain(came));
+            if bucket.has_filters() {
+                has_filters = true;
+                bucket.members(&mut members);
             }
         }
-        Self { by_type, conditions }
-    }
-
-    fn candidates(&self, event_type: &str) -> &[usize] {
-        match self.by_type.get(event_type) {
-            Some(indices) => indices,
-            None => &[],
+        if has_filters {
+            let mut question = Question::new(event, &members, scratch);
+            for bucket in &buckets {
+                bucket.matches(came, &mut question, found);
+            }
         }
     }
 
-    /// Returns the rules that an event matches, ascending. Allocates nothing.
-    pub fn matches<'a>(&'a self, event: &'a Event, matching: Matching) -> impl Iterator<Item = usize> + use<'a> {
-        let wants = move |index: &usize| match &self.conditions[*index].filter {
-            Some(filter) => filter.matches(event),
-            None => true,
-        };
-        self.could_match(event.event_type(), Arrival::of(event), matching).filter(wants)
+    /// Returns the value of each rule that an event of one type which comes in so could match, in no particular order: what
+    /// their filters say is known once there is the event.
+    pub fn could_match<'m>(
+        &'m self,
+        event_type: &str,
+        arrival: Arrival<'m>,
+        matching: Matching,
+    ) -> impl Iterator<Item = &'m T> + use<'m, T> {
+        let came = Came::new(arrival, matching);
+        self.buckets(event_type).into_iter().flat_map(move |bucket| bucket.taking(came))
     }
 
-    /// Returns the rules that an event of one type which comes in so could match, ascending: what their filters say is
-    /// known once there is the event. Allocates nothing.
-    pub fn could_match<'a>(
-        &'a self,
-        event_type: &str,
-        arrival: Arrival<'a>,
-        matching: Matching,
-    ) -> impl Iterator<Item = usize> + use<'a> {
-        let takes = move |index: &usize| self.conditions[*index].entrance.takes(arrival, matching);
-        self.candidates(event_type).iter().copied().filter(takes)
+    /// Finds where the rules for an event type stand.
+    fn buckets(&self, event_type: &str) -> Buckets<'_, T> {
+        let mut buckets = Buckets::new();
+        buckets.extend(self.names.get(event_type).map(|bucket| &**bucket));
+        if !self.wildcards.is_empty() && !TypePattern::is_own(event_type) {
+            self.wildcards.find(Some(event_type), &mut buckets);
+        }
+        buckets
+    }
+}
+
+impl<T: Clone + Eq + Hash> Matcher<T> {
+    /// Adds a rule. Where the same rule has an equal value already, nothing changes.
+    pub fn insert(&mut self, rule: &Rule<'_>, value: T) {
+        let (filter, entrance) = self.shared.intern(rule);
+        let bucket = match rule.event_type.name() {
+            Some(name) => Arc::make_mut(self.names.or_default(name, || name.into())),
+            None => self.wildcards.to_add_to(rule.event_type),
+        };
+        let is_new = bucket.insert(filter.as_ref(), entrance.as_ref(), value);
+        self.len += usize::from(is_new);
+    }
+
+    /// Takes a rule out, which must be the one that was added with the value; tells whether it was there.
+    pub fn remove(&mut self, rule: &Rule<'_>, value: &T) -> bool {
+        let entrance = Shared::entrance(rule);
+        let mut remove = |bucket: &mut Bucket<T>| bucket.remove(rule.filter, entrance.as_ref(), value);
+        let was_there = match rule.event_type.name() {
+            Some(name) => {
+                let Some(bucket) = self.names.get_mut(name) else { return false };
+                let bucket = Arc::make_mut(bucket);
+                let was_there = remove(bucket);
+                if bucket.is_empty() {
+                    self.names.remove(name);
+                }
+                was_there
+            }
+            None => {
+                let parts: Vec<&str> = rule.event_type.parts().collect();
+                self.wildcards.change(&parts, &mut remove)
+            }
+        };
+        self.len -= usize::from(was_there);
+        was_there
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use weir_domain::Event;
-
-    use super::{Matcher, Rule};
-    use crate::{Arrival, Filter, Matching, Method};
-
-    #[test]
-    fn rules_are_found_by_event_type_and_arrival_in_their_order() {
-        let rules = [("a", "/"), ("b", "/"), ("a", "/x"), ("a.b", "/"), ("a", "/:id")];
-        let rule = |(event_type, path)| Rule { event_type, method: Method::Post, path, filter: None };
-        let matcher = Matcher::compile(rules.map(rule));
-        let check = |event_type: &str, path: &str, pattern: &[usize], exact: &[usize]| {
-            let arrival = Arrival { path, ..Arrival::DEFAULT };
-            let event = arrival
-                .attributes()
-                .fold(Event::builder("1", "/s", event_type), |event, (name, value)| event.extension(name, value));
-            let event = event.build().expect("valid");
-            for (matching, expected) in [(Matching::Pattern, pattern), (Matching::Exact, exact)] {
-                let found: Vec<usize> = matcher.could_match(event_type, arrival, matching).collect();
-                assert_eq!(found, expected, "{event_type} {path} {matching:?}");
-                let found: Vec<usize> = matcher.matches(&event, matching).collect();
-                assert_eq!(found, expected, "{event_type} {path} {matching:?}, as an event");
-            }
-        };
-        check("a", "/", &[0], &[0]);
-        check("a", "/x", &[0, 2, 4], &[2]);
-        check("a", "/y", &[0, 4], &[]);
-        check("b", "/x", &[1], &[]);
-        check("a.b", "/", &[3], &[3]);
-        check("c", "/", &[], &[]);
-    }
-
-    #[test]
-    fn filters_are_asked_once_there_is_an_event() {
-        let filters = ["eu", "us"].map(|area| Filter::parse(&json!({ "exact": { "area": area } })).expect("a filter"));
-        let rule = |filter, path| Rule { event_type: "a", method: Method::Post, path, filter };
-        let [eu, us] = &filters;
-        let rules = [rule(Some(eu), "/"), rule(None, "/"), rule(Some(us), "/"), rule(Some(eu), "/x")];
-        let matcher = Matcher::compile(rules);
-        let could: Vec<usize> = matcher.could_match("a", Arrival::DEFAULT, Matching::Pattern).collect();
-        assert_eq!(could, [0, 1, 2]);
-        let check = |area: Option<&str>, expected: &[usize]| {
-            let event = Event::builder("1", "/s", "a").extension_opt("area", area).build().expect("valid");
-            let found: Vec<usize> = matcher.matches(&event, Matching::Pattern).collect();
-            assert_eq!(found, expected, "{area:?}");
-        };
-        check(Some("eu"), &[0, 1]);
-        check(Some("us"), &[1, 2]);
-        check(Some("asia"), &[1]);
-        check(None, &[1]);
-    }
-}
+mod tests;

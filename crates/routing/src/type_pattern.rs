@@ -3,9 +3,9 @@
 use std::fmt;
 
 /// What stands for exactly one part of a name.
-const ONE: &str = "*";
+pub(crate) const ONE: &str = "*";
 /// What stands for one or more parts, at the end.
-const REST: &str = ">";
+pub(crate) const REST: &str = ">";
 /// Whose names begin so are the platform's own types, which no wildcard meets.
 const OWN: [&str; 2] = ["weir.", "eventgateway."];
 

@@ -32,7 +32,9 @@ fn shop() -> Catalog {
 
 fn functions_of<'a>(space: &'a SpaceCatalog, event_type: &str) -> Vec<&'a str> {
     let found = space.async_of(event_type, Arrival::DEFAULT, Matching::Pattern);
-    found.map(|each| each.function.as_str()).collect()
+    let mut functions: Vec<&str> = found.map(|each| each.function.as_str()).collect();
+    functions.sort_unstable();
+    functions
 }
 
 #[test]
@@ -156,6 +158,10 @@ fn a_change_leaves_the_catalog_before_it_alone() {
                 id: sync(Method::Get, "/products/:id", "f").id.to_string(),
                 subscription: sync(Method::Get, "/products/:id", "f").with_metadata(metadata(("a", "b"))),
             },
+            Command::UpdateSubscription {
+                id: asynchronous("order.placed", "f").id.to_string(),
+                subscription: asynchronous("order.placed", "f").with_metadata(metadata(("a", "b"))),
+            },
             Command::DeleteSubscription(sync(Method::Put, "/products/:sku", "g").id.to_string()),
         ],
     );
@@ -166,6 +172,11 @@ fn a_change_leaves_the_catalog_before_it_alone() {
         found.subscription.metadata.get("a").cloned()
     };
     assert_eq!((entry(old), entry(new)), (None, Some("b".to_owned())));
+    let told = |space: &SpaceCatalog| {
+        let found = space.async_of("order.placed", Arrival::DEFAULT, Matching::Pattern);
+        found.filter(|each| each.metadata.contains_key("a")).count()
+    };
+    assert_eq!((told(old), told(new), functions_of(new, "order.placed").len()), (0, 1, 2));
     assert!(old.is_routed(Method::Put, "/products/1") && !new.is_routed(Method::Put, "/products/1"));
     assert!(Arc::ptr_eq(before.space_or_empty(&other), after.space_or_empty(&other)));
     assert_ne!(before, after);
