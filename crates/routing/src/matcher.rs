@@ -1,11 +1,12 @@
 //! Which asynchronous subscriptions an event is for.
 //!
-//! A rule names an event type or a wildcard, a method and a path by which events come in, and perhaps a filter. Rules of
-//! one type or wildcard stand in one `bucket`: those without a filter as a list, and the others by what their filters
-//! promise of the events that they let through (`index`), so that few filters are asked of which the answer is no.
+//! A rule names an event type or a wildcard, a method and a path by which events come in, and perhaps a filter. Rules
+//! of one type or wildcard stand in one `bucket`: those without a filter as a list, and the others by what their
+//! filters promise of the events that they let through (`index`), so that few filters are asked of which the answer is
+//! no.
 //!
-//! Everything is persistent: a clone shares all with the one that it is of, and a change copies the way to what it changes.
-//! Readers take no lock.
+//! Everything is persistent: a clone shares all with the one that it is of, and a change copies the way to what it
+//! changes. Readers take no lock.
 
 mod bucket;
 mod index;
@@ -46,8 +47,8 @@ pub struct Rule<'a> {
 
 /// The rules of one space, each with a value: usually who wants the events.
 ///
-/// A clone is cheap, and stays as it is whatever happens to the one that it is of. Clones share what makes equal filters
-/// one: only changes take the lock of that.
+/// A clone is cheap, and stays as it is whatever happens to the one that it is of. Clones share what makes equal
+/// filters one: only changes take the lock of that.
 #[derive(Clone)]
 pub struct Matcher<T> {
     names: Table<Arc<str>, Arc<Bucket<T>>>,
@@ -87,11 +88,11 @@ impl<T> Matcher<T> {
         self.len == 0
     }
 
-    /// Appends the value of each rule that an event matches, in no particular order. A rule that stands in several places
-    /// of the index is there once.
+    /// Appends the value of each rule that an event matches, in no particular order. A rule that stands in several
+    /// places of the index is there once.
     ///
-    /// What it costs is decided by the rules that match and those that nearly do, and not by how many there are. Allocates
-    /// nothing where these are few.
+    /// What it costs is decided by the rules that match and those that nearly do, and not by how many there are.
+    /// Allocates nothing where these are few.
     pub fn matches<'m>(&'m self, event: &Event, matching: Matching, scratch: &mut Scratch, found: &mut Vec<&'m T>) {
         let came = Came::new(Arrival::of(event), matching);
         let buckets = self.buckets(event.event_type());
@@ -112,8 +113,8 @@ impl<T> Matcher<T> {
         }
     }
 
-    /// Returns the value of each rule that an event of one type which comes in so could match, in no particular order: what
-    /// their filters say is known once there is the event.
+    /// Returns the value of each rule that an event of one type which comes in so could match, in no particular order:
+    /// what their filters say is known once there is the event.
     pub fn could_match<'m>(
         &'m self,
         event_type: &str,

@@ -12,7 +12,8 @@ use crate::{Entrance, Filter};
 
 /// So many filters are each asked: that is as fast as finding them, and takes no memory.
 const ASKED_MAX: usize = 8;
-/// With so few there is no index any more; less than [`ASKED_MAX`], so that one that comes and goes does not make it anew.
+/// With so few there is no index any more; less than [`ASKED_MAX`], so that one that comes and goes does not make it
+/// anew.
 const ASKED_AGAIN: usize = ASKED_MAX / 2;
 
 /// Rules that are about the same events but for their filters and entrances.

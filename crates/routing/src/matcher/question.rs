@@ -116,8 +116,8 @@ fn number_of(number: f64) -> Option<Literal> {
     Number::new(number).map(Literal::Number)
 }
 
-/// Returns what else than a text the text of an attribute may be meant as, see [`Literal`]. What is no number of JSON and
-/// read as one finds filters in vain, and is not wrong.
+/// Returns what else than a text the text of an attribute may be meant as, see [`Literal`]. What is no number of JSON
+/// and read as one finds filters in vain, and is not wrong.
 fn literal_of(text: &str) -> Option<Literal> {
     match text {
         "null" => Some(Literal::Null),

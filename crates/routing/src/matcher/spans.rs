@@ -1,7 +1,7 @@
 //! Intervals of numbers, of which those are found that have a number in them.
 //!
-//! A tree that is balanced by weight (Adams, "Efficient sets: a balancing act", 1993), ordered by the lower ends; each node
-//! knows the furthest upper end below it. Immutable: a change makes the nodes on the way to it anew.
+//! A tree that is balanced by weight (Adams, "Efficient sets: a balancing act", 1993), ordered by the lower ends; each
+//! node knows the furthest upper end below it. Immutable: a change makes the nodes on the way to it anew.
 
 use std::{cmp::Ordering, ops::Bound, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! A persistent hash table: a clone is one pointer, and a change copies the way to what it changes.
 //!
-//! Most tables here have few entries, and there are a great many of them: up to [`LEAF_MAX`] entries are one slice, and an
-//! empty table allocates nothing. Beyond that it is a trie over the hashes with such slices as leaves.
+//! Most tables here have few entries, and there are a great many of them: up to [`LEAF_MAX`] entries are one slice, and
+//! an empty table allocates nothing. Beyond that it is a trie over the hashes with such slices as leaves.
 
 use std::{
     array,
@@ -296,7 +296,8 @@ impl<K, V> Branch<K, V> {
 }
 
 impl<K: Clone, V: Clone> Branch<K, V> {
-    /// Makes one of a leaf that has become too large. All may go to one child, which is then split by the next that comes.
+    /// Makes one of a leaf that has become too large. All may go to one child, which is then split by the next that
+    /// comes.
     fn split(entries: &[Entry<K, V>], depth: u32) -> Self {
         let mut groups: [Vec<Entry<K, V>>; CHILDREN_MAX] = array::from_fn(|_| Vec::new());
         for entry in entries {
