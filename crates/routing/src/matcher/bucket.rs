@@ -42,12 +42,12 @@ impl<T> Bucket<T> {
     }
 
     /// Returns the values without a filter whose entrance takes an event that came in so.
-    pub(super) fn plain<'m>(&'m self, came: Came<'_>) -> impl Iterator<Item = &'m T> {
+    pub(super) fn plain(&self, came: Came<'_>) -> impl Iterator<Item = &T> {
         self.plain.taking(came)
     }
 
     /// Returns the values whose entrance takes an event that came in so, whatever their filters say.
-    pub(super) fn taking<'m>(&'m self, came: Came<'_>) -> impl Iterator<Item = &'m T> {
+    pub(super) fn taking(&self, came: Came<'_>) -> impl Iterator<Item = &T> {
         self.plain.taking(came).chain(self.filtered.iter().flat_map(move |each| each.value.taking(came)))
     }
 

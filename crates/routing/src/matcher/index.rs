@@ -98,7 +98,7 @@ impl Index {
     }
 
     /// Finds where filters stand that may let an event through: all that do so are there.
-    pub(super) fn find<'m>(&'m self, question: &mut Question<'_>) -> Hits<'m> {
+    pub(super) fn find(&self, question: &mut Question<'_>) -> Hits<'_> {
         let mut hits = Hits::new();
         if !self.always.is_empty() {
             hits.push(&self.always);

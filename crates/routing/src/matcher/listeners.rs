@@ -45,7 +45,7 @@ impl<T> Listeners<T> {
     }
 
     /// Returns the values whose entrance takes an event that came in so.
-    pub(super) fn taking<'m>(&'m self, came: Came<'_>) -> impl Iterator<Item = &'m T> {
+    pub(super) fn taking(&self, came: Came<'_>) -> impl Iterator<Item = &T> {
         let usual = came.is_usual.then(|| self.usual.keys());
         let others = self.others.iter().filter(move |each| each.key.takes(came.arrival, came.matching));
         usual.into_iter().flatten().chain(others.flat_map(|each| each.value.keys()))
