@@ -247,7 +247,7 @@ fn of_many_prefixes_those_of_the_text_are_asked() {
 
 #[test]
 fn of_many_intervals_those_with_the_number_are_asked() {
-    let event = event("x", &json!({ "price": [70.5, 70.5, 100.0] }));
+    let event = event("x", &json!({ "price": [70.5, 70.5, 100.5] }));
     let between = |n: u32| json!([{ "numeric": [">=", n, "<", n + 2] }]);
     assert_eq!(asked(&event, |n| json!({ "pattern": { "n": between(n) } })), (2, vec![69, 70]));
     let of_data = |n: u32| json!({ "pattern": { "data": { "price": between(n) } } });
