@@ -70,7 +70,7 @@ pub(crate) async fn run(args: ExplainArgs, output: &Output) -> anyhow::Result<Ex
         return Ok(Exit::Done);
     }
     let told = serde_json::from_slice(&answer.body).map_err(|error| client.unreadable(error.to_string()))?;
-    shown::explanation(&told, output)?;
+    shown::explanation(&told, args.subscription.is_some(), output)?;
     Ok(Exit::Done)
 }
 

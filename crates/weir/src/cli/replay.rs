@@ -207,7 +207,7 @@ async fn begin(
     }
     let left = how.told();
     let path = replays.of(&begun.replay_id);
-    let mut following = Following::new(replays.client, path, output, Backoff::new(&ids.unique()), &begun);
+    let mut following = Following::new(replays.client, path, output, Backoff::new(&ids.unique()), &plan);
     let bar = following.bar();
     let ended = tokio::select! {
         ended = following.until_end(begun) => Some(ended),

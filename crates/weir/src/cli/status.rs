@@ -20,6 +20,7 @@ use crate::{
         space,
     },
     client::{Answer, Client, ClientError},
+    naming::counted,
 };
 
 /// How long one answer may take: what waits is counted for it.
@@ -268,8 +269,8 @@ fn show(status: &Status, output: &Output) -> anyhow::Result<()> {
         pairs.push(("replay", text(&replay.told())));
     }
     if status.keys_aside > 0 {
-        let (keys, events) = (HumanCount(status.keys_aside), HumanCount(status.events_aside));
-        pairs.push(("put aside", format!("{events} events of {keys} keys")));
+        let (keys, events) = (counted(status.keys_aside, "key"), counted(status.events_aside, "event"));
+        pairs.push(("put aside", format!("{events} of {keys}")));
     }
     output.pairs(&pairs)?;
     if status.aside.is_empty() {
@@ -356,7 +357,7 @@ mod tests {
         output.table(&table(std::slice::from_ref(&status))).expect("written");
         show(&status, &output).expect("written");
         let text = captured.text();
-        for part in ["more than 1,000,000", "2 h", "2026-01-31T12:00:00Z: 503", "12 events of 1 keys", "k\u{fffd}"] {
+        for part in ["more than 1,000,000", "2 h", "2026-01-31T12:00:00Z: 503", "12 events of 1 key\n", "k\u{fffd}"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         let all = [0.04, 1.2, 30.0, 160.0, 7300.0, 200_000.0].map(lasted);

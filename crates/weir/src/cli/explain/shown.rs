@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::cli::output::{Output, Paint, clip};
+use crate::{
+    cli::output::{Output, Paint, clip},
+    naming::counted,
+};
 
 /// What people copy is shown whole.
 const WHOLE: usize = usize::MAX;
@@ -166,7 +169,7 @@ struct Effect {
 }
 
 /// Shows all of it, and at the end the answer for each subscription.
-pub(super) fn explanation(told: &Explanation, output: &Output) -> anyhow::Result<()> {
+pub(super) fn explanation(told: &Explanation, is_of_one: bool, output: &Output) -> anyhow::Result<()> {
     output.pairs(&event(told))?;
     let mut text = String::new();
     causes(told, output, &mut text);
@@ -182,7 +185,7 @@ pub(super) fn explanation(told: &Explanation, output: &Output) -> anyhow::Result
         delivery(each, output, &mut text);
     }
     text.push('\n');
-    answers(told, output, &mut text);
+    answers(told, is_of_one, output, &mut text);
     Ok(output.print(&text)?)
 }
 
@@ -372,7 +375,7 @@ fn replay(it: &Replay) -> String {
 }
 
 /// Says for each subscription in one sentence what became of the event.
-fn answers(told: &Explanation, output: &Output, out: &mut String) {
+fn answers(told: &Explanation, is_of_one: bool, output: &Output, out: &mut String) {
     for each in &told.deliveries {
         out.push_str(&output.paint(paint_of(&each.state), safe(&each.answer)));
         out.push('\n');
@@ -382,20 +385,21 @@ fn answers(told: &Explanation, output: &Output, out: &mut String) {
         out.push('\n');
     };
     if told.deliveries.is_empty() {
-        // Which of the two it is, only who asked knows.
-        let event_type = safe(&told.event.link.event_type);
-        let text = format!("no async subscription, or none of that name, listened to events of type {event_type}");
+        let text = if is_of_one {
+            "no async subscription of that name or function was given this event".to_owned()
+        } else {
+            format!("no async subscription listened to events of type {}", safe(&told.event.link.event_type))
+        };
         say(Paint::Warn, text);
     }
     if told.deliveries_left > 0 {
-        say(Paint::Warn, format!("… and {} subscriptions more: ask for one with --subscription", told.deliveries_left));
+        say(
+            Paint::Warn,
+            format!("… and {} more: ask for one with --subscription", counted(told.deliveries_left, "subscription")),
+        );
     }
     if told.other_subscriptions > 0 {
-        let others = match told.other_subscriptions {
-            1 => "1 async subscription".to_owned(),
-            count => format!("{count} async subscriptions"),
-        };
-        say(Paint::Dim, format!("{others} listened to other types"));
+        say(Paint::Dim, format!("{} listened to other types", counted(told.other_subscriptions, "async subscription")));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use indicatif::{HumanCount, ProgressBar};
 
-use super::Replay;
+use super::{Plan, Replay};
 use crate::{
     cli::{
         output::{Output, Paint},
@@ -29,15 +29,18 @@ pub(super) struct Following<'a> {
     /// How many events there are, where that is known: what was read runs ahead of what was delivered.
     events: Option<u64>,
     backoff: Backoff,
+    /// Whether the bar counts events; else it counts positions, because nobody knows how many events there are.
+    is_of_events: bool,
     /// What was shown last: position, events that were delivered and that were given up.
     shown: Option<(u64, u64, u64)>,
 }
 
 impl<'a> Following<'a> {
-    pub(super) fn new(client: &'a Client, path: String, output: &'a Output, backoff: Backoff, begun: &Replay) -> Self {
-        let events = begun.events;
-        let steps = events.unwrap_or_else(|| begun.to.saturating_sub(begun.from).saturating_add(1));
-        Self { client, path, output, bar: output.steps("replaying", steps), events, backoff, shown: None }
+    pub(super) fn new(client: &'a Client, path: String, output: &'a Output, backoff: Backoff, plan: &Plan) -> Self {
+        let events = plan.events_known();
+        let steps = events.unwrap_or_else(|| plan.to.saturating_sub(plan.from).saturating_add(1));
+        let (bar, is_of_events) = (output.steps("replaying", steps), events.is_some());
+        Self { client, path, output, bar, backoff, is_of_events, shown: None }
     }
 
     /// Returns the bar, which somebody else clears where this ends early.
@@ -67,8 +70,13 @@ impl<'a> Following<'a> {
         if self.output.is_json() {
             return Ok(self.output.json(replay)?);
         }
-        let read = replay.position.saturating_add(1).saturating_sub(replay.from);
-        self.bar.set_position(self.events.map_or(read, |_| replay.delivered.saturating_add(replay.given_up)));
+        let done = if self.is_of_events {
+            // What is read runs ahead of what is delivered.
+            replay.delivered.saturating_add(replay.given_up)
+        } else {
+            replay.position.saturating_add(1).saturating_sub(replay.from)
+        };
+        self.bar.set_position(done);
         self.bar.set_message(format!("replaying, {} delivered", HumanCount(replay.delivered)));
         Ok(())
     }

@@ -29,6 +29,13 @@ pub(super) struct Plan {
     pub(super) effects: Vec<Effect>,
 }
 
+impl Plan {
+    /// Returns how many events there are, where all of them were counted.
+    pub(super) fn events_known(&self) -> Option<u64> {
+        (!self.more).then_some(self.events)
+    }
+}
+
 /// What would be called outside of the server.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

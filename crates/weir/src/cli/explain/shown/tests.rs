@@ -66,7 +66,7 @@ fn example() -> Value {
 fn shown(value: &Value) -> String {
     let told: Explanation = serde_json::from_str(&value.to_string()).expect("an explanation");
     let captured = Captured::default();
-    explanation(&told, &captured.output(false, None)).expect("written");
+    explanation(&told, false, &captured.output(false, None)).expect("written");
     captured.text()
 }
 
