@@ -13,12 +13,14 @@ use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use weir_domain::{Clock, SpaceName};
+use weir_domain::{Clock, ErrorKind, SpaceName};
 
 use crate::{
     cli::{
         get::harmless,
-        output::{Exit, Output, Paint, clean},
+        output::{Exit, Output, Paint, clean, kind_of},
+        resources,
+        status::find,
     },
     client::{Answer, Client, ClientError},
 };
@@ -159,6 +161,7 @@ struct Page {
 
 async fn list(args: ListArgs, output: &Output, clock: &dyn Clock) -> anyhow::Result<Exit> {
     let ListArgs { subscription, event_type, key, state, limit, place } = args;
+    let subscription = subscription_of(&place, subscription).await?;
     let api = Api::new(place).await?;
     let limit = limit as usize;
     let page_limit = limit.min(1000).to_string();
@@ -215,6 +218,29 @@ async fn pages(api: &Api, first: String, limit: usize) -> Result<(Vec<Box<RawVal
         }
     }
     Err(api.client.unreadable("its list has no end"))
+}
+
+/// Returns the identifier of the subscription that somebody named by that, or by its function.
+///
+/// # Errors
+/// Where there is none of that name, and there are no letters of one that is gone either.
+async fn subscription_of(place: &WhereArgs, named: Option<String>) -> anyhow::Result<Option<String>> {
+    let Some(name) = named else { return Ok(None) };
+    let there = resources::Api::new(place.server.clone(), place.space.clone()).await?;
+    let error = match find(&there, &name).await {
+        Ok(found) => return Ok(Some(found.id)),
+        Err(error) => error,
+    };
+    match kind_of(&error) {
+        // Letters may be all that somebody may see: then the name is an identifier.
+        ErrorKind::Denied => return Ok(Some(name)),
+        ErrorKind::NotFound => {}
+        _ => return Err(error),
+    }
+    let api = Api::new(place.clone()).await?;
+    let escaped = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+    let (letters, _) = pages(&api, format!("{}?subscription={escaped}&state=all&limit=1", api.list), 1).await?;
+    if letters.is_empty() { Err(error) } else { Ok(Some(name)) }
 }
 
 async fn show(args: OneArgs, output: &Output) -> anyhow::Result<Exit> {

@@ -96,7 +96,10 @@ fn every_command_explains_itself_with_an_example() {
     check(&["token", "create", "--help"], &["--scope <SCOPE>", "--days <N>", "--token-file <FILE>"]);
     check(&["token", "list", "--help"], &["http://127.0.0.1:4001]"]);
     check(&["--help"], &["  deadletter "]);
-    check(&["deadletter", "list", "--help"], &["--subscription <ID>", "--state <STATE>", "--token-file <FILE>"]);
+    check(
+        &["deadletter", "list", "--help"],
+        &["--subscription <ID|FUNCTION>", "--state <STATE>", "--token-file <FILE>"],
+    );
     check(&["deadletter", "show", "--help"], &["<POSITION>"]);
     check(&["deadletter", "diff", "--help"], &["<POSITION>"]);
     check(

@@ -48,8 +48,8 @@ impl State {
 /// Flags of `weir deadletter list`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Only those of this subscription
-    #[arg(long, value_name = "ID")]
+    /// Only those of this subscription: its identifier, or its function where that has no other async one
+    #[arg(long, value_name = "ID|FUNCTION")]
     pub(super) subscription: Option<String>,
     /// Only those about events of this type
     #[arg(long = "type", value_name = "TYPE")]
@@ -123,8 +123,8 @@ pub(crate) struct LettersArgs {
     /// Positions of dead letters, as `weir deadletter list` shows them
     #[arg(value_name = "POSITION", conflicts_with_all = ["subscription", "event_type", "key", "all"])]
     pub(super) positions: Vec<u64>,
-    /// All open ones of this subscription
-    #[arg(long, value_name = "ID")]
+    /// All open ones of this subscription: its identifier, or its function where that has no other async one
+    #[arg(long, value_name = "ID|FUNCTION")]
     pub(super) subscription: Option<String>,
     /// All open ones about events of this type
     #[arg(long = "type", value_name = "TYPE")]

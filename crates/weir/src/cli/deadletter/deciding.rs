@@ -10,6 +10,7 @@ use weir_domain::ErrorKind;
 use super::{
     ANSWER_TIMEOUT, Api,
     args::{DiscardArgs, LettersArgs, RedriveArgs},
+    subscription_of,
 };
 use crate::{
     cli::{
@@ -72,13 +73,15 @@ struct Reason {
 type Row = (u64, Result<(u64, bool), String>);
 
 pub(super) async fn redrive(args: RedriveArgs, output: &Output) -> anyhow::Result<Exit> {
-    let RedriveArgs { letters, to, place } = args;
+    let RedriveArgs { mut letters, to, place } = args;
+    letters.subscription = subscription_of(&place, letters.subscription).await?;
     let verdict = Verdict { segment: "redrive", done: "redriven", to, reason: None };
     decide(&Api::new(place).await?, &letters, &verdict, output).await
 }
 
 pub(super) async fn discard(args: DiscardArgs, output: &Output) -> anyhow::Result<Exit> {
-    let DiscardArgs { letters, reason, place } = args;
+    let DiscardArgs { mut letters, reason, place } = args;
+    letters.subscription = subscription_of(&place, letters.subscription).await?;
     let verdict = Verdict { segment: "discard", done: "discarded", to: None, reason };
     decide(&Api::new(place).await?, &letters, &verdict, output).await
 }
