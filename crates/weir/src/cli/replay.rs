@@ -195,7 +195,7 @@ async fn begin(
     request.extend([("from".to_owned(), json!(plan.from)), ("to".to_owned(), json!(plan.to))]);
     let told = replays.ask(&request, false).await?;
     let begun: Replay = replays.understood(&told)?;
-    let how = How { name: &named.id, space: &args.space, replay: &begun.replay_id };
+    let how = How { name: &named.id, space: &args.space, server: args.server.flag(), replay: &begun.replay_id };
     if args.detach {
         if output.is_json() {
             output.json(&told)?;
@@ -234,16 +234,18 @@ async fn begin(
 struct How<'a> {
     name: &'a str,
     space: &'a SpaceName,
+    /// The flag for it.
+    server: String,
     replay: &'a str,
 }
 
 impl How<'_> {
     fn told(&self) -> String {
-        let Self { name, space, replay } = self;
+        let Self { name, space, server, replay } = self;
         let space = if **space == SpaceName::default() { String::new() } else { format!(" --space {space}") };
         format!(
-            "`weir replay {name}{space} --status {replay}` tells how far it is, and the same with --cancel in place of --status \
-             ends it"
+            "`weir replay {name}{space}{server} --status {replay}` tells how far it is, and the same with --cancel in \
+             place of --status ends it"
         )
     }
 }

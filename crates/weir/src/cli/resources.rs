@@ -37,6 +37,12 @@ impl ServerArgs {
     pub(super) async fn client(&self) -> anyhow::Result<Client> {
         self.access.client(&self.config_url).await
     }
+
+    /// Returns the flag for the server in a command that is shown, behind a blank; nothing where it is the usual one.
+    pub(super) fn flag(&self) -> String {
+        let url = self.config_url.to_string();
+        if url == CONFIG_URL { String::new() } else { format!(" --url {url}") }
+    }
 }
 
 /// The kinds of resources, under the names that people give them.

@@ -69,8 +69,11 @@ fn the_end_of_a_replay_is_the_end_of_the_command() {
     assert_eq!(replay("finished", 1).exit(), Exit::Findings);
     assert_eq!(replay("cancelled", 0).exit(), Exit::Findings);
     assert_eq!(replay("running", 2).told(), "running, 4 events delivered, 2 given up, position 9 of 9, r1");
+    let flag = args("weir replay f --status r1 --url http://127.0.0.1:4101").server.flag();
+    assert_eq!(flag, " --url http://127.0.0.1:4101");
+    assert_eq!(args("weir replay f --status r1").server.flag(), "");
     let (shop, usual) = (SpaceName::new("shop").expect("valid"), SpaceName::default());
-    let how = |space| How { name: "s1", space, replay: "r1" }.told();
+    let how = |space| How { name: "s1", space, server: String::new(), replay: "r1" }.told();
     assert!(how(&shop).starts_with("`weir replay s1 --space shop --status r1`"), "{}", how(&shop));
     assert!(how(&usual).starts_with("`weir replay s1 --status r1`"), "{}", how(&usual));
 }
