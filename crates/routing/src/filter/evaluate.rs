@@ -1,90 +1,75 @@
-//! Asking a filter about an event, and telling by what the answer was decided.
+//! Asking a filter about an event.
 //!
 //! There is one evaluation. Who wants to know why lets a [`Visitor`] watch it; where nobody does, the visitor is
 //! [`Silent`], of which nothing is left in the compiled code.
 
+use std::sync::Arc;
+
 use weir_domain::Event;
 
-use super::{Comparison, Node, Pair};
-use crate::pointer::{Pointer, Step};
+use super::{Asked, Comparison, Node, Pair};
+use crate::{
+    cesql::Expression,
+    cover::Operand,
+    pattern::{self, Condition},
+    pointer::Step,
+    type_pattern::TypePattern,
+};
 
-/// What a filter said of an event, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// Whether the event is wanted.
-    pub matched: bool,
-    /// Every attribute that was compared, in that order; what was decided without it is not there.
-    pub terms: Vec<Term>,
-}
-
-/// One attribute that was compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term {
-    /// Where it stands in [`Filter::to_json`](super::Filter::to_json), as a JSON pointer such as `/all/0/exact/type`.
-    pub pointer: String,
-    /// `exact`, `prefix` or `suffix`.
-    pub dialect: &'static str,
-    /// The name of the attribute.
-    pub attribute: String,
-    /// What it was compared with.
-    pub wanted: String,
-    /// The text that the event has of it, where it has any.
-    pub found: Option<String>,
-    /// Whether the comparison held.
-    pub matched: bool,
-    /// Whether the whole answer rests on it: the answer is the same whatever the terms say for which this is false, and
-    /// would be open without any one of those for which it is true.
-    pub decided: bool,
-}
-
-/// Asks whether an event is wanted.
-pub(super) fn matches(filter: &Node, event: &Event) -> bool {
-    filter.evaluate(event, &mut Silent)
-}
-
-/// Asks whether an event is wanted, and why.
-pub(super) fn explain(filter: &Node, event: &Event) -> Explained {
-    let mut explainer = Explainer::default();
-    let matched = filter.evaluate(event, &mut explainer);
-    Explained { matched, terms: explainer.terms }
-}
-
-/// Watches an evaluation.
-trait Visitor {
-    /// How much was compared so far.
-    type Mark: Copy;
-
-    /// Goes into a part of the filter.
-    fn enter(&mut self, step: Step<'_>);
-
-    /// Goes back out of it.
-    fn leave(&mut self);
-
+/// Watches an evaluation, of which the part of a pattern is told as patterns do.
+pub(super) trait Visitor: pattern::Visitor {
     /// An attribute was compared.
-    fn compared(&mut self, comparison: Comparison, pair: &Pair, found: Option<&str>, matched: bool);
+    fn attribute(&mut self, dialect: &'static str, name: &str, wanted: &str, found: Option<&str>, matched: bool);
 
-    fn mark(&self) -> Self::Mark;
-
-    /// What was compared between two marks was decided over by what was compared after them.
-    fn outweighed(&mut self, from: Self::Mark, to: Self::Mark);
+    /// An expression was evaluated.
+    fn expression(&mut self, expression: &Expression, event: &Event, matched: bool);
 }
 
 impl Node {
-    fn evaluate<V: Visitor>(&self, event: &Event, visitor: &mut V) -> bool {
+    /// Asks whether an event is wanted. What is in several places of the filters that are asked is evaluated once.
+    pub(super) fn ask<'e, V: Visitor>(self: &'e Arc<Self>, asked: &mut Asked<'e>, visitor: &mut V) -> bool {
+        // Who watches must see it all.
+        if V::WATCHES || Arc::strong_count(self) == 1 || self.is_quick() {
+            return self.evaluate(asked, visitor);
+        }
+        asked.remembered(Arc::as_ptr(self).addr(), |asked| self.evaluate(asked, visitor))
+    }
+
+    /// Tells whether to find an answer costs no more than to remember one.
+    fn is_quick(&self) -> bool {
+        match self {
+            Self::Compare(_, pairs) => pairs.len() == 1,
+            Self::Types(types) => types.len() == 1,
+            Self::Not(node) => node.is_quick(),
+            Self::All(_) | Self::Any(_) | Self::Sql(_) | Self::Pattern(_) => false,
+        }
+    }
+
+    fn evaluate<'e, V: Visitor>(&'e self, asked: &mut Asked<'e>, visitor: &mut V) -> bool {
         visitor.enter(Step::Member(self.dialect()));
-        let nested = |index: usize, node: &Self, visitor: &mut V| {
-            visitor.enter(Step::Item(index));
-            let matched = node.evaluate(event, visitor);
-            visitor.leave();
-            matched
-        };
+        let event = asked.event();
         let matched = match self {
             Self::Compare(comparison, pairs) => {
                 decide(pairs, false, visitor, |_, pair, visitor| pair.evaluate(*comparison, event, visitor))
             }
-            Self::All(nodes) => decide(nodes, false, visitor, nested),
-            Self::Any(nodes) => decide(nodes, true, visitor, nested),
-            Self::Not(node) => !node.evaluate(event, visitor),
+            Self::All(nodes) => joined(nodes, false, asked, visitor),
+            Self::Any(nodes) => joined(nodes, true, asked, visitor),
+            Self::Not(node) => !node.ask(asked, visitor),
+            Self::Sql(expression) => {
+                let matched = expression.holds(event);
+                visitor.expression(expression, event, matched);
+                matched
+            }
+            Self::Types(types) => decide(types, true, visitor, |index, wanted, visitor| {
+                visitor.enter(Step::Item(index));
+                let matched = of_type(wanted, event.event_type(), visitor);
+                visitor.leave();
+                matched
+            }),
+            Self::Pattern(pattern) => {
+                let document = if pattern.members().is_empty() { None } else { asked.document() };
+                if V::WATCHES { pattern.evaluate(event, document, visitor) } else { pattern.holds(event, document) }
+            }
         };
         visitor.leave();
         matched
@@ -95,20 +80,36 @@ impl Pair {
     fn evaluate<V: Visitor>(&self, comparison: Comparison, event: &Event, visitor: &mut V) -> bool {
         let found = self.attribute.of(event);
         let matched = found.is_some_and(|text| comparison.holds(text, &self.wanted));
-        visitor.enter(Step::Member(self.attribute.name()));
-        visitor.compared(comparison, self, found, matched);
+        let name = self.attribute.name();
+        visitor.enter(Step::Member(name));
+        visitor.attribute(comparison.dialect(), name, &self.wanted, found, matched);
         visitor.leave();
         matched
     }
 }
 
+fn of_type<V: Visitor>(wanted: &TypePattern, found: &str, visitor: &mut V) -> bool {
+    let matched = wanted.matches(found);
+    visitor.attribute("types", "type", wanted.as_str(), Some(found), matched);
+    matched
+}
+
+fn joined<'e, V: Visitor>(nodes: &'e [Arc<Node>], decisive: bool, asked: &mut Asked<'e>, visitor: &mut V) -> bool {
+    decide(nodes, decisive, visitor, |index, node, visitor| {
+        visitor.enter(Step::Item(index));
+        let matched = node.ask(asked, visitor);
+        visitor.leave();
+        matched
+    })
+}
+
 /// Evaluates one part after the other up to the first that is `decisive`, which is the outcome then, whatever those
 /// before it were. Where none is, the outcome is the other one, and rests on all of them.
-fn decide<T, V: Visitor>(
-    parts: &[T],
+fn decide<'p, T, V: Visitor>(
+    parts: &'p [T],
     decisive: bool,
     visitor: &mut V,
-    mut evaluate: impl FnMut(usize, &T, &mut V) -> bool,
+    mut evaluate: impl FnMut(usize, &'p T, &mut V) -> bool,
 ) -> bool {
     let first = visitor.mark();
     for (index, part) in parts.iter().enumerate() {
@@ -122,59 +123,26 @@ fn decide<T, V: Visitor>(
 }
 
 /// Nobody watches.
-struct Silent;
+pub(super) struct Silent;
 
-impl Visitor for Silent {
+impl pattern::Visitor for Silent {
     type Mark = ();
+
+    const WATCHES: bool = false;
 
     fn enter(&mut self, _: Step<'_>) {}
 
     fn leave(&mut self) {}
 
-    fn compared(&mut self, _: Comparison, _: &Pair, _: Option<&str>, _: bool) {}
+    fn compared(&mut self, _: &Operand, _: &Condition, _: impl FnOnce() -> Option<String>, _: bool) {}
 
     fn mark(&self) {}
 
     fn outweighed(&mut self, (): (), (): ()) {}
 }
 
-/// Writes down what was compared.
-#[derive(Default)]
-struct Explainer {
-    pointer: Pointer,
-    terms: Vec<Term>,
-}
+impl Visitor for Silent {
+    fn attribute(&mut self, _: &'static str, _: &str, _: &str, _: Option<&str>, _: bool) {}
 
-impl Visitor for Explainer {
-    type Mark = usize;
-
-    fn enter(&mut self, step: Step<'_>) {
-        self.pointer.enter(step);
-    }
-
-    fn leave(&mut self) {
-        self.pointer.leave();
-    }
-
-    fn compared(&mut self, comparison: Comparison, pair: &Pair, found: Option<&str>, matched: bool) {
-        self.terms.push(Term {
-            pointer: self.pointer.text(),
-            dialect: comparison.dialect(),
-            attribute: pair.attribute.name().to_owned(),
-            wanted: pair.wanted.to_string(),
-            found: found.map(str::to_owned),
-            matched,
-            decided: true,
-        });
-    }
-
-    fn mark(&self) -> usize {
-        self.terms.len()
-    }
-
-    fn outweighed(&mut self, from: usize, to: usize) {
-        for term in &mut self.terms[from..to] {
-            term.decided = false;
-        }
-    }
+    fn expression(&mut self, _: &Expression, _: &Event, _: bool) {}
 }
