@@ -26,8 +26,6 @@ pub(super) struct Following<'a> {
     path: String,
     output: &'a Output,
     bar: ProgressBar,
-    /// How many events there are, where that is known: what was read runs ahead of what was delivered.
-    events: Option<u64>,
     backoff: Backoff,
     /// Whether the bar counts events; else it counts positions, because nobody knows how many events there are.
     is_of_events: bool,
