@@ -215,7 +215,7 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         batch_events_max: settings.limits.batch_events_max,
         extensions_max: settings.limits.extensions_max,
         attribute_bytes_max: settings.limits.attribute_bytes_max,
-        ..weir_domain::Limits::default()
+        hops_max: settings.limits.hops_max,
     };
     let shown = settings.data_dir.display();
     let data_dir = path::absolute(&settings.data_dir).with_context(|| format!("nobody can say where {shown} is"))?;
@@ -244,6 +244,7 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
             header_read_timeout: Duration::from_millis(settings.connections.head_timeout_ms),
             body_read_timeout: Duration::from_millis(settings.connections.body_timeout_ms),
             write_timeout: Duration::from_millis(settings.connections.write_timeout_ms),
+            handshake_timeout: Duration::from_millis(settings.connections.tls_handshake_timeout_ms),
             events_tls: tls(settings.events_tls())?,
             configuration_tls: tls(settings.config_tls())?,
             compatibility: settings.compatibility.of_gateway(),
@@ -251,6 +252,9 @@ pub(crate) fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         },
         flow: weir_flow::Options {
             hops_max: limits.hops_max,
+            deliveries_max: settings.delivery.calls_max,
+            window_bytes_max: settings.delivery.window_bytes_max,
+            windows_bytes_max: settings.delivery.windows_bytes_max,
             limits,
             compatibility: settings.compatibility.of_flow(),
             ..weir_flow::Options::default()

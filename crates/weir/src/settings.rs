@@ -86,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) in_flight: InFlightSettings,
     /// What connections may do.
     pub(crate) connections: ConnectionSettings,
+    /// How events are delivered.
+    pub(crate) delivery: DeliverySettings,
     /// What functions need.
     pub(crate) functions: FunctionSettings,
     /// Who is let in.
@@ -156,6 +158,8 @@ pub(crate) struct LimitSettings {
     pub(crate) head_bytes_max: usize,
     /// Headers of one request of HTTP/1.1.
     pub(crate) headers_max: usize,
+    /// How many functions may follow one another from one first event.
+    pub(crate) hops_max: u32,
 }
 
 /// What may be in flight at the same time; beyond, requests are refused with 503.
@@ -180,6 +184,20 @@ pub(crate) struct ConnectionSettings {
     pub(crate) body_timeout_ms: u64,
     /// How long a client may read nothing at all of its answer, in milliseconds.
     pub(crate) write_timeout_ms: u64,
+    /// How long a TLS handshake may take, in milliseconds.
+    pub(crate) tls_handshake_timeout_ms: u64,
+}
+
+/// How events are delivered to async subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeliverySettings {
+    /// Calls that all of them together have in flight.
+    pub(crate) calls_max: usize,
+    /// Bytes of events that one of them reads ahead.
+    pub(crate) window_bytes_max: usize,
+    /// Bytes of events that all of them together read ahead.
+    pub(crate) windows_bytes_max: usize,
 }
 
 /// What functions need.
@@ -241,6 +259,7 @@ impl Default for Settings {
     fn default() -> Self {
         let limits = weir_domain::Limits::default();
         let gateway = weir_gateway::Options::default();
+        let flow = weir_flow::Options::default();
         Self {
             data_dir: "weir-data".into(),
             host: Ipv4Addr::LOCALHOST.into(),
@@ -272,6 +291,7 @@ impl Default for Settings {
                 attribute_bytes_max: limits.attribute_bytes_max,
                 head_bytes_max: gateway.head_bytes_max,
                 headers_max: gateway.headers_max,
+                hops_max: limits.hops_max,
             },
             in_flight: InFlightSettings { requests_max: gateway.requests_max, bytes_max: gateway.in_flight_bytes_max },
             connections: ConnectionSettings {
@@ -279,6 +299,12 @@ impl Default for Settings {
                 head_timeout_ms: gateway.header_read_timeout.as_millis() as u64,
                 body_timeout_ms: gateway.body_read_timeout.as_millis() as u64,
                 write_timeout_ms: gateway.write_timeout.as_millis() as u64,
+                tls_handshake_timeout_ms: gateway.handshake_timeout.as_millis() as u64,
+            },
+            delivery: DeliverySettings {
+                calls_max: flow.deliveries_max,
+                window_bytes_max: flow.window_bytes_max,
+                windows_bytes_max: flow.windows_bytes_max,
             },
             functions: FunctionSettings { cache_dir: None },
             auth: AuthSettings {

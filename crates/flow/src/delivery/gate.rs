@@ -156,13 +156,15 @@ mod tests {
                     }
                 };
                 drop(waiting);
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::task::yield_now().await;
                 drop(place);
             }
         };
         let all = [Priority::Low, Priority::Normal, Priority::High];
         let mut tasks: tokio::task::JoinSet<()> = (0..30).map(|index| waiting(all[index % 3])).collect();
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        while gate.waiters.load(Ordering::SeqCst) < 30 {
+            tokio::task::yield_now().await;
+        }
         drop(held);
         while let Some(ended) = tokio::time::timeout(Duration::from_secs(1), tasks.join_next()).await.expect("in time")
         {

@@ -3,8 +3,7 @@
 //! Pure bookkeeping: what may be called now, which lanes are put aside, and up to where everything is done.
 //!
 //! A lane that is put aside is only a key and a position: its events are not kept here but read again, by key, when the lane
-//! goes on. So one that waits for long, or is held, stands in nobody's way: the mark up to which everything is done passes
-//! it.
+//! goes on. So one that waits for long, or is held, stands in nobody's way: the mark of what is done passes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -199,22 +198,16 @@ impl Lanes {
         self.lanes.get_mut(&key)?.behind.pop_front()
     }
 
-    /// Returns how many events may be called now.
+    /// Returns how many may be called now.
     pub(crate) fn ready(&self) -> usize {
         self.ready.len()
     }
 
     /// Counts up to `most` events that may go into one call where those behind the first of a key may go with it.
     pub(crate) fn ready_together(&self, most: usize) -> usize {
-        let mut count = 0;
-        for item in self.ready.iter().take(most) {
-            let lane = self.key_of(&item.recorded).and_then(|key| self.lanes.get(key));
-            count += 1 + lane.map_or(0, |lane| lane.behind.len());
-            if count >= most {
-                return most;
-            }
-        }
-        count
+        let lane = |item: &Item| self.lanes.get(self.key_of(&item.recorded)?);
+        let mut together = self.ready.iter().map(|item| 1 + lane(item).map_or(0, |lane| lane.behind.len()));
+        together.try_fold(0, |sum, each| (sum < most).then_some(sum + each)).map_or(most, |sum| sum.min(most))
     }
 
     /// Puts an event back which was in a call but not tried, because one of its key before it failed: it waits behind that

@@ -73,7 +73,7 @@ const EXTENSIONS_LEAST: u64 = 16;
 pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Everything that can be set.
-pub(super) const FIELDS: [Field; 58] = [
+pub(super) const FIELDS: [Field; 63] = [
     Field { key: "data_dir", rule: Rule::Directory },
     Field { key: "host", rule: Rule::Address },
     Field { key: "allowed_hosts", rule: Rule::Hosts },
@@ -113,12 +113,17 @@ pub(super) const FIELDS: [Field; 58] = [
     Field { key: "limits.attribute_bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB } },
     Field { key: "limits.head_bytes_max", rule: Rule::Number { least: 8 * KIB, most: MIB } },
     Field { key: "limits.headers_max", rule: Rule::Number { least: 16, most: 4 * KIB } },
+    Field { key: "limits.hops_max", rule: Rule::Number { least: 1, most: KIB } },
     Field { key: "in_flight.requests_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
     Field { key: "in_flight.bytes_max", rule: Rule::Number { least: KIB, most: 64 * KIB * MIB } },
     Field { key: "connections.open_max", rule: Rule::Number { least: 1, most: KIB * KIB } },
     Field { key: "connections.head_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
     Field { key: "connections.body_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
     Field { key: "connections.write_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
+    Field { key: "connections.tls_handshake_timeout_ms", rule: Rule::Number { least: 100, most: 3_600_000 } },
+    Field { key: "delivery.calls_max", rule: Rule::Number { least: 16, most: 64 * KIB } },
+    Field { key: "delivery.window_bytes_max", rule: Rule::Number { least: MIB, most: 16 * KIB * MIB } },
+    Field { key: "delivery.windows_bytes_max", rule: Rule::Number { least: MIB, most: 64 * KIB * MIB } },
     Field { key: "functions.cache_dir", rule: Rule::Path },
     Field { key: "auth.mode", rule: Rule::Word(&["off", "required"]) },
     Field { key: "auth.admin_token_file", rule: Rule::File },

@@ -38,7 +38,7 @@ in for it: [the HTTP APIs](http-api.md#8-in-place-of-the-event-gateway) tells wh
 ";
 
 /// What each setting is for.
-const PURPOSES: [(&str, &str); 58] = [
+const PURPOSES: [(&str, &str); 63] = [
     (
         "data_dir",
         "The directory of the log and of what is derived from it. One server uses it at a time, says at its start where \
@@ -164,6 +164,11 @@ const PURPOSES: [(&str, &str); 58] = [
         "Headers of one request of HTTP/1.1; those of HTTP/2 are bounded by their bytes. Beyond, a request is refused with \
          431. Another number than 100 costs a little for each request.",
     ),
+    (
+        "limits.hops_max",
+        "How many functions may follow one another from one first event. The event that would go further becomes a dead \
+         letter that names the cycle.",
+    ),
     ("in_flight.requests_max", "Requests in flight at each API. Further ones are refused with 503."),
     (
         "in_flight.bytes_max",
@@ -190,6 +195,23 @@ const PURPOSES: [(&str, &str); 58] = [
         "How long a client may take less than 64 KiB of an answer that is sent to it, unless less is left, in \
          milliseconds: then its connection is closed, or with HTTP/2 the request given up. By default that is 2 KiB a \
          second. Who reads slowly, but faster than that, is served to the end.",
+    ),
+    (
+        "connections.tls_handshake_timeout_ms",
+        "How long the TLS handshake of a connection may take, in milliseconds: then it is closed.",
+    ),
+    (
+        "delivery.calls_max",
+        "Calls that all async subscriptions together have in flight; beside these, each of them may always have four. The \
+         priority of a subscription says who comes first where so many are reached.",
+    ),
+    (
+        "delivery.window_bytes_max",
+        "Events that one async subscription reads ahead and has in memory, in bytes. What is beyond waits in the log.",
+    ),
+    (
+        "delivery.windows_bytes_max",
+        "The same of all async subscriptions together, in bytes: each has its even part of them, but never less than 64 KiB.",
     ),
     (
         "functions.cache_dir",
