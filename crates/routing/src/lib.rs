@@ -8,6 +8,7 @@
 
 mod arrival;
 mod attribute;
+mod cesql;
 mod cover;
 mod document;
 mod filter;

@@ -60,7 +60,12 @@ impl<T> Bucket<T> {
     }
 
     /// Appends the values whose filter lets an event through and whose entrance takes it.
-    pub(super) fn matches<'m>(&'m self, came: Came<'_>, question: &mut Question<'_>, found: &mut Vec<&'m T>) {
+    pub(super) fn matches<'q, 'm: 'q>(
+        &'m self,
+        came: Came<'_>,
+        question: &mut Question<'q>,
+        found: &mut Vec<&'m T>,
+    ) {
         let Some(index) = &self.index else {
             for each in self.filtered.iter().filter(|each| each.value.take(came)) {
                 if question.holds(&each.key) {

@@ -57,7 +57,7 @@ pub(super) struct Question<'e> {
 
 impl<'e> Question<'e> {
     /// Begins to ask about an event, of whose data only these members will be seen.
-    pub(super) fn new(event: &'e Event, members: &[&'e Members], scratch: &'e mut Scratch) -> Self {
+    pub(super) fn new(event: &'e Event, members: &'e [&'e Members], scratch: &'e mut Scratch) -> Self {
         Self {
             event,
             asked: Asked::new(event, members, &mut scratch.filters),
@@ -68,7 +68,7 @@ impl<'e> Question<'e> {
     }
 
     /// Asks a filter.
-    pub(super) fn holds(&mut self, filter: &Filter) -> bool {
+    pub(super) fn holds(&mut self, filter: &'e Filter) -> bool {
         #[cfg(test)]
         {
             *self.count += 1;
