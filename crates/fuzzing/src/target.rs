@@ -14,12 +14,15 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 9] = [
+pub static TARGETS: [Target; 12] = [
     Target { name: "batch", run: targets::batch, dictionary: EVENTS },
     Target { name: "binary", run: targets::binary, dictionary: HEADERS },
     Target { name: "binary_v01", run: targets::binary_v01, dictionary: HEADERS_V01 },
+    Target { name: "cesql", run: targets::cesql, dictionary: EXPRESSIONS },
+    Target { name: "filters", run: targets::filters, dictionary: FILTERS },
     Target { name: "json_members", run: targets::json_members, dictionary: EVENTS },
     Target { name: "log_frames", run: targets::log_frames, dictionary: RECORDS },
+    Target { name: "matcher", run: targets::matcher, dictionary: FILTERS },
     Target { name: "path_tree", run: targets::path_tree, dictionary: PATHS },
     Target { name: "structured", run: targets::structured, dictionary: EVENTS },
     Target { name: "structured_v01", run: targets::structured_v01, dictionary: EVENTS_V01 },
@@ -129,6 +132,68 @@ const HEADERS_V01: &[&[u8]] = &[
 const PATHS: &[&[u8]] = &[
     b"\n+/", b"\n-/", b"\n?/", b"\n=/", b"/:a", b"/:b", b"/*r", b"//", b"/a", b"/b", b"%20", b"%2F", b"%61", b"%C3%A4",
     b".", b"..", b"#",
+];
+
+const EXPRESSIONS: &[&[u8]] = &[
+    b"subject = 'a'",
+    b" AND ",
+    b" OR ",
+    b" XOR ",
+    b"NOT ",
+    b" LIKE '%a_'",
+    b" NOT LIKE ",
+    b" IN ('a', 'b')",
+    b" NOT IN ",
+    b"EXISTS ext",
+    b" != ",
+    b" <> ",
+    b" <= ",
+    b" * ",
+    b" / ",
+    b" % ",
+    b"-",
+    b"2147483648",
+    b"TRUE",
+    b"ABS(",
+    b"LENGTH(",
+    b"CONCAT(",
+    b"CONCAT_WS(",
+    b"SUBSTRING(",
+    b"LEFT(",
+    b"INT(",
+    b"BOOL(",
+    b"STRING(",
+    b"IS_INT(",
+    b"\\'",
+    b"\xc3\xa4",
+    b"\n",
+    br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"a","ext":1}"#,
+];
+
+const FILTERS: &[&[u8]] = &[
+    br#"{"exact":{"subject":"a"}}"#,
+    br#"{"prefix":{"type":"t"}}"#,
+    br#"{"suffix":{"source":"s"}}"#,
+    br#"{"all":["#,
+    br#"{"any":["#,
+    br#"{"not":"#,
+    br#"{"sql":"subject = 'a'"}"#,
+    br#"{"types":["t.*","t.>"]}"#,
+    br#"{"pattern":{"data":{"a":[1]}}}"#,
+    br#"{"pattern":{"$or":["#,
+    br#"{"prefix":"a"}"#,
+    br#"{"anything-but":["a"]}"#,
+    br#"{"numeric":[">",0,"<=",5]}"#,
+    br#"{"cidr":"10.0.0.0/8"}"#,
+    br#"{"exists":false}"#,
+    br#"{"wildcard":"a*b"}"#,
+    br#"{"equals-ignore-case":"A"}"#,
+    b"\n+t ",
+    b"\n+t.> ",
+    b"\n-",
+    b"\n*",
+    br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":"a","data":{"a":[1,"x",null],"b":{"c":2.5}}}"#,
+    br#","data":{"a":"#,
 ];
 
 const TRACES: &[&[u8]] = &[

@@ -1,6 +1,7 @@
 //! The targets. Each function takes any bytes and panics where a promise is broken.
 
 mod events;
+mod filters;
 mod frames;
 mod json;
 mod paths;
@@ -9,6 +10,7 @@ mod trace;
 mod v01;
 
 pub use events::{batch, binary, structured};
+pub use filters::{cesql, filters, matcher};
 pub use frames::log_frames;
 pub use json::json_members;
 pub use paths::path_tree;
