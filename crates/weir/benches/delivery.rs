@@ -1,5 +1,5 @@
 //! Measures delivery by the whole server as a process:
-//! `cargo bench -p weir --bench delivery [-- http neighbours idle keys replay burst]`.
+//! `cargo bench -p weir --bench delivery [-- http neighbours idle filtered keys replay burst]`.
 //!
 //! Server, producers and functions at URLs share the machine. These functions are in this process and do nothing: one
 //! thread answers all calls, and notes when each event came to it. Producers send bytes that were made before, on one
@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         ("http", http_function::http as fn()),
         ("neighbours", neighbours::neighbours),
         ("idle", idle::idle),
+        ("filtered", idle::filtered),
         ("keys", keys::keys),
         ("replay", replay::replay),
         ("burst", burst::burst),
