@@ -23,7 +23,7 @@ mod tree;
 mod type_pattern;
 
 pub use arrival::{Arrival, Entrance, Matching};
-pub use filter::{Explained, Filter, FilterFault, Term};
+pub use filter::{Explained, Filter, FilterFault, FilterNote, Term};
 pub use matcher::{Matcher, Rule, Scratch};
 pub use method::{Method, MethodSet};
 pub use params::{Params, decoded};

@@ -152,7 +152,7 @@ impl TryFrom<Subscription<'_>> for Arc<crate::Subscription> {
         let method = Method::parse(&it.method).ok_or_else(|| StoredError::value(&it.method))?;
         let event_type = EventTypeName::new(&it.event_type).map_err(StoredError::value)?;
         let function = FunctionId::new(&it.function).map_err(StoredError::value)?;
-        let filter = it.filter.as_ref().map(Filter::parse).transpose();
+        let filter = it.filter.as_ref().map(Filter::parse_stored).transpose();
         let filter = filter.map_err(|faults| StoredError::value(texts(&faults)))?;
         let start = match it.start {
             None => crate::Start::Now,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use weir_catalog::{
     Activity, AwsCredentials, AwsFunction, AwsService, Builtin, Change, ChangeKind, CloudEventsVersion, Code, Cors,
-    DeliveryPolicy, EventType, Function, FunctionKind, Instances, Jitter, KeyRule, Method, OnFailure, OnInvalid, Order,
+    DeliveryPolicy, EventType, Filter, Function, FunctionKind, Instances, Jitter, KeyRule, Method, OnFailure, OnInvalid, Order,
     Priority, RetryPolicy, Schema, Scope, Start, SubscriptionKind, Token, TokenId,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
@@ -326,4 +326,15 @@ fn what_is_no_change_is_refused() {
         let error = decode(whole.event_type, &whole.data.replace(from, to)).expect_err(to);
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
+}
+
+#[test]
+fn a_filter_that_could_not_be_made_today_is_read() {
+    let never = json!([{ "exact": { "subject": "a" } }, { "exact": { "subject": "b" } }]);
+    assert!(Filter::parse(&never).is_err());
+    let filter = Filter::parse_stored(&never).expect("a filter");
+    let subscription = Arc::new(asynchronous("a", "f").with_filter(Some(filter)));
+    let change = Change { space: space(), kind: ChangeKind::SubscriptionCreated(subscription) };
+    let kept = encode(&change);
+    assert_eq!(decode(kept.event_type, &kept.data).expect("a change"), change);
 }

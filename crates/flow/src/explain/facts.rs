@@ -148,7 +148,7 @@ fn replay(recorded: &Recorded, event: Position) -> Option<ReplayFact> {
         id: told.text("replayId")?,
         subscription: told.text("subscriptionId")?,
         position: recorded.position,
-        filter: filter.and_then(|filter| weir_routing::Filter::parse(&filter).ok()),
+        filter: filter.and_then(|filter| weir_routing::Filter::parse_stored(&filter).ok()),
         derivation: told.text("as"),
         state: "running",
     })

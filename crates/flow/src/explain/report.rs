@@ -182,18 +182,18 @@ pub struct ExplainedDelivery {
     pub changes: Vec<ExplainedChange>,
 }
 
-/// One attribute that a filter compared.
+/// One thing that a filter compared, see [`Term`](weir_routing::Term).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterTerm {
     /// Where it stands in the filter, as a JSON pointer.
     pub pointer: String,
-    /// `exact`, `prefix` or `suffix`.
+    /// The dialect by which it was compared.
     pub dialect: &'static str,
-    /// The name of the attribute.
+    /// The name of the attribute, the JSON pointer of a member of the data, or a part of an expression.
     pub attribute: String,
     /// What it was compared with.
     pub wanted: String,
-    /// The text that the event has of it.
+    /// What the event has of it.
     pub found: Option<String>,
     /// Whether the comparison held.
     pub matched: bool,

@@ -140,3 +140,28 @@ impl Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWERS_MAX, Scratch};
+
+    #[test]
+    fn answers_are_those_of_the_event_and_bounded() {
+        let mut scratch = Scratch::default();
+        let addresses = |most: usize| (1..=most).map(|index| index * 48);
+        for event in 0..3 {
+            scratch.begin();
+            assert_eq!(scratch.get(48), None);
+            for address in addresses(5000) {
+                scratch.set(address, address % 5 == event);
+            }
+            assert!(addresses(5000).all(|address| scratch.get(address) == Some(address % 5 == event)));
+            assert_eq!(scratch.get(7), None);
+        }
+        scratch.begin();
+        addresses(ANSWERS_MAX + 9).for_each(|address| scratch.set(address, true));
+        assert_eq!(scratch.len(), ANSWERS_MAX);
+        assert_eq!(scratch.get(48), Some(true));
+        assert_eq!(scratch.get((ANSWERS_MAX + 1) * 48), None);
+    }
+}

@@ -28,9 +28,9 @@ pub struct Explained {
 /// One thing that was compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// Where it stands in [`Filter::to_json`](super::Filter::to_json), as a JSON pointer such as `/all/0/exact/type`. The
-    /// parts of an expression all stand where that does, and a condition of a pattern was compared with each item of an
-    /// array.
+    /// Where it stands in [`Filter::to_json`](super::Filter::to_json), as a JSON pointer such as `/all/0/exact/type`.
+    /// The parts of an expression all stand where that does, and a condition of a pattern was compared with each item
+    /// of an array.
     pub pointer: String,
     /// `exact`, `prefix`, `suffix`, `sql`, `types` or `pattern`.
     pub dialect: &'static str,

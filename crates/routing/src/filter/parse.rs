@@ -29,8 +29,8 @@ const FAULTS_MAX: usize = 64;
 pub struct FilterFault {
     /// Where it stands, as a JSON pointer (RFC 6901) into what was given; empty where it is about the whole.
     pub pointer: String,
-    /// What is wrong and what to do about it; it continues the sentence that begins with the place. What is wrong within
-    /// an expression is shown there in lines of their own.
+    /// What is wrong and what to do about it; it continues the sentence that begins with the place. What is wrong
+    /// within an expression is shown there in lines of their own.
     pub problem: String,
 }
 
@@ -213,10 +213,12 @@ impl Reader {
             return Some(node);
         }
         match &*node {
-            Node::Not(negated) => match &**negated {
-                Node::Any(parts) => parts.iter().try_for_each(|part| self.claim(Claim::Fails(Arc::clone(part))))?,
-                _ => self.claim(Claim::Fails(Arc::clone(negated)))?,
-            },
+            Node::Not(negated) => {
+                self.claim(Claim::Fails(Arc::clone(negated)))?;
+                if let Node::Any(parts) = &**negated {
+                    parts.iter().try_for_each(|part| self.claim(Claim::Fails(Arc::clone(part))))?;
+                }
+            }
             _ => self.claim(Claim::Holds(Arc::clone(&node)))?,
         }
         Some(node)

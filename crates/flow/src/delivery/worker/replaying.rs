@@ -108,7 +108,7 @@ fn filter(order: &ReplayOrder) -> Result<Option<Filter>, ReplayRefusal> {
     let faults = |faults: Vec<weir_routing::FilterFault>| {
         refused(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     };
-    Filter::parse(&value).map(Some).map_err(faults)
+    Filter::parse_stored(&value).map(Some).map_err(faults)
 }
 
 impl Worker {
