@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use weir_catalog::{
     Activity, AwsCredentials, AwsFunction, AwsService, Builtin, Change, ChangeKind, CloudEventsVersion, Code, Cors,
-    DeliveryPolicy, EventType, Filter, Function, FunctionKind, Instances, Jitter, KeyRule, Method, OnFailure, OnInvalid, Order,
-    Priority, RetryPolicy, Schema, Scope, Start, SubscriptionKind, Token, TokenId,
+    DeliveryPolicy, EventType, Filter, Function, FunctionKind, Instances, Jitter, KeyRule, Method, OnFailure,
+    OnInvalid, Order, Priority, RetryPolicy, Schema, Scope, Start, SubscriptionKind, Token, TokenId,
     stored::{EVENT_TYPES, StoredError, decode, encode, is_change},
 };
 use weir_domain::{ErrorKind, Position, SpaceName, Timestamp};
