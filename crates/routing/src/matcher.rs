@@ -9,6 +9,7 @@
 //! changes. Readers take no lock.
 
 mod bucket;
+mod hint;
 mod index;
 mod listeners;
 mod question;
@@ -24,6 +25,7 @@ use weir_domain::Event;
 pub use self::question::Scratch;
 use self::{
     bucket::Bucket,
+    hint::Traits,
     listeners::Came,
     question::{MembersOf, Question},
     shared::Shared,
@@ -96,20 +98,16 @@ impl<T> Matcher<T> {
     pub fn matches<'m>(&'m self, event: &Event, matching: Matching, scratch: &mut Scratch, found: &mut Vec<&'m T>) {
         let came = Came::new(Arrival::of(event), matching);
         let buckets = self.buckets(event.event_type());
-        let mut members = MembersOf::new();
-        let mut has_filters = false;
-        for bucket in &buckets {
-            found.extend(bucket.plain(came));
-            if bucket.has_filters() {
-                has_filters = true;
-                bucket.members(&mut members);
-            }
+        buckets.iter().for_each(|bucket| found.extend(bucket.plain(came)));
+        if !buckets.iter().any(|bucket| bucket.has_filters()) {
+            return;
         }
-        if has_filters {
-            let mut question = Question::new(event, &members, scratch);
-            for bucket in &buckets {
-                bucket.matches(came, &mut question, found);
-            }
+        let traits = Traits::of(event);
+        let mut members = MembersOf::new();
+        buckets.iter().for_each(|bucket| bucket.members(&traits, &mut members));
+        let mut question = Question::new(event, &members, scratch);
+        for bucket in &buckets {
+            bucket.matches(came, &traits, &mut question, found);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{hash::Hash, ptr, sync::Arc};
 
 use super::{
+    hint::{Hint, Traits},
     index::Index,
     listeners::{Came, Listeners},
     question::{MembersOf, Question},
@@ -21,9 +22,24 @@ const ASKED_AGAIN: usize = ASKED_MAX / 2;
 pub(super) struct Bucket<T> {
     plain: Listeners<T>,
     /// By filter: each is there once, and asked once.
-    filtered: Table<Filter, Listeners<T>>,
+    filtered: Table<Filter, Candidate<T>>,
     /// Of the filters, where they are more than [`ASKED_MAX`].
     index: Option<Arc<Index>>,
+}
+
+/// Who has one filter.
+#[derive(Clone)]
+struct Candidate<T> {
+    hint: Hint,
+    /// The filter asks something of the data.
+    has_members: bool,
+    listeners: Listeners<T>,
+}
+
+impl<T> Default for Candidate<T> {
+    fn default() -> Self {
+        Self { hint: Hint::None, has_members: false, listeners: Listeners::default() }
+    }
 }
 
 impl<T> Default for Bucket<T> {
@@ -48,14 +64,18 @@ impl<T> Bucket<T> {
 
     /// Returns the values whose entrance takes an event that came in so, whatever their filters say.
     pub(super) fn taking(&self, came: Came<'_>) -> impl Iterator<Item = &T> {
-        self.plain.taking(came).chain(self.filtered.iter().flat_map(move |each| each.value.taking(came)))
+        self.plain.taking(came).chain(self.filtered.iter().flat_map(move |each| each.value.listeners.taking(came)))
     }
 
-    /// Adds what the filters ask of the data.
-    pub(super) fn members<'m>(&'m self, members: &mut MembersOf<'m>) {
+    /// Adds what the filters that may let an event through ask of the data.
+    pub(super) fn members<'m>(&'m self, traits: &Traits, members: &mut MembersOf<'m>) {
         match &self.index {
             Some(index) => members.extend(index.members()),
-            None => members.extend(self.filtered.keys().filter_map(Filter::members)),
+            None => {
+                let asks = |each: &Candidate<T>| each.has_members && traits.may_have(each.hint);
+                let asking = self.filtered.iter().filter(|each| asks(&each.value));
+                members.extend(asking.filter_map(|each| each.key.members()));
+            }
         }
     }
 
@@ -63,13 +83,15 @@ impl<T> Bucket<T> {
     pub(super) fn matches<'q, 'm: 'q>(
         &'m self,
         came: Came<'_>,
+        traits: &Traits,
         question: &mut Question<'q>,
         found: &mut Vec<&'m T>,
     ) {
         let Some(index) = &self.index else {
-            for each in self.filtered.iter().filter(|each| each.value.take(came)) {
+            let may_want = |each: &Candidate<T>| traits.may_have(each.hint) && each.listeners.take(came);
+            for each in self.filtered.iter().filter(|each| may_want(&each.value)) {
                 if question.holds(&each.key) {
-                    found.extend(each.value.taking(came));
+                    found.extend(each.value.listeners.taking(came));
                 }
             }
             return;
@@ -81,13 +103,13 @@ impl<T> Bucket<T> {
             if !is_one_of_several && !question.holds(filter) {
                 continue;
             }
-            let Some(listeners) = self.filtered.get_hashed(posting.hash, filter) else { continue };
+            let Some(candidate) = self.filtered.get_hashed(posting.hash, filter) else { continue };
             // An event may have several keys of one cover.
-            let address = ptr::from_ref(listeners).addr();
+            let address = ptr::from_ref(candidate).addr();
             if is_one_of_several && !(question.is_first(address) && question.holds(filter)) {
                 continue;
             }
-            found.extend(listeners.taking(came));
+            found.extend(candidate.listeners.taking(came));
         }
     }
 }
@@ -97,7 +119,11 @@ impl<T: Clone + Eq + Hash> Bucket<T> {
     pub(super) fn insert(&mut self, filter: Option<&Filter>, entrance: Option<&Arc<Entrance>>, value: T) -> bool {
         let Some(filter) = filter else { return self.plain.insert(entrance, value) };
         let is_new = self.filtered.get(filter).is_none();
-        let added = self.filtered.or_default(filter, || filter.clone()).insert(entrance, value);
+        let candidate = self.filtered.or_default(filter, || filter.clone());
+        if is_new {
+            (candidate.hint, candidate.has_members) = (Hint::of(filter), filter.members().is_some());
+        }
+        let added = candidate.listeners.insert(entrance, value);
         if is_new {
             match &mut self.index {
                 Some(index) => Arc::make_mut(index).insert(filter),
@@ -113,9 +139,9 @@ impl<T: Clone + Eq + Hash> Bucket<T> {
     /// Takes a rule out and tells whether it was there.
     pub(super) fn remove(&mut self, filter: Option<&Filter>, entrance: Option<&Arc<Entrance>>, value: &T) -> bool {
         let Some(filter) = filter else { return self.plain.remove(entrance, value) };
-        let Some(listeners) = self.filtered.get_mut(filter) else { return false };
-        let was_there = listeners.remove(entrance, value);
-        if listeners.is_empty() {
+        let Some(candidate) = self.filtered.get_mut(filter) else { return false };
+        let was_there = candidate.listeners.remove(entrance, value);
+        if candidate.listeners.is_empty() {
             self.filtered.remove(filter);
             if self.filtered.len() <= ASKED_AGAIN {
                 self.index = None;
