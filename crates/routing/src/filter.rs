@@ -66,7 +66,7 @@ enum Node {
     /// True where the other is false.
     Not(Arc<Node>),
     /// True where the expression gives true, and no error.
-    Sql(Box<Expression>),
+    Sql(Expression),
     /// True where the type is of one of these, of which there is at least one; sorted, each once.
     Types(Box<[TypePattern]>),
     Pattern(Box<Pattern>),

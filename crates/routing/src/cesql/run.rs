@@ -10,7 +10,7 @@ use weir_domain::Event;
 use super::{
     operator::equal,
     program::{Op, Program, Settle},
-    value::{ErrorKind, Failure, Given, Kind, Value},
+    value::{ErrorKind, Given, Kind, Value},
 };
 use crate::attribute::Attribute;
 

@@ -28,6 +28,7 @@ impl Members {
     }
 
     /// Asks once less for what stands at a path.
+    #[cfg(test)]
     pub(crate) fn remove(&mut self, path: &[Box<str>]) {
         self.root.remove(path);
     }
@@ -70,6 +71,7 @@ impl Branch {
         self.below.entry(name).or_default()
     }
 
+    #[cfg(test)]
     fn remove(&mut self, path: &[Box<str>]) {
         let Some((name, rest)) = path.split_first() else {
             self.asked = self.asked.saturating_sub(1);

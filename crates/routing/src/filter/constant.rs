@@ -44,7 +44,10 @@ impl Node {
                 by_parts.or_else(|| opposites(nodes).map(|_| decisive))
             }
             Self::Not(node) => node.constant().map(|truth| !truth),
-            Self::Sql(expression) => expression.is_always_true().then_some(true),
+            Self::Sql(expression) => {
+                let is_always = expression.is_always_true();
+                is_always.then_some(true).or_else(|| expression.never().map(|_| false))
+            }
             // Not even `>` is of the platform's own types.
             Self::Types(_) => None,
             Self::Pattern(pattern) => pattern.is_always_true().then_some(true),

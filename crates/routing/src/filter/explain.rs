@@ -116,10 +116,10 @@ impl Visitor for Explainer {
     }
 
     fn expression(&mut self, expression: &Expression, event: &Event, matched: bool) {
-        let parts = expression.explain(event);
+        let (_, parts) = expression.explain(event);
         let is_decided = parts.iter().any(|part| part.decided);
         for part in parts {
-            let (found, matched, decided) = (gave(&part), part.outcome == TRUE, part.decided);
+            let (found, matched, decided) = (gave(&part), part.outcome.eq_ignore_ascii_case(TRUE), part.decided);
             self.tell("sql", part.text, TRUE.to_owned(), Some(found), matched);
             if let Some(term) = self.terms.last_mut() {
                 term.decided = decided;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     attribute::Attribute,
-    cesql::{Expression, Fault},
+    cesql::Expression,
     pattern::Pattern,
     pointer::{Pointer, Step},
     spelling,
@@ -291,17 +291,20 @@ impl Reader {
         let text = self.text(content)?;
         let expression = match Expression::parse(text) {
             Ok(expression) => expression,
-            Err(fault) => return self.refuse(shown(&fault, text)),
+            Err(fault) => return self.refuse(fault.rendered(text)),
         };
         // What was taken before stays an expression, whatever is known about it today.
         if self.claims.is_some() {
-            let faults = expression.check();
+            let faults = expression.checks();
             if !faults.is_empty() {
-                faults.iter().for_each(|fault| self.fault(shown(fault, text)));
+                faults.iter().for_each(|fault| self.fault(fault.rendered(text)));
                 return None;
             }
+            if let Some(reason) = expression.never() {
+                return self.refuse(format!("can never hold: {reason}"));
+            }
         }
-        Some(Node::Sql(Box::new(expression)))
+        Some(Node::Sql(expression))
     }
 
     fn types(&mut self, content: &Value) -> Option<Node> {
@@ -339,11 +342,6 @@ impl Reader {
         let pattern = Pattern::parse(content, &mut self.pointer, &mut self.faults, &mut self.terms)?;
         Some(Node::Pattern(Box::new(pattern)))
     }
-}
-
-/// Says what is wrong with an expression, and shows where.
-fn shown(fault: &Fault, text: &str) -> String {
-    format!("{fault}\n{}", fault.rendered(text))
 }
 
 fn kind(value: &Value) -> &'static str {
