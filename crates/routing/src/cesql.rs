@@ -1,9 +1,8 @@
 //! CloudEvents SQL 1.0.0: expressions over the attributes of events.
 //!
-//! A text is divided into words (`lex`) and read (`parse`) into a tree (`node`), which is written again in one form only
-//! (`print`), told what it needs (`cover`) and what is known of it beforehand (`fold`), and made a flat program (`program`)
-//! that is asked for each event (`run`). Where the specification leaves something open, or the test kit says another
-//! thing, the place that decides it says so.
+//! A text is divided into words (`lex`) and read (`parse`) into a tree (`node`). The tree is written in one form only
+//! (`print`), tells what it needs (`cover`) and what is known beforehand (`fold`), and becomes a flat program (`program`)
+//! that is asked for each event (`run`). Decision 0018 says what was taken where the specification leaves it open.
 
 mod cover;
 mod explain;
@@ -76,8 +75,8 @@ impl Expression {
         &self.0.canonical
     }
 
-    /// Returns what the specification lets an event find out, and a filter is refused for: functions that there are not,
-    /// or not with so many arguments, and names that no attribute has. Their places are those in the text that was read.
+    /// Returns what the specification lets an event find out, and a filter is refused for: functions that there are
+    /// not, or not with so many arguments, and names that no attribute has. The places are those in the text as read.
     pub(crate) fn checks(&self) -> Vec<Fault> {
         self.0.checks.to_vec()
     }
@@ -97,14 +96,14 @@ impl Expression {
         run::run(&self.0.program, event, &mut run::Silent)
     }
 
-    /// Tells whether it is true, cast to Boolean, without an error. Allocates nothing, unless a function makes a text or
-    /// the parts are many.
+    /// Tells whether it is true, cast to Boolean, without an error. Allocates nothing, unless a function makes a text
+    /// or an operator has many operands.
     pub(crate) fn holds(&self, event: &Event) -> bool {
         self.evaluate(event).holds()
     }
 
-    /// Tells whether it holds, and what that was decided by, in the order of the evaluation. What was decided without it
-    /// is not there.
+    /// Tells whether it holds, and what that was decided by, in the order of the evaluation. What was not evaluated is
+    /// not there.
     pub(crate) fn explain(&self, event: &Event) -> (bool, Vec<SqlTerm>) {
         explain::explain(&self.0.program, event)
     }

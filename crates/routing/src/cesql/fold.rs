@@ -62,7 +62,8 @@ fn one_of(value: &Value<'_>, elements: Vec<Result<Value<'static>, ErrorKind>>) -
     elements.iter().try_fold(false, |found, element| Ok(found | equal(element, value)?))
 }
 
-/// Tells whether it gives `true` for every event, and never fails. Of what does so for less obvious reasons, it does not.
+/// Tells whether it gives `true` for every event, and never fails. Of what does so for less obvious reasons, it does
+/// not.
 pub(super) fn is_always_true(node: &Node) -> bool {
     match node {
         Node::Binary(Operator::And, left, right) => is_always_true(left) && is_always_true(right),

@@ -55,7 +55,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Lexed<'_>>, Fault> {
             tokens.push(Lexed { token: Token::End, start, end: start });
             return Ok(tokens);
         }
-        match token.with_span().parse_next(&mut input) {
+        match read(token.with_span(), &mut input) {
             Ok((Token::Unclosed, span)) => {
                 let message = "a text begins here and does not end: close it with the same quote";
                 return Err(Fault::new(span.start, span.len(), message));
@@ -98,7 +98,8 @@ fn symbol<'t>(input: &mut Input<'t>) -> Result<Token<'t>, EmptyError> {
 }
 
 fn word<'t>(input: &mut Input<'t>) -> Result<Token<'t>, EmptyError> {
-    let letters = read(take_while(1.., |letter: char| letter.is_ascii_alphanumeric() || letter == '_'), input)?;
+    let letters: &'t str =
+        read(take_while(1.., |letter: char| letter.is_ascii_alphanumeric() || letter == '_'), input)?;
     let is_number = letters.bytes().all(|letter| letter.is_ascii_digit());
     Ok(if is_number { Token::Number(letters) } else { Token::Word(letters) })
 }

@@ -1,8 +1,8 @@
 //! The pattern of LIKE, made ready to be asked often.
 //!
-//! A pattern is divided at its `%` into parts. The first one must stand at the beginning and the last one at the end. Each
-//! of the others is taken where it comes first, and never looked for again: where the rest does not fit behind that, it
-//! does not fit further on.
+//! A pattern is divided at its `%` into parts. The first one must stand at the beginning and the last one at the end.
+//! Each of the others is taken where it comes first, and never looked for again: where the rest does not fit behind
+//! that, it does not fit further on.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! Reading an expression, with faults that tell where and why not.
 //!
 //! The grammar is that of the specification. What is of one strength is grouped from left to right; so are AND, OR and
-//! XOR, which are of one strength. What nests is counted, and so is what stands side by side: no text makes what is read
-//! deeper than the two bounds together.
+//! XOR, which are of one strength. What nests is counted, and so is what stands side by side: no text makes what is
+//! read deeper than the two bounds together.
 
 use super::{
     Expression,
@@ -200,7 +200,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Takes the name of an attribute. What no event can have under it is no fault of the expression, and is told apart.
+    /// Takes the name of an attribute. One that no event can have is missing in each, which is told among the checks.
     fn attribute(&mut self, name: &str) -> Result<Attribute, Fault> {
         if name.contains('_') {
             return Err(self.fault(format!("`{name}` is no attribute: their names have letters a-z and digits only")));

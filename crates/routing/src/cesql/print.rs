@@ -1,4 +1,4 @@
-//! Expressions as text: keywords in capital letters, one space between words, and parentheses only where they are needed.
+//! Expressions as text: keywords in capital letters, one space between words, and parentheses only where needed.
 
 use std::fmt::{self, Write as _};
 

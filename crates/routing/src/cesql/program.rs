@@ -1,7 +1,7 @@
 //! Expressions as flat programs: what is evaluated one after the other, with jumps over what need not be.
 //!
-//! What is asked most is one operation each: an attribute against a text, a number, a pattern or a set that is known. The
-//! others take their operands from a stack. See `run` for how it goes.
+//! What is asked most is one operation each: an attribute against a text, a number, a pattern or a set that is known.
+//! The others take their operands from a stack. See `run` for how it goes.
 
 use std::{fmt, ops::Range};
 

@@ -144,7 +144,8 @@ fn faults_are_told_at_their_place() {
         ("a; b", "found `;`, which means nothing here: leave it out\n1 | a; b\n  |  ^"),
         (
             "a < 2147483648",
-            "`2147483648` is no number of 32 bits: use one from -2147483648 to 2147483647\n1 | a < 2147483648\n  |     ^^^^^^^^^^",
+            "`2147483648` is no number of 32 bits: use one from -2147483648 to 2147483647\n\
+             1 | a < 2147483648\n  |     ^^^^^^^^^^",
         ),
         ("(a", "expected `)`, or an operator, and found the end\n1 | (a\n  |   ^"),
         ("a)", "found `)`, and no `(` that it closes: leave it out\n1 | a)\n  |  ^"),
@@ -170,7 +171,8 @@ fn what_fails_each_time_is_told_beforehand() {
         ),
         (
             "data = 'a'",
-            "`data` is no attribute: a filter sees the attributes of an event, and not its data\n1 | data = 'a'\n  | ^^^^",
+            "`data` is no attribute: a filter sees the attributes of an event, and not its data\n\
+             1 | data = 'a'\n  | ^^^^",
         ),
     ] {
         let rendered_of: Vec<_> = parsed(text).checks().iter().map(|fault| fault.rendered(text)).collect();
@@ -237,7 +239,8 @@ fn an_answer_is_explained() {
     assert_eq!(explained("flag AND tenant = 't7'"), (false, vec!["flag TRUE false".to_owned(), failed.clone()]));
     assert_eq!(explained("id = '2' OR tenant = 't7'"), (false, vec!["id = '2' FALSE true".to_owned(), failed]));
     let (_, terms) = parsed("subject = type").explain(&event());
-    let seen = [("subject", "order/7"), ("type", "order.paid")].map(|(name, text)| (name.into(), Some(text.into())));
+    let seen =
+        [("subject", "order/7"), ("type", "order.paid")].map(|(name, text)| (name.to_owned(), Some(text.to_owned())));
     assert_eq!(terms[0].seen, seen);
 }
 
