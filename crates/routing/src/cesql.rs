@@ -1,8 +1,8 @@
 //! CloudEvents SQL 1.0.0: expressions over the attributes of events.
 //!
 //! A text is divided into words (`lex`) and read (`parse`) into a tree (`node`). The tree is written in one form only
-//! (`print`), tells what it needs (`cover`) and what is known beforehand (`fold`), and becomes a flat program (`program`)
-//! that is asked for each event (`run`). Decision 0018 says what was taken where the specification leaves it open.
+//! (`print`), tells what it needs (`cover`) and what is known beforehand (`fold`), and becomes a flat program
+//! (`program`) that is asked for each event (`run`). Decision 0018 says what was taken where the specification is open.
 
 mod cover;
 mod explain;
