@@ -43,6 +43,9 @@ struct Size {
     changes: usize,
 }
 
+/// Measures one thing and prints it.
+type Part = fn(&Size);
+
 /// A subscription stands for its pointer.
 type Value = Arc<usize>;
 
@@ -263,7 +266,7 @@ fn main() {
         false => Size { subscriptions: 1_000_000, events: 20_000, scanned: 100, changes: 20_000 },
     };
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
-    let parts: [(&str, fn(&Size)); 6] = [
+    let parts: [(&str, Part); 6] = [
         ("mix", measure_mix),
         ("scan", measure_scan),
         ("growth", measure_growth),

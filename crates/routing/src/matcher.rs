@@ -140,7 +140,7 @@ impl<T: Clone + Eq + Hash> Matcher<T> {
         let (filter, entrance) = self.shared.intern(rule);
         let bucket = match rule.event_type.name() {
             Some(name) => Arc::make_mut(self.names.or_default(name, || name.into())),
-            None => self.wildcards.to_add_to(rule.event_type),
+            None => self.wildcards.place_for(rule.event_type),
         };
         let is_new = bucket.insert(filter.as_ref(), entrance.as_ref(), value);
         self.len += usize::from(is_new);

@@ -112,7 +112,7 @@ impl Part {
                 let mut letters = text.chars();
                 let fits =
                     own.iter().rev().all(|wanted| letters.next_back().is_some_and(|letter| fits(*wanted, letter)));
-                fits.then(|| letters.as_str().len())
+                fits.then_some(letters.as_str().len())
             }
         }
     }

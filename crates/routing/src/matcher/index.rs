@@ -132,7 +132,7 @@ impl Lane {
         let postings = match key {
             Key::Equal(_, Literal::Text(text)) => self.texts.or_default(&**text, || Arc::from(&**text)),
             Key::Equal(_, literal) => self.literals.or_default(literal, || literal.clone()),
-            Key::Prefix(_, text) => self.prefixes.to_add_to(text),
+            Key::Prefix(_, text) => self.prefixes.place_for(text),
             Key::Within(_, interval) => return self.spans.insert(interval, filter, is_one_of_several),
         };
         postings.insert(filter.clone(), is_one_of_several);
@@ -179,7 +179,7 @@ where
 }
 
 impl Prefixes {
-    fn to_add_to(&mut self, text: &str) -> &mut Postings {
+    fn place_for(&mut self, text: &str) -> &mut Postings {
         if self.texts.get(text).is_none() {
             let mut lengths = self.lengths.to_vec();
             match lengths.binary_search_by_key(&text.len(), |(length, _)| *length) {

@@ -54,7 +54,7 @@ impl<T> Wildcards<T> {
 
 impl<T: Clone> Wildcards<T> {
     /// Finds the rules of a wildcard to add to them.
-    pub(super) fn to_add_to(&mut self, pattern: &TypePattern) -> &mut Bucket<T> {
+    pub(super) fn place_for(&mut self, pattern: &TypePattern) -> &mut Bucket<T> {
         let mut level = self;
         for part in pattern.parts() {
             level = match part {
